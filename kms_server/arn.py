@@ -1,0 +1,64 @@
+"""Amazon Resource Names: parsing and building.
+
+Form: `arn:partition:service:region:account:resource`.
+"""
+
+import re
+from dataclasses import dataclass
+
+PARTITION = "aws"
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"([a-z]+-){2,3}[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """The six parts of an ARN; `resource` keeps whatever follows the fifth colon."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Arn | None":
+        """The parsed ARN, or None when `text` does not have the six parts."""
+        parts = text.split(":", 5)
+        if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+            return None
+        return cls(*parts[1:])
+
+
+def is_account(text: str) -> bool:
+    """Whether `text` is a twelve-digit account id."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
+def is_region(text: str) -> bool:
+    """Whether `text` has the form of a Region name, such as `eu-central-1`."""
+    return len(text) <= 32 and _REGION.fullmatch(text) is not None
+
+
+def key_arn(region: str, account: str, key_id: str) -> str:
+    """The ARN of a KMS key."""
+    return f"arn:{PARTITION}:kms:{region}:{account}:key/{key_id}"
+
+
+def alias_arn(region: str, account: str, alias_name: str) -> str:
+    """The ARN of an alias; `alias_name` includes the prefix `alias/`."""
+    return f"arn:{PARTITION}:kms:{region}:{account}:{alias_name}"
+
+
+def root_arn(account: str) -> str:
+    """The ARN of an account's root."""
+    return f"arn:{PARTITION}:iam::{account}:root"
+
+
+def user_arn(account: str, name: str) -> str:
+    """The ARN of an IAM user."""
+    return f"arn:{PARTITION}:iam::{account}:user/{name}"

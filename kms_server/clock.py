@@ -1,0 +1,39 @@
+"""The service's clock: epoch seconds that an administrator may move forward.
+
+Key rules and event times ask this clock. Signature freshness, limits and TLS use real time.
+"""
+
+import time
+from datetime import UTC, datetime
+
+DAY = 86_400.0
+
+
+class Clock:
+    """Real time plus an offset in seconds that only grows."""
+
+    def __init__(self, offset: float = 0.0) -> None:
+        self._offset = offset
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which the service's time is ahead of real time."""
+        return self._offset
+
+    def advance_to(self, offset: float) -> None:
+        """Adopt `offset` unless it would move the clock back."""
+        self._offset = max(self._offset, offset)
+
+    def now(self) -> float:
+        """The service's time in epoch seconds, to the millisecond."""
+        return round(time.time() + self._offset, 3)
+
+
+def real_now() -> float:
+    """Real time in epoch seconds."""
+    return time.time()
+
+
+def iso_seconds(epoch: float) -> str:
+    """`epoch` as `YYYY-MM-DDTHH:MM:SSZ`, cut to the second."""
+    return datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,74 @@
+"""Frozen settings and named limits."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+DEFAULT_PORT = 4599
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on sizes (bytes), counts and times (seconds)."""
+
+    max_body_bytes: int = 1_048_576
+    max_header_bytes: int = 32_768
+    max_header_count: int = 100
+    max_target_bytes: int = 8_192
+    header_timeout: float = 10.0
+    request_timeout: float = 30.0
+    idle_timeout: float = 75.0
+    max_pipelined: int = 64
+    max_connections: int = 10_000
+    audit_deadline: float = 5.0
+    audit_batch: int = 256
+    segment_rows: int = 50_000
+    max_encryption_context_bytes: int = 8_192
+    max_plaintext_bytes: int = 4_096
+    cached_keys: int = 20_000
+    cold_threads: int = 8
+    clock_window: float = 300.0
+    presigned_lifetime: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `serve` and the other commands were told; see `kms-server serve --help`."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    workers: int = 2
+    database_url: str | None = None
+    root_key: str | None = None
+    quota_profile: str = "relaxed"
+    dev: bool = False
+    dev_allow_remote: bool = False
+    ephemeral: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_auto: bool = False
+    require_tls: bool = False
+    allow_plain_http: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def audit_dir(self) -> Path:
+        """Where the embedded store keeps its audit segments."""
+        return self.data_dir / "audit"
+
+    @property
+    def state_dir(self) -> Path:
+        """What the workers of this host share: locks and rate limit counters."""
+        return self.data_dir / "state"
+
+    @property
+    def root_key_file(self) -> Path:
+        """The root key made at first start."""
+        return self.data_dir / "root.key"
+
+    @property
+    def credentials_file(self) -> Path:
+        """The sourceable file with the first root access key."""
+        return self.data_dir / "credentials.env"

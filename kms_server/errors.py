@@ -1,0 +1,224 @@
+"""One class per AWS error shape.
+
+An error is raised where it is detected and carries AWS's text. Nothing here knows HTTP:
+`protocol.faults` alone turns an error into a status and a body.
+"""
+
+
+class ServiceError(Exception):
+    """An answer that an AWS client understands as a failure.
+
+    The class name is the AWS error code. `message` may be empty: several KMS errors carry none.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def code(self) -> str:
+        """The AWS error code, such as `NotFoundException`."""
+        return type(self).__name__
+
+
+class ServerFault(ServiceError):
+    """The service's fault: the outcome of the call is unknown and a client may try again."""
+
+
+# --- faults of the service ---------------------------------------------------------------------
+
+
+class KMSInternalException(ServerFault):
+    """An internal failure; also the answer when the audit log cannot be written."""
+
+    def __init__(
+        self, message: str = "The request was not processed because of an internal failure. Try again."
+    ) -> None:
+        super().__init__(message)
+
+
+class DependencyTimeoutException(ServerFault):
+    """A part the service depends on did not answer in time."""
+
+
+class KeyUnavailableException(ServerFault):
+    """The key material could not be used just now."""
+
+
+# --- the front door ----------------------------------------------------------------------------
+
+
+class MissingAuthenticationTokenException(ServiceError):
+    """The request carries no signature at all."""
+
+    def __init__(self) -> None:
+        super().__init__("Missing Authentication Token")
+
+
+class IncompleteSignatureException(ServiceError):
+    """The signature's parts are missing or malformed."""
+
+
+class InvalidSignatureException(ServiceError):
+    """The signature does not verify, is out of its clock window or out of scope."""
+
+
+class UnrecognizedClientException(ServiceError):
+    """The access key or session token is unknown."""
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is invalid.")
+
+
+class ExpiredTokenException(ServiceError):
+    """The session token has expired."""
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is expired")
+
+
+class UnknownOperationException(ServiceError):
+    """The target names no operation of the service."""
+
+
+class SerializationException(ServiceError):
+    """The body is not JSON, not an object, or a member has the wrong type."""
+
+
+class ValidationException(ServiceError):
+    """A member violates a constraint, or members contradict each other."""
+
+
+class RequestEntityTooLargeException(ServiceError):
+    """The body is larger than the service reads."""
+
+
+class ThrottlingException(ServiceError):
+    """A rate limit refused the call."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+        )
+
+
+# --- authorization -----------------------------------------------------------------------------
+
+
+class AccessDeniedException(ServiceError):
+    """No policy or grant allows the call, or one denies it."""
+
+
+class NotAuthorizedException(ServiceError):
+    """The name is reserved for AWS."""
+
+
+# --- KMS ---------------------------------------------------------------------------------------
+
+
+class AlreadyExistsException(ServiceError):
+    """A resource of that name exists."""
+
+
+class ConflictException(ServiceError):
+    """Another rotation of the key is running or about to run."""
+
+
+class CustomKeyStoreNotFoundException(ServiceError):
+    """There is no such custom key store."""
+
+
+class DisabledException(ServiceError):
+    """The KMS key is disabled."""
+
+
+class DryRunOperationException(ServiceError):
+    """DryRun was set and the call would have succeeded."""
+
+    def __init__(self) -> None:
+        super().__init__("The request would have succeeded, but the DryRun option is set.")
+
+
+class IncorrectKeyException(ServiceError):
+    """The ciphertext was made under another KMS key than the one named."""
+
+    def __init__(self) -> None:
+        super().__init__("The key ID in the request does not identify a CMK that can perform this operation.")
+
+
+class InvalidAliasNameException(ServiceError):
+    """The alias name is malformed."""
+
+
+class InvalidArnException(ServiceError):
+    """An ARN is malformed or of a kind the operation does not take."""
+
+
+class InvalidCiphertextException(ServiceError):
+    """The ciphertext is corrupt, or its encryption context differs. AWS sends no text."""
+
+
+class InvalidGrantTokenException(ServiceError):
+    """A grant token is malformed or unknown."""
+
+
+class InvalidKeyUsageException(ServiceError):
+    """The key's usage or spec does not fit the operation."""
+
+
+class InvalidMarkerException(ServiceError):
+    """The pagination marker was not made by this operation."""
+
+
+class KMSInvalidStateException(ServiceError):
+    """The state of the KMS key does not permit the operation."""
+
+
+class LimitExceededException(ServiceError):
+    """A resource quota is exhausted."""
+
+
+class MalformedPolicyDocumentException(ServiceError):
+    """The policy is not a valid key policy."""
+
+
+class NotFoundException(ServiceError):
+    """The key, alias or policy does not exist."""
+
+
+class TagException(ServiceError):
+    """A tag is reserved, doubled, or one too many."""
+
+
+class UnsupportedOperationException(ServiceError):
+    """The operation or option is not supported for this key."""
+
+
+# --- CloudTrail --------------------------------------------------------------------------------
+
+
+class InvalidEventCategoryException(ServiceError):
+    """The event category is not one that can be looked up."""
+
+
+class InvalidLookupAttributesException(ServiceError):
+    """A lookup attribute is unknown, or there is more than one."""
+
+
+class InvalidMaxResultsException(ServiceError):
+    """MaxResults is outside 1 to 50."""
+
+
+class InvalidNextTokenException(ServiceError):
+    """The token belongs to another query or was never issued."""
+
+
+class InvalidTimeRangeException(ServiceError):
+    """StartTime is after EndTime."""
+
+
+# --- the operator's side -----------------------------------------------------------------------
+
+
+class OperatorError(Exception):
+    """A condition the operator must mend; the command line prints it as one line and exits with 2."""

@@ -1,0 +1,186 @@
+"""The schema. Invariants stand here as constraints; `migrations/` builds the same tables.
+
+Times are epoch seconds (double precision). Booleans are real booleans on PostgreSQL and 0/1 on SQLite.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="single values: root fingerprint, mode, clock offset",
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("scope", String(256), primary_key=True),
+    Column("value", BigInteger, nullable=False, index=True),
+    comment="raised by each mutation of what the scope names, in the mutation's own transaction",
+)
+
+accounts = Table("accounts", metadata, Column("account", String(12), primary_key=True))
+
+users = Table(
+    "users",
+    metadata,
+    Column("account", String(12), ForeignKey("accounts.account"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("unique_id", String(32), nullable=False, unique=True),
+    Column("policies", Text, nullable=False, comment="JSON object: policy name to document"),
+    Column("created_at", Double, nullable=False),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("access_key_id", String(32), primary_key=True),
+    Column("account", String(12), ForeignKey("accounts.account"), nullable=False),
+    Column("user_name", String(64), nullable=True, comment="null: the account's root"),
+    Column("wrapped_secret", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    ForeignKeyConstraint(["account", "user_name"], ["users.account", "users.name"], ondelete="CASCADE"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True, comment="unique across accounts and Regions"),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("spec", String(32), nullable=False),
+    Column("usage", String(32), nullable=False),
+    Column("origin", String(32), nullable=False),
+    Column("manager", String(16), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("deletion_date", Double, nullable=True),
+    Column("rotation_period_days", Integer, nullable=True, comment="null: automatic rotation is off"),
+    Column("next_rotation_at", Double, nullable=True),
+    Column("scheduled_rotation_at", Double, nullable=True, comment="one dated rotation, our extension"),
+    Column("on_demand_rotations", Integer, nullable=False, server_default="0"),
+    Column("last_use", Text, nullable=True, comment="folded in when the log is pruned"),
+    CheckConstraint("(state = 'PendingDeletion') = (deletion_date IS NOT NULL)", name="deletion_date"),
+    CheckConstraint(
+        "(rotation_period_days IS NULL) = (next_rotation_at IS NULL)", name="rotation_period"
+    ),
+    CheckConstraint("on_demand_rotations BETWEEN 0 AND 25", name="on_demand_rotations"),
+    Index("ix_keys_account_region", "account", "region", "key_id"),
+    Index("ix_keys_deletion_date", "deletion_date", sqlite_where=text("deletion_date IS NOT NULL"),
+          postgresql_where=text("deletion_date IS NOT NULL")),
+    Index("ix_keys_next_rotation_at", "next_rotation_at", sqlite_where=text("next_rotation_at IS NOT NULL"),
+          postgresql_where=text("next_rotation_at IS NOT NULL")),
+    Index("ix_keys_scheduled_rotation_at", "scheduled_rotation_at",
+          sqlite_where=text("scheduled_rotation_at IS NOT NULL"),
+          postgresql_where=text("scheduled_rotation_at IS NOT NULL")),
+)  # fmt: skip
+
+backing_keys = Table(
+    "backing_keys",
+    metadata,
+    Column("material_id", String(64), primary_key=True, comment="KeyMaterialId"),
+    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("rotation_type", String(16), nullable=True, comment="null: the key's first material"),
+    UniqueConstraint("key_id", "number"),
+    CheckConstraint("(number = 1) = (rotation_type IS NULL)", name="first_material"),
+    Index("uq_backing_keys_one_current", "key_id", unique=True,
+          sqlite_where=text("is_current"), postgresql_where=text("is_current")),
+)  # fmt: skip
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_aliases_key_id", "key_id", "name"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_key", String(128), primary_key=True),
+    Column("tag_value", String(256), nullable=False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("subject", String(256), primary_key=True, comment="a quota of an account and Region, or a key"),
+    Column("rate", Double, nullable=False, comment="calls per second"),
+    Column("burst", Double, nullable=True, comment="null: derived from the rate"),
+    CheckConstraint("rate > 0", name="rate"),
+    CheckConstraint("burst IS NULL OR burst >= 1", name="burst"),
+)
+
+audit_metadata = MetaData()
+
+audit_events = Table(
+    "audit_events",
+    audit_metadata,
+    Column("event_id", String(36), primary_key=True, comment="time-ordered: 48 bits of milliseconds first"),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("event_name", String(64), nullable=False),
+    Column("event_source", String(64), nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("username", String(64), nullable=True),
+    Column("access_key_id", String(32), nullable=True),
+    Column("resource_1", String(512), nullable=True),
+    Column("resource_2", String(512), nullable=True),
+    Column("error_code", String(64), nullable=True),
+    Column("record", Text, nullable=False, comment="the whole CloudTrail record as JSON"),
+    sqlite_with_rowid=False,
+)
+
+# An open segment has the table alone; sealing adds these. The shared databases have them from the start.
+audit_indexes = tuple(
+    Index(
+        f"ix_audit_events_{column}",
+        audit_events.c.account,
+        audit_events.c.region,
+        audit_events.c[column],
+        audit_events.c.event_id,
+        _table=audit_events,
+    )
+    for column in ("event_name", "username", "access_key_id", "resource_1", "resource_2")
+)
