@@ -72,3 +72,15 @@ class Settings:
     def credentials_file(self) -> Path:
         """The sourceable file with the first root access key."""
         return self.data_dir / "credentials.env"
+
+    @property
+    def scheme(self) -> str:
+        """`https` when TLS is on."""
+        return "https" if self.tls_auto or self.tls_cert else "http"
+
+    @property
+    def url_host(self) -> str:
+        """The host as it stands in a URL a client on this machine can use."""
+        if self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            return "127.0.0.1"
+        return f"[{self.host}]" if ":" in self.host else self.host

@@ -142,6 +142,13 @@ tags = Table(
     Column("tag_value", String(256), nullable=False),
 )
 
+deleted_keys = Table(
+    "deleted_keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True, comment="ids of keys whose deletion was carried out"),
+    Column("deleted_at", Double, nullable=False),
+)
+
 limits = Table(
     "limits",
     metadata,
@@ -175,12 +182,15 @@ audit_events = Table(
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.
 audit_indexes = tuple(
     Index(
-        f"ix_audit_events_{column}",
-        audit_events.c.account,
-        audit_events.c.region,
-        audit_events.c[column],
-        audit_events.c.event_id,
-        _table=audit_events,
+        f"ix_audit_events_{name}",
+        *(audit_events.c[column] for column in ("account", "region", *more, "event_id")),
     )
-    for column in ("event_name", "username", "access_key_id", "resource_1", "resource_2")
+    for name, more in (
+        ("account", ()),
+        ("event_name", ("event_name",)),
+        ("username", ("username",)),
+        ("access_key_id", ("access_key_id",)),
+        ("resource_1", ("resource_1",)),
+        ("resource_2", ("resource_2",)),
+    )
 )

@@ -1,0 +1,1 @@
+"""The audit log: records, their durable commit, and questions to them."""

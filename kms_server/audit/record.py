@@ -1,0 +1,132 @@
+"""The CloudTrail record of a call or of a service event (record version 1.11)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from kms_server.arn import Arn
+from kms_server.audit import event_id
+from kms_server.clock import iso_seconds
+
+_VERSION = "1.11"
+_MOST_TEXT = 1_024
+_MOST_CONTENT = 100 * 1_024
+_INTERNAL = "AWS Internal"
+# The log's name for an error, where it is not the API's.
+_LOGGED_AS = {"AccessDeniedException": "AccessDenied"}
+
+
+class Row(NamedTuple):
+    """A record with the columns by which it is looked up, in the order of the table."""
+
+    event_id: str
+    account: str
+    region: str
+    event_name: str
+    event_source: str
+    read_only: bool
+    username: str | None
+    access_key_id: str | None
+    resource_1: str | None
+    resource_2: str | None
+    error_code: str | None
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN."""
+
+    event_id: str
+    time: float
+    source: str
+    name: str
+    account: str
+    region: str
+    identity: Mapping[str, Any]
+    username: str | None
+    access_key_id: str | None
+    source_ip: str
+    user_agent: str | None
+    request_parameters: Mapping[str, Any] | None
+    response_elements: Mapping[str, Any] | None
+    additional: Mapping[str, Any] | None
+    service_event: Mapping[str, Any] | None
+    request_id: str | None
+    read_only: bool
+    resources: tuple[tuple[str, str], ...]
+    error_code: str | None
+    error_message: str | None
+    tls: Mapping[str, str] | None
+    event_type: str
+
+
+def to_row(event: Event) -> Row:
+    """The row of an event; optional members that say nothing are left out, as CloudTrail does."""
+    error_code = _LOGGED_AS.get(event.error_code, event.error_code) if event.error_code else None
+    record: dict[str, Any] = {
+        "eventVersion": _VERSION,
+        "userIdentity": event.identity,
+        "eventTime": iso_seconds(event.time),
+        "eventSource": event.source,
+        "eventName": event.name,
+        "awsRegion": event.region,
+        "sourceIPAddress": event.source_ip,
+    }
+    if event.user_agent is not None:
+        record["userAgent"] = event.user_agent[:_MOST_TEXT]
+    if error_code is not None:
+        record["errorCode"] = error_code
+    if event.error_message:
+        record["errorMessage"] = event.error_message[:_MOST_TEXT]
+    record["requestParameters"] = _bounded(event.request_parameters)
+    record["responseElements"] = _bounded(event.response_elements)
+    if event.additional:
+        record["additionalEventData"] = event.additional
+    if event.request_id is not None:
+        record["requestID"] = event.request_id
+    record["eventID"] = event.event_id
+    record["readOnly"] = event.read_only
+    if event.resources:
+        record["resources"] = [
+            {"accountId": _owner(arn), "type": kind, "ARN": arn} for kind, arn in event.resources
+        ]
+    record["eventType"] = event.event_type
+    record["managementEvent"] = True
+    record["recipientAccountId"] = event.account
+    if event.service_event is not None:
+        record["serviceEventDetails"] = event.service_event
+    record["eventCategory"] = "Management"
+    if event.tls is not None:
+        record["tlsDetails"] = event.tls
+    arns = [arn for _, arn in event.resources[:2]] + [None, None]
+    return Row(
+        event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
+        event.access_key_id, arns[0], arns[1], error_code, orjson.dumps(record).decode(),
+    )  # fmt: skip
+
+
+def service_event(
+    name: str, account: str, region: str, key_arn: str, when: float, details: Mapping[str, Any]
+) -> Event:
+    """An event without a caller, dated `when` it was due: RotateKey, DeleteKey."""
+    return Event(
+        event_id=event_id.new(when), time=when, source="kms.amazonaws.com", name=name, account=account, region=region,
+        identity={"accountId": account, "invokedBy": _INTERNAL}, username=None, access_key_id=None,
+        source_ip=_INTERNAL, user_agent=_INTERNAL, request_parameters=None, response_elements=None, additional=None,
+        service_event=details, request_id=None, read_only=False, resources=(("AWS::KMS::Key", key_arn),),
+        error_code=None, error_message=None, tls=None, event_type="AwsServiceEvent",
+    )  # fmt: skip
+
+
+def _bounded(content: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if content is None or len(orjson.dumps(content)) > _MOST_CONTENT:
+        return None
+    return content
+
+
+def _owner(arn: str) -> str:
+    parsed = Arn.parse(arn)
+    return parsed.account if parsed else ""

@@ -1,0 +1,83 @@
+"""`kms-server clock`: see the service's time and move it forward."""
+
+import re
+import time
+
+import click
+
+from kms_server.cli.operator import change, opened
+from kms_server.cli.options import state_options, state_settings
+from kms_server.clock import iso_seconds, real_now
+from kms_server.config import DEFAULT_ACCOUNT
+from kms_server.errors import OperatorError
+from kms_server.server.startup import State
+from kms_server.storage import keys, settings
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_ERASE_SECONDS = 10.0
+
+
+@click.group()
+def clock() -> None:
+    """The service's clock: rotation, deletion and event times follow it."""
+
+
+@clock.command()
+@state_options
+def show(**where: object) -> None:
+    """Print the service's time."""
+    with opened(state_settings(**where)) as state:
+        click.echo(f"{iso_seconds(state.clock.now())}  {state.clock.offset:.0f} s ahead of real time")
+
+
+@clock.command()
+@click.argument("span")
+@state_options
+def advance(span: str, **where: object) -> None:
+    """Move the clock forward by SPAN (400d, 3h, 30m, 10s), carrying out all that falls due on the way."""
+    seconds = _seconds(span)
+    with opened(state_settings(**where)) as state:
+        with state.database.read() as connection:
+            if settings.get(connection, settings.CLOCK_CONTROL) != "1":
+                raise OperatorError(
+                    "this server's clock cannot be moved: it is allowed at the first start only, "
+                    "by --dev or KMS_SERVER_CLOCK_CONTROL=1"
+                )
+        steps = _advance(state, state.clock.offset + seconds)
+        click.echo(f"{iso_seconds(state.clock.now())}  {steps} due steps carried out")
+
+
+def _advance(state: State, target: float) -> int:
+    """Step from due time to due time, so that each piece of work happens at its own."""
+    lifecycle = state.lifecycle()
+    steps = lifecycle.run_due()
+    last = 0.0
+    while True:
+        with state.database.read() as connection:
+            due = keys.next_due(connection, real_now() + target)
+        if due is None or due <= last:
+            break
+        last = due
+        # The clock counts milliseconds: one more makes sure that the due time is reached.
+        _set_offset(state, min(target, max(state.clock.offset, due - real_now() + 0.001)))
+        steps += lifecycle.run_due()
+    _set_offset(state, target)
+    steps += lifecycle.run_due()
+    deadline = time.monotonic() + _ERASE_SECONDS
+    while not lifecycle.erased and time.monotonic() < deadline:
+        time.sleep(0.05)
+        lifecycle.run_due()
+    return steps
+
+
+def _set_offset(state: State, offset: float) -> None:
+    with change(state, "AdvanceClock", DEFAULT_ACCOUNT, offset=round(offset, 3)) as made:
+        settings.put(made.tx, settings.CLOCK_OFFSET, repr(offset))
+    state.clock.advance_to(offset)
+
+
+def _seconds(span: str) -> int:
+    matched = re.fullmatch(r"([0-9]{1,6})([smhd])", span)
+    if matched is None:
+        raise OperatorError(f"{span!r} is not a span of time: write 400d, 3h, 30m or 10s")
+    return int(matched[1]) * _SECONDS[matched[2]]

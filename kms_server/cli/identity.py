@@ -1,0 +1,126 @@
+"""`kms-server identity`: accounts, users and access keys."""
+
+import json
+import secrets
+from pathlib import Path
+
+import click
+
+from kms_server.arn import root_arn, user_arn
+from kms_server.cli.operator import change, opened
+from kms_server.cli.options import state_options, state_settings
+from kms_server.config import DEFAULT_ACCOUNT
+from kms_server.errors import OperatorError, ServiceError
+from kms_server.iam.policy import compile_identity_policy
+from kms_server.server.startup import create_access_key
+from kms_server.storage import identities
+
+_ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+account_option = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Twelve digits.")
+
+
+@click.group()
+def identity() -> None:
+    """Accounts, users and their access keys."""
+
+
+@identity.command("create-account")
+@click.argument("account")
+@state_options
+def create_account(account: str, **where: object) -> None:
+    """Add an account and print an access key of its root."""
+    _create_key(account, None, where)
+
+
+@identity.command("create-key")
+@click.option("--root", "for_root", is_flag=True, help="A key of the account's root.")
+@click.option("--user", help="A key of this user.")
+@account_option
+@state_options
+def create_key(*, for_root: bool, user: str | None, account: str, **where: object) -> None:
+    """Make another access key and print it; the secret is shown this once."""
+    if for_root == (user is not None):
+        raise OperatorError("give either --root or --user NAME")
+    _create_key(account, user, where)
+
+
+@identity.command("create-user")
+@click.argument("name")
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Identity policy, a JSON file.",
+)
+@click.option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
+@account_option
+@state_options
+def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: object) -> None:
+    """Make a user with an identity policy, and an access key for it."""
+    if admin == (policy is not None):
+        raise OperatorError("give either --policy FILE or --admin")
+    if not name or len(name) > 64 or not all(c.isalnum() or c in "+=,.@_-" for c in name):
+        raise OperatorError(f"{name!r} is not a user name: up to 64 letters, digits and +=,.@_-")
+    document = policy.read_text() if policy else json.dumps(_ADMIN)
+    try:
+        compile_identity_policy(document)
+    except ServiceError as error:
+        raise OperatorError(f"{policy} is not an identity policy: {error}") from None
+    with (
+        opened(state_settings(**where)) as state,
+        change(state, "CreateUser", account, userName=name) as made,
+    ):
+        if identities.get_user(made.tx.connection, account, name) is not None:
+            raise OperatorError(f"the user {name} exists already in account {account}")
+        unique_id = "AIDA" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17))
+        identities.add_account(made.tx, account)
+        identities.add_user(
+            made.tx, identities.User(account, name, unique_id, {"policy": document}, state.clock.now())
+        )
+        key = create_access_key(made.tx, state.root_key, account, name, state.clock.now())
+        made.parameters["accessKeyId"] = key[0]
+    _print_key(*key)
+
+
+@identity.command("list")
+@click.option("--account", help="Only this account. Default: all.")
+@state_options
+def list_(account: str | None, **where: object) -> None:
+    """List access keys and whom they belong to."""
+    with opened(state_settings(**where)) as state, state.database.read() as connection:
+        keys = identities.all_access_keys(connection, account)
+    for key in keys:
+        owner = user_arn(key.account, key.user_name) if key.user_name else root_arn(key.account)
+        click.echo(f"{key.access_key_id}  {owner}")
+
+
+@identity.command("delete-key")
+@click.argument("access_key_id")
+@state_options
+def delete_key(access_key_id: str, **where: object) -> None:
+    """Delete an access key; requests signed with it are refused from now on."""
+    with opened(state_settings(**where)) as state:
+        with state.database.read() as connection:
+            key = identities.get_access_key(connection, access_key_id)
+        if key is None:
+            raise OperatorError(f"there is no access key {access_key_id}: see `kms-server identity list`")
+        with change(state, "DeleteAccessKey", key.account, accessKeyId=access_key_id) as made:
+            identities.remove_access_key(made.tx, access_key_id)
+
+
+def _create_key(account: str, user: str | None, where: dict[str, object]) -> None:
+    with (
+        opened(state_settings(**where)) as state,
+        change(state, "CreateAccessKey", account, userName=user) as made,
+    ):
+        if user is not None and identities.get_user(made.tx.connection, account, user) is None:
+            raise OperatorError(f"there is no user {user} in account {account}")
+        key = create_access_key(made.tx, state.root_key, account, user, state.clock.now())
+        made.parameters["accessKeyId"] = key[0]
+    _print_key(*key)
+
+
+def _print_key(access_key_id: str, secret: str) -> None:
+    click.echo(f"export AWS_ACCESS_KEY_ID={access_key_id}")
+    click.echo(f"export AWS_SECRET_ACCESS_KEY={secret}")

@@ -1,0 +1,22 @@
+"""`kms-server migrate`: bring the database's schema up to date."""
+
+import click
+
+from kms_server.cli.options import state_options, state_settings
+from kms_server.server.files import make_private_dir
+from kms_server.storage import migrate as migrations
+from kms_server.storage.database import open_database
+
+
+@click.command()
+@state_options
+def migrate(**where: object) -> None:
+    """Bring the database's schema up to date; `serve` does it by itself."""
+    settings = state_settings(**where)
+    make_private_dir(settings.data_dir)
+    make_private_dir(settings.state_dir)
+    database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
+    with migrations.lock(settings.state_dir):
+        migrations.upgrade(database.engine)
+    click.echo(f"the schema is at version {migrations.current(database.engine)}")
+    database.close()

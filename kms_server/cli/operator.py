@@ -1,0 +1,50 @@
+"""The local operator: opens a server's state and has its changes audited."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kms_server.audit import event_id, record
+from kms_server.audit.record import Event
+from kms_server.config import DEFAULT_REGION, Settings
+from kms_server.iam.principal import Principal
+from kms_server.server.startup import State, open_state
+from kms_server.storage import events
+from kms_server.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction of the operator's, and what its record will say."""
+
+    tx: Transaction
+    parameters: dict[str, Any]
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[State]:
+    """The state of a server, closed afterwards."""
+    state = open_state(settings)
+    try:
+        yield state
+    finally:
+        state.database.close()
+
+
+@contextmanager
+def change(state: State, name: str, account: str, **parameters: Any) -> Iterator[Change]:  # noqa: ANN401 - JSON values
+    """One audited change: it and its record commit together, or neither."""
+    now = state.clock.now()
+    principal = Principal.operator(account)
+    with state.database.write() as tx:
+        made = Change(tx, {key: value for key, value in parameters.items() if value is not None})
+        yield made
+        event = Event(
+            event_id=event_id.new(now), time=now, source="kms-server", name=name, account=account,
+            region=DEFAULT_REGION, identity=principal.identity(), username=principal.name, access_key_id=None,
+            source_ip="127.0.0.1", user_agent="kms-server", request_parameters=made.parameters or None,
+            response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
+            resources=(), error_code=None, error_message=None, tls=None, event_type="AwsApiCall",
+        )  # fmt: skip
+        events.add(tx, record.to_row(event)._asdict())

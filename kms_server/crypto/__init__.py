@@ -1,0 +1,1 @@
+"""Cryptographic formats over the primitives of `cryptography`. No storage."""

@@ -1,0 +1,18 @@
+"""The encryption context as bytes."""
+
+from collections.abc import Mapping
+
+
+def length_prefixed(*parts: bytes) -> bytes:
+    """The parts, each behind its length in four bytes: different lists of parts never give the same bytes."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def canonical(context: Mapping[str, str]) -> bytes:
+    """An injective form of a context: pairs sorted by key, all lengths prefixed, UTF-8.
+
+    The order of pairs does not matter; `{"ab": "c"}` and `{"a": "bc"}` differ.
+    """
+    if not context:
+        return b""
+    return length_prefixed(*(text.encode() for pair in sorted(context.items()) for text in pair))

@@ -1,0 +1,46 @@
+"""Key wrap: a secret under a long-lived key, format 1.
+
+    1   format: 1
+    16  salt
+    n   AES-256-GCM ciphertext, then the 16-byte tag
+
+Each wrap derives its own key from the salt, so the nonce is zero and no number of wraps comes near a GCM limit.
+"""
+
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from kms_server.crypto.kdf import derive
+
+_FORMAT = b"\x01"
+_SALT = 16
+_NONCE = bytes(12)
+_LABEL = b"kms-server wrap v1"
+
+
+class WrapError(Exception):
+    """The wrapped bytes are damaged, or bound to something else, or under another key."""
+
+
+def wrap(wrapping_key: bytes, secret: bytes, binding: bytes) -> bytes:
+    """Wrap `secret` under 32 bytes of key; `binding` must be given again to unwrap."""
+    salt = os.urandom(_SALT)
+    key = derive(wrapping_key, _LABEL, salt, 32)
+    return _FORMAT + salt + AESGCM(key).encrypt(_NONCE, secret, _FORMAT + binding)
+
+
+def unwrap(wrapping_key: bytes, wrapped: bytes, binding: bytes) -> bytes:
+    """The secret that was wrapped.
+
+    Raises:
+        WrapError: anything differs.
+    """
+    if wrapped[:1] != _FORMAT or len(wrapped) < 1 + _SALT + 16:
+        raise WrapError
+    key = derive(wrapping_key, _LABEL, wrapped[1 : 1 + _SALT], 32)
+    try:
+        return AESGCM(key).decrypt(_NONCE, wrapped[1 + _SALT :], _FORMAT + binding)
+    except InvalidTag:
+        raise WrapError from None

@@ -1,0 +1,1 @@
+"""Who may do what: principals, policies and one evaluator. No I/O."""

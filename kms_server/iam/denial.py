@@ -1,0 +1,34 @@
+"""The texts of AccessDeniedException."""
+
+from kms_server.errors import AccessDeniedException
+from kms_server.iam.evaluate import Decision, Reason
+from kms_server.iam.principal import Principal
+
+_WHY = {
+    Reason.DENIED_BY_KEY_POLICY: "with an explicit deny in a resource-based policy",
+    Reason.DENIED_BY_IDENTITY: "with an explicit deny in an identity-based policy",
+    Reason.NO_KEY_POLICY: "because no resource-based policy allows the {action} action",
+    Reason.NO_IDENTITY: "because no identity-based policy allows the {action} action",
+}
+
+
+def denied(
+    principal: Principal, action: str, resource: str, decision: Decision, *, from_ciphertext: bool = False
+) -> AccessDeniedException:
+    """The error for a decision against the caller."""
+    place = (
+        "on the resource associated with this ciphertext" if from_ciphertext else f"on resource: {resource}"
+    )
+    why = _WHY[decision.reason].format(action=action)
+    return AccessDeniedException(
+        f"User: {principal.arn} is not authorized to perform: {action} {place} {why}"
+    )
+
+
+def not_visible(principal: Principal, action: str) -> AccessDeniedException:
+    """The error for a key of another account; it does not tell whether the key exists."""
+    return AccessDeniedException(
+        f"User: {principal.arn} is not authorized to perform: {action} on this resource because the resource does "
+        "not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly "
+        "denies access"
+    )

@@ -1,0 +1,59 @@
+"""Who makes a call."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from kms_server.arn import root_arn, user_arn
+from kms_server.iam.policy import CompiledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The root of an account, a user, or the operator at the command line."""
+
+    kind: str
+    account: str
+    arn: str
+    unique_id: str
+    access_key_id: str | None
+    user_name: str | None = None
+    policies: tuple[CompiledPolicy, ...] = ()
+
+    @classmethod
+    def root(cls, account: str, access_key_id: str) -> "Principal":
+        """The root of an account."""
+        return cls("Root", account, root_arn(account), account, access_key_id)
+
+    @classmethod
+    def user(
+        cls, account: str, name: str, unique_id: str, access_key_id: str, policies: tuple[CompiledPolicy, ...]
+    ) -> "Principal":
+        """An IAM user."""
+        return cls("IAMUser", account, user_arn(account, name), unique_id, access_key_id, name, policies)
+
+    @classmethod
+    def operator(cls, account: str) -> "Principal":
+        """Whoever runs `kms-server` commands on the host; such changes are audited under this name."""
+        return cls("Operator", account, "", "operator", None, "operator")
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is an account's root."""
+        return self.kind == "Root"
+
+    @property
+    def name(self) -> str:
+        """What CloudTrail calls Username."""
+        return self.user_name or "root"
+
+    def identity(self) -> dict[str, Any]:
+        """CloudTrail's userIdentity."""
+        identity = {
+            "type": self.kind,
+            "principalId": self.unique_id,
+            "arn": self.arn,
+            "accountId": self.account,
+            "accessKeyId": self.access_key_id,
+            "userName": self.user_name,
+        }
+        return {name: value for name, value in identity.items() if value}

@@ -1,0 +1,1 @@
+"""Keys and identities in use: opened, cached, and dropped when they change."""

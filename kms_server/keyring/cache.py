@@ -1,0 +1,75 @@
+"""A bounded cache whose entries are dropped by the scopes that commits name."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from kms_server.storage.database import Database, changed_since, latest_change
+
+Value = TypeVar("Value")
+
+
+class WouldBlock(Exception):
+    """The call needs the database and was asked not to wait for it."""
+
+
+class ScopedCache:
+    """Values loaded from the database, each under the scope of the changes that end its validity.
+
+    `refresh` must be called at the start of every call: what is served afterwards is no older than that.
+    """
+
+    def __init__(self, database: Database, capacity: int) -> None:
+        self._database = database
+        self._capacity = capacity
+        self._entries: dict[str, object] = {}
+        self._lock = threading.Lock()
+        self._stamp: int | None = None
+
+    def refresh(self, *, may_block: bool) -> None:
+        """Drop whatever has changed since the last call.
+
+        Raises:
+            WouldBlock: something changed and `may_block` is false.
+        """
+        if not self._database.watcher.changed():
+            return
+        if not may_block:
+            raise WouldBlock
+        with self._lock:
+            self._database.watcher.seen()
+            with self._database.read() as connection:
+                newest = latest_change(connection)
+                changed = [] if self._stamp is None else changed_since(connection, self._stamp)
+            for scope in changed:
+                self._entries.pop(scope, None)
+            self._stamp = newest
+
+    def get(self, scope: str, load: Callable[[Connection], Value | None], *, may_block: bool) -> Value | None:
+        """The value of `scope`, loaded when absent; None is never kept.
+
+        Raises:
+            WouldBlock: the value is not here and `may_block` is false.
+        """
+        entry = self._entries.get(scope)
+        if entry is not None:
+            return entry  # type: ignore[return-value]  # a scope always holds what its own loader made
+        if not may_block:
+            raise WouldBlock
+        with self._database.read() as connection:
+            snapshot = latest_change(connection)
+            value = load(connection)
+        if value is not None:
+            self._keep(scope, value, snapshot)
+        return value
+
+    def _keep(self, scope: str, value: object, snapshot: int) -> None:
+        with self._lock:
+            # A change newer than the snapshot may already have been applied: the value serves this call only.
+            if self._stamp is None or self._stamp > snapshot:
+                return
+            while len(self._entries) >= self._capacity:
+                self._entries.pop(next(iter(self._entries)))
+            self._entries[scope] = value

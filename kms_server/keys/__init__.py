@@ -1,0 +1,1 @@
+"""The domain: KMS keys, their states, versions and names. No I/O."""

@@ -1,0 +1,127 @@
+"""From a key identifier to a key the caller may use: the one order of checks.
+
+Resolve, authorize, charge, usage, state (facts of AWS's order: the identifier answers first, then policy,
+then what the key is, then the state it is in).
+"""
+
+from kms_server.arn import alias_arn, key_arn
+from kms_server.errors import InvalidKeyUsageException, NotFoundException
+from kms_server.iam.denial import denied, not_visible
+from kms_server.iam.evaluate import KeyAuthority, authorize
+from kms_server.keyring.keyring import UsableKey
+from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_key_identifier
+from kms_server.operations import limits, managed_keys
+from kms_server.operations.call import Call
+from kms_server.storage import aliases
+
+KEY = "AWS::KMS::Key"
+ALIAS = "AWS::KMS::Alias"
+
+
+def use_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
+    """The key that `identifier` names, when the caller may perform the operation on it now.
+
+    Raises:
+        NotFoundException, InvalidArnException, AccessDeniedException, ThrottlingException,
+        InvalidKeyUsageException, DisabledException, KMSInvalidStateException
+    """
+    usable = authorized_key(call, identifier, action=action)
+    if call.operation.shared_quota:
+        limits.charge(call, (usable.key.key_id, usable.key.spec))
+    require_fit(call, usable)
+    return usable
+
+
+def authorized_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
+    """The key that `identifier` names, when a policy lets the caller perform the action on it."""
+    usable = find_key(call, identifier)
+    allow(call, usable.authority, action=action)
+    return usable
+
+
+def find_key(call: Call, identifier: str) -> UsableKey:
+    """The key that `identifier` names, before any policy has been asked."""
+    reference = parse_key_identifier(
+        identifier, region=call.region, account=call.account, aliases_allowed=call.operation.aliases_allowed
+    )
+    return _find(call, reference)
+
+
+def allow(
+    call: Call, authority: KeyAuthority, *, action: str | None = None, from_ciphertext: bool = False
+) -> None:
+    """Check the policies of one key and name it in the record.
+
+    Raises:
+        AccessDeniedException: with AWS's text and the reason.
+    """
+    action = action or call.operation.action
+    call.touches(KEY, authority.arn)
+    decision = authorize(call.principal, action, key=authority, resource_arn=authority.arn)
+    if decision.allowed:
+        return
+    if authority.account != call.account and not from_ciphertext:
+        raise not_visible(call.principal, action)
+    raise denied(call.principal, action, authority.arn, decision, from_ciphertext=from_ciphertext)
+
+
+def allow_without_key(call: Call, resource_arn: str = "*") -> None:
+    """Check the identity policies for an operation that no key decides.
+
+    Raises:
+        AccessDeniedException: with AWS's text and the reason.
+    """
+    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=resource_arn)
+    if not decision.allowed:
+        raise denied(call.principal, call.operation.action, resource_arn, decision)
+
+
+def require_fit(call: Call, usable: UsableKey) -> None:
+    """Check usage and state of a key against what the operation declares."""
+    key, operation = usable.key, call.operation
+    if operation.usage is not None and key.usage != operation.usage:
+        raise InvalidKeyUsageException(
+            f"{key.arn} key usage is {key.usage} which is not valid for {operation.name}."
+        )
+    if operation.rule is not None:
+        operation.rule.require(key.state, key.arn)
+
+
+def load(call: Call, key_id: str) -> UsableKey | None:
+    """A key by id: inside a transaction as the transaction sees it, else from the keyring."""
+    keyring = call.services.keyring
+    if call.tx is not None:
+        return keyring.load_key(call.tx.connection, key_id)
+    return keyring.key(key_id, may_block=call.may_block)
+
+
+def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alias | None:
+    """An alias by name, as the call's transaction or the keyring sees it."""
+    if call.tx is not None:
+        return aliases.get(call.tx.connection, account, region, name)
+    return call.services.keyring.alias(account, region, name, may_block=call.may_block)
+
+
+def _find(call: Call, reference: KeyReference) -> UsableKey:
+    key_id = reference.key_id
+    if reference.alias_name is not None:
+        key_id = _aliased(call, reference, reference.alias_name)
+    usable = load(call, key_id) if key_id else None
+    if usable and (usable.key.account, usable.key.region) == (reference.account, reference.region):
+        return usable
+    if reference.account != call.account:
+        raise not_visible(call.principal, call.operation.action)
+    missing = key_arn(reference.region, reference.account, key_id or "")
+    raise NotFoundException(f"Key '{missing}' does not exist")
+
+
+def _aliased(call: Call, reference: KeyReference, name: str) -> str:
+    alias = find_alias(call, reference.account, reference.region, name)
+    if alias is not None:
+        return alias.key_id
+    if reference.account != call.account:
+        raise not_visible(call.principal, call.operation.action)
+    if name in PREDEFINED_ALIASES and call.tx is None:
+        return managed_keys.create(call, name)
+    missing = alias_arn(reference.region, reference.account, name)
+    raise NotFoundException(f"Alias {missing} is not found.")

@@ -1,0 +1,162 @@
+"""Names for keys: CreateAlias, UpdateAlias, DeleteAlias, ListAliases."""
+
+from kms_server import errors as e
+from kms_server.arn import alias_arn
+from kms_server.iam.denial import denied
+from kms_server.iam.evaluate import authorize
+from kms_server.keys import states
+from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name
+from kms_server.operations import access
+from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.paging import page
+from kms_server.schemas import aliases as schemas
+from kms_server.storage import aliases
+from kms_server.storage.aliases import Alias
+
+_ALIASES_PER_KEY = 50
+
+
+def create_alias(call: Call) -> Answer:
+    """Give a key another name (AWS CreateAlias)."""
+    name = call.parameters["AliasName"]
+    check_alias_name(name)
+    arn = _allow_alias(call, name)
+    target = access.use_key(call, _target(call)).key
+    call.touches(access.ALIAS, arn)
+    if aliases.get(call.connection, call.account, call.region, name) is not None:
+        raise e.AlreadyExistsException(f"An alias with the name {arn} already exists")
+    _require_room(call, target.key_id)
+    aliases.add(call.writing, Alias(call.account, call.region, name, target.key_id, call.time, call.time))
+    call.answered_extra["keyId"] = target.arn
+    return None
+
+
+def update_alias(call: Call) -> Answer:
+    """Let an alias name another key of the same kind (AWS UpdateAlias)."""
+    name = call.parameters["AliasName"]
+    check_alias_name(name)
+    call.touches(access.ALIAS, _allow_alias(call, name))
+    alias = _existing(call, name)
+    target = access.use_key(call, _target(call)).key
+    former = access.load(call, alias.key_id)
+    if former is not None:
+        access.allow(call, former.authority)
+        if former.key.usage != target.usage:
+            raise e.ValidationException(
+                f"Alias {name} cannot be changed from a CMK with key usage {former.key.usage} to a CMK with key "
+                f"usage {target.usage}. The key usage of the current CMK and the new CMK must be the same."
+            )
+    if target.key_id != alias.key_id:
+        _require_room(call, target.key_id)
+    aliases.point(call.writing, alias, target.key_id, call.time)
+    call.answered_extra["keyId"] = target.arn
+    return None
+
+
+def delete_alias(call: Call) -> Answer:
+    """Take a name away; the key stays (AWS DeleteAlias)."""
+    name = call.parameters["AliasName"]
+    check_alias_name(name)
+    call.touches(access.ALIAS, _allow_alias(call, name))
+    alias = _existing(call, name)
+    usable = access.load(call, alias.key_id)
+    if usable is not None:
+        access.allow(call, usable.authority)
+        call.answered_extra["keyId"] = usable.key.arn
+    aliases.remove(call.writing, alias)
+    return None
+
+
+def list_aliases(call: Call) -> Answer:
+    """The aliases of a key, or of the account and Region (AWS ListAliases)."""
+    access.allow_without_key(call)
+    key_id = call.get("KeyId")
+    key = None if key_id is None else access.find_key(call, key_id).key
+    with call.services.database.read() as connection:
+
+        def fetch(after: str, count: int) -> list[Alias]:
+            stored = aliases.page(
+                connection, call.account, call.region, after, count, key.key_id if key else None
+            )
+            return stored if key else _with_predefined(call, stored, after, count)
+
+        found, rest = page(call, fetch, lambda alias: alias.name, default=50, maximum=100)
+    return {"Aliases": [_entry(alias) for alias in found], **rest}
+
+
+def _with_predefined(call: Call, stored: list[Alias], after: str, count: int) -> list[Alias]:
+    """Add the AWS aliases that have no key yet, as AWS lists them."""
+    last = stored[-1].name if len(stored) == count else None
+    names = {alias.name for alias in stored}
+    missing = [
+        Alias(call.account, call.region, name, "", 0.0, 0.0)
+        for name in PREDEFINED_ALIASES
+        if name > after and name not in names and (last is None or name < last)
+    ]
+    return sorted(stored + missing, key=lambda alias: alias.name)[:count]
+
+
+def _entry(alias: Alias) -> dict[str, object]:
+    entry: dict[str, object] = {"AliasName": alias.name, "AliasArn": alias.arn}
+    if alias.key_id:
+        entry |= {
+            "TargetKeyId": alias.key_id,
+            "CreationDate": alias.created_at,
+            "LastUpdatedDate": alias.updated_at,
+        }
+    return entry
+
+
+def _target(call: Call) -> str:
+    target: str = call.parameters["TargetKeyId"]
+    if target.startswith("alias/") or ":alias/" in target:
+        raise e.ValidationException("Aliases must refer to keys. Not aliases")
+    return target
+
+
+def _existing(call: Call, name: str) -> Alias:
+    alias = aliases.get(call.connection, call.account, call.region, name)
+    if alias is None:
+        raise e.NotFoundException(f"Alias {alias_arn(call.region, call.account, name)} is not found.")
+    return alias
+
+
+def _require_room(call: Call, key_id: str) -> None:
+    if aliases.count_of_key(call.connection, key_id) >= _ALIASES_PER_KEY:
+        raise e.LimitExceededException(f"A KMS key can have at most {_ALIASES_PER_KEY} aliases.")
+
+
+def _allow_alias(call: Call, name: str) -> str:
+    arn = alias_arn(call.region, call.account, name)
+    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=arn)
+    if not decision.allowed:
+        raise denied(call.principal, call.operation.action, arn, decision)
+    return arn
+
+
+_ERRORS = (
+    e.DependencyTimeoutException, e.NotFoundException, e.KMSInternalException, e.KMSInvalidStateException,
+)  # fmt: skip
+
+OPERATIONS = (
+    Operation(
+        "CreateAlias", create_alias, schemas.CreateAliasRequest, None, Plane.WRITE,
+        "Creates an alias for a KMS key.", logged=("AliasName", "TargetKeyId"), rule=states.CHANGE,
+        errors=(*_ERRORS, e.AlreadyExistsException, e.InvalidAliasNameException, e.LimitExceededException),
+    ),
+    Operation(
+        "UpdateAlias", update_alias, schemas.UpdateAliasRequest, None, Plane.WRITE,
+        "Associates an alias with another KMS key.", logged=("AliasName", "TargetKeyId"),
+        rule=states.CHANGE, errors=(*_ERRORS, e.LimitExceededException),
+    ),
+    Operation(
+        "DeleteAlias", delete_alias, schemas.DeleteAliasRequest, None, Plane.WRITE,
+        "Deletes an alias.", logged=("AliasName",), errors=_ERRORS,
+    ),
+    Operation(
+        "ListAliases", list_aliases, schemas.ListAliasesRequest, schemas.ListAliasesResponse, Plane.READ,
+        "Lists aliases.", logged=("KeyId", "Limit", "Marker"),
+        errors=(e.DependencyTimeoutException, e.InvalidMarkerException, e.KMSInternalException,
+                e.InvalidArnException, e.NotFoundException),
+    ),
+)  # fmt: skip

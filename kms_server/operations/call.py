@@ -1,0 +1,130 @@
+"""One call on its way: who asks, for what, and what its audit record will say."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from kms_server.audit.lookup import Source
+from kms_server.audit.record import Event
+from kms_server.clock import Clock
+from kms_server.config import Limits
+from kms_server.errors import ServiceError
+from kms_server.iam.principal import Principal
+from kms_server.keyring.keyring import Keyring
+from kms_server.keys.states import StateRule
+from kms_server.protocol.message import Request
+from kms_server.quotas.limiter import Limiter
+from kms_server.root_keys.provider import RootKey
+from kms_server.schemas.base import RequestSchema, ResponseSchema
+from kms_server.storage.database import Database, Transaction
+
+Answer = Mapping[str, Any] | None
+
+
+class Plane(Enum):
+    """What a call costs: DATA runs on warm keys alone, READ queries, WRITE holds a transaction."""
+
+    DATA = "data"
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """All that is true of one operation; dispatch, limits, audit and documents derive from it.
+
+    `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
+    members that the record keeps, `answers` the response members; both are allow-lists.
+    """
+
+    name: str
+    handler: "Callable[[Call], Answer]"
+    request: type[RequestSchema]
+    response: type[ResponseSchema] | None
+    plane: Plane
+    summary: str
+    logged: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    errors: tuple[type[ServiceError], ...] = ()
+    rule: StateRule | None = None
+    usage: str | None = None
+    aliases_allowed: bool = False
+    shared_quota: bool = False
+    read_only: bool | None = None
+    service: str = "kms"
+
+    @property
+    def action(self) -> str:
+        """The IAM action."""
+        return f"{self.service}:{self.name}"
+
+    @property
+    def records_as_read(self) -> bool:
+        """Whether the audit record says readOnly: it follows the plane unless declared."""
+        return self.plane is not Plane.WRITE if self.read_only is None else self.read_only
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What operations work with; made once per process."""
+
+    database: Database
+    keyring: Keyring
+    root_key: RootKey
+    clock: Clock
+    limiter: Limiter
+    limits: Limits
+    audit_sources: Callable[[], list[Source]]
+
+
+@dataclass(slots=True)
+class Call:
+    """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for."""
+
+    operation: Operation
+    services: Services
+    principal: Principal
+    region: str
+    request: Request
+    request_id: str
+    event_id: str
+    time: float
+    may_block: bool
+    document: Mapping[str, Any]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    tx: Transaction | None = None
+    charged: bool = False
+    resources: list[tuple[str, str]] = field(default_factory=list)
+    additional: dict[str, Any] = field(default_factory=dict)
+    logged_extra: dict[str, Any] = field(default_factory=dict)
+    answered_extra: dict[str, Any] = field(default_factory=dict)
+    service_events: list[Event] = field(default_factory=list)
+
+    @property
+    def account(self) -> str:
+        """The caller's account."""
+        return self.principal.account
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - request members have many types
+        """A request member, or `default` when it was not sent."""
+        return self.parameters.get(name, default)
+
+    @property
+    def writing(self) -> Transaction:
+        """The transaction of a WRITE operation."""
+        if self.tx is None:
+            raise AssertionError(f"{self.operation.name} is not declared as a writing operation")
+        return self.tx
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of a WRITE operation's transaction."""
+        return self.writing.connection
+
+    def touches(self, kind: str, arn: str) -> None:
+        """Name a resource in the audit record."""
+        if (kind, arn) not in self.resources:
+            self.resources.append((kind, arn))

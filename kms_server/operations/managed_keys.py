@@ -1,0 +1,44 @@
+"""AWS managed keys: `alias/aws/<service>`, made when first named."""
+
+from kms_server.audit import record
+from kms_server.audit.record import service_event
+from kms_server.clock import DAY
+from kms_server.iam.policy import aws_managed_policy
+from kms_server.keyring.cache import WouldBlock
+from kms_server.keys import specs
+from kms_server.keys.identifiers import new_key_id
+from kms_server.keys.key import KmsKey
+from kms_server.keys.states import KeyState
+from kms_server.operations import material
+from kms_server.operations.call import Call
+from kms_server.storage import aliases, events, keys
+
+_ROTATION_DAYS = 365
+_DESCRIPTIONS = {"s3": "Default key that protects my S3 objects when no other key is defined"}
+
+
+def create(call: Call, alias_name: str) -> str:
+    """Make the managed key behind a predefined alias and return its id; a racing call makes it once."""
+    if not call.may_block:
+        raise WouldBlock
+    account, region, now = call.account, call.region, call.time
+    service = alias_name.removeprefix("alias/aws/")
+    with call.services.database.write() as tx:
+        existing = aliases.get(tx.connection, account, region, alias_name)
+        if existing is not None:
+            return existing.key_id
+        key = KmsKey(
+            key_id=new_key_id(), account=account, region=region, spec=specs.SYMMETRIC_DEFAULT.name,
+            usage="ENCRYPT_DECRYPT", origin="AWS_KMS", manager="AWS", state=KeyState.ENABLED,
+            description=_DESCRIPTIONS.get(
+                service, f"Default key that protects my {service} data when no other key is defined"
+            ),
+            policy=aws_managed_policy(service, account, region), created_at=now, deletion_date=None,
+            rotation_period_days=_ROTATION_DAYS, next_rotation_at=now + _ROTATION_DAYS * DAY,
+            scheduled_rotation_at=None, on_demand_rotations=0,
+        )  # fmt: skip
+        keys.add(tx, key, material.new(key, call.services.root_key, number=1, when=now, rotation_type=None))
+        aliases.add(tx, aliases.Alias(account, region, alias_name, key.key_id, now, now))
+        created = service_event("CreateKey", account, region, key.arn, now, {"keyId": key.key_id})
+        events.add(tx, record.to_row(created)._asdict())
+    return key.key_id

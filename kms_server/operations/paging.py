@@ -1,0 +1,57 @@
+"""Pages of lists: opaque markers that name the last item and the list they belong to."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from kms_server.errors import InvalidMarkerException
+from kms_server.operations.call import Call
+
+Item = TypeVar("Item")
+
+
+def page(
+    call: Call,
+    fetch: Callable[[str, int], Sequence[Item]],
+    name: Callable[[Item], str],
+    *,
+    default: int,
+    maximum: int,
+) -> tuple[list[Item], dict[str, object]]:
+    """One page of a list in the order of its names, and the members Truncated and NextMarker.
+
+    `fetch(after, count)` returns up to `count` items that sort after `after`. A marker stays good while items
+    come and go.
+
+    Raises:
+        InvalidMarkerException: the marker belongs to another list or was never issued.
+    """
+    size = min(call.get("Limit") or default, maximum)
+    items = list(fetch(_last(call), size + 1))
+    if len(items) <= size:
+        return items, {"Truncated": False}
+    return items[:size], {"Truncated": True, "NextMarker": _marker(call, name(items[size - 1]))}
+
+
+def _list_name(call: Call) -> str:
+    return f"{call.operation.name}/{call.account}/{call.region}/{call.get('KeyId', '')}"
+
+
+def _marker(call: Call, last: str) -> str:
+    return base64.urlsafe_b64encode(f"{_list_name(call)}\n{last}".encode()).decode()
+
+
+def _last(call: Call) -> str:
+    marker = call.get("Marker")
+    if marker is None:
+        return ""
+    try:
+        owner, separator, last = (
+            base64.b64decode(marker, altchars=b"-_", validate=True).decode().partition("\n")
+        )
+    except (binascii.Error, UnicodeDecodeError):
+        raise InvalidMarkerException from None
+    if not separator or owner != _list_name(call):
+        raise InvalidMarkerException
+    return last

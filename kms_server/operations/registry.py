@@ -1,0 +1,30 @@
+"""The table of contents: every operation of the service."""
+
+from kms_server.errors import UnknownOperationException
+from kms_server.operations import aliases, cryptography, keys, policies, rotation, tags, trail
+from kms_server.operations.call import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *cryptography.OPERATIONS,
+    *keys.OPERATIONS,
+    *aliases.OPERATIONS,
+    *tags.OPERATIONS,
+    *policies.OPERATIONS,
+    *rotation.OPERATIONS,
+    *trail.OPERATIONS,
+)
+
+_BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
+SERVICES = frozenset(operation.service for operation in OPERATIONS)
+
+
+def find(service: str, name: str) -> Operation:
+    """The operation of that name.
+
+    Raises:
+        UnknownOperationException: the service has no such operation.
+    """
+    operation = _BY_TARGET.get((service, name))
+    if operation is None:
+        raise UnknownOperationException
+    return operation

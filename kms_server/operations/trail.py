@@ -1,0 +1,157 @@
+"""What the audit log answers: CloudTrail's LookupEvents and KMS's GetKeyLastUsage."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from kms_server import errors as e
+from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.record import Row
+from kms_server.keys import states
+from kms_server.operations import access
+from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.schemas import trail as schemas
+
+_COLUMNS = {
+    "EventId": "event_id",
+    "EventName": "event_name",
+    "ReadOnly": "read_only",
+    "Username": "username",
+    "ResourceType": "resource_type",
+    "ResourceName": "resource",
+    "EventSource": "event_source",
+    "AccessKeyId": "access_key_id",
+}
+_PAGE = 50
+_USES = (
+    "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+)  # fmt: skip
+
+
+def lookup_events(call: Call) -> Answer:
+    """The account's events in this Region, newest first (AWS CloudTrail LookupEvents)."""
+    access.allow_without_key(call)
+    start, end = call.get("StartTime"), call.get("EndTime")
+    if start is not None and end is not None and start > end:
+        raise e.InvalidTimeRangeException("StartTime must not be after EndTime.")
+    category = call.get("EventCategory")
+    if category not in (None, "insight"):
+        raise e.InvalidEventCategoryException(f"{category} is not an event category that can be looked up.")
+    size = call.get("MaxResults", _PAGE)
+    if not 1 <= size <= _PAGE:
+        raise e.InvalidMaxResultsException(f"MaxResults must be between 1 and {_PAGE}.")
+    query = Query(
+        account=call.account, region=call.region, attribute=_attribute(call), start=start, end=end,
+        after=_after(call), limit=size + 1,
+    )  # fmt: skip
+    rows = [] if category else lookup(call.services.audit_sources(), query)
+    answer: dict[str, Any] = {"Events": [_event(row) for row in rows[:size]]}
+    if len(rows) > size:
+        answer["NextToken"] = _token(call, rows[size - 1].event_id)
+    return answer
+
+
+def get_key_last_usage(call: Call) -> Answer:
+    """The last successful cryptographic use of a key, from the log (AWS GetKeyLastUsage)."""
+    key = access.use_key(call, call.parameters["KeyId"]).key
+    answer: dict[str, Any] = {
+        "KeyId": key.arn,
+        "TrackingStartDate": key.created_at,
+        "KeyCreationDate": key.created_at,
+        "KeyLastUsage": {},
+    }
+    query = Query(
+        account=key.account, region=key.region, attribute=("resource", key.arn), start=None, end=None,
+        after=None, limit=1, event_names=_USES, succeeded=True,
+    )  # fmt: skip
+    for row in lookup(call.services.audit_sources(), query):
+        record = json.loads(row.record)
+        answer["KeyLastUsage"] = {
+            "Operation": row.event_name,
+            "Timestamp": _seconds(record),
+            "CloudTrailEventId": row.event_id,
+            "KmsRequestId": record["requestID"],
+        }
+    return answer
+
+
+def _attribute(call: Call) -> tuple[str, str] | None:
+    attributes = call.get("LookupAttributes") or []
+    if not attributes:
+        return None
+    if len(attributes) > 1:
+        raise e.InvalidLookupAttributesException("Only one lookup attribute can be given.")
+    name, value = attributes[0]["AttributeKey"], attributes[0]["AttributeValue"]
+    if name not in _COLUMNS:
+        raise e.InvalidLookupAttributesException(f"{name} is not an attribute that can be looked up.")
+    return _COLUMNS[name], value
+
+
+def _event(row: Row) -> dict[str, Any]:
+    record = json.loads(row.record)
+    event = {
+        "EventId": row.event_id,
+        "EventName": row.event_name,
+        "ReadOnly": "true" if row.read_only else "false",
+        "AccessKeyId": row.access_key_id,
+        "EventTime": _seconds(record),
+        "EventSource": row.event_source,
+        "Username": row.username,
+        "Resources": [
+            {"ResourceType": resource["type"], "ResourceName": resource["ARN"]}
+            for resource in record.get("resources", [])
+        ],
+        "CloudTrailEvent": row.record,
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def _seconds(record: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(record["eventTime"]).timestamp()
+
+
+def _fingerprint(call: Call) -> str:
+    """What a token is bound to: the caller's account and Region and the whole query."""
+    query = {
+        name: value for name, value in call.parameters.items() if name not in ("NextToken", "MaxResults")
+    }
+    text = json.dumps([call.account, call.region, query], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _token(call: Call, last: str) -> str:
+    return base64.urlsafe_b64encode(f"{_fingerprint(call)}/{last}".encode()).decode()
+
+
+def _after(call: Call) -> str | None:
+    token = call.get("NextToken")
+    if token is None:
+        return None
+    try:
+        fingerprint, _, last = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
+    except (binascii.Error, ValueError):
+        raise e.InvalidNextTokenException("The token is invalid.") from None
+    if fingerprint != _fingerprint(call) or len(last) != 36:
+        raise e.InvalidNextTokenException("The token is only valid with the parameters it was returned for.")
+    return last
+
+
+OPERATIONS = (
+    Operation(
+        "GetKeyLastUsage", get_key_last_usage, schemas.GetKeyLastUsageRequest,
+        schemas.GetKeyLastUsageResponse, Plane.READ, "Tells when a KMS key was last used.", logged=("KeyId",),
+        rule=states.READ,
+        errors=(e.NotFoundException, e.InvalidArnException, e.DependencyTimeoutException, e.KMSInternalException),
+    ),
+    Operation(
+        "LookupEvents", lookup_events, schemas.LookupEventsRequest, schemas.LookupEventsResponse, Plane.READ,
+        "Looks up events of the audit log.", service="cloudtrail",
+        logged=("LookupAttributes", "StartTime", "EndTime", "EventCategory", "MaxResults"),
+        errors=(e.InvalidLookupAttributesException, e.InvalidTimeRangeException, e.InvalidMaxResultsException,
+                e.InvalidNextTokenException, e.InvalidEventCategoryException),
+    ),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""SigV4 task 1: the canonical request, for every service but S3 (AWS "Signature Version 4")."""
+
+import hashlib
+from collections.abc import Iterable
+from posixpath import normpath
+from urllib.parse import quote, unquote_to_bytes
+
+from kms_server.protocol.message import Request
+
+UNRESERVED = "-._~"
+_EMPTY_HASH = hashlib.sha256(b"").hexdigest()
+
+
+def canonical_path(path: str) -> str:
+    """The path normalised and encoded once more than it was sent."""
+    if path in ("", "/"):
+        return "/"
+    normal = normpath(path)
+    if normal.startswith("//"):
+        normal = normal[1:]
+    if path.endswith("/") and normal != "/":
+        normal += "/"
+    return quote(normal, safe=f"/{UNRESERVED}")
+
+
+def parse_query(query: str) -> list[tuple[str, str]]:
+    """Names and values of a query string, percent-decoded and encoded again in the one way SigV4 knows."""
+    pairs = []
+    for item in filter(None, query.split("&")):
+        name, _, value = item.partition("=")
+        pairs.append((_recoded(name), _recoded(value)))
+    return pairs
+
+
+def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """The pairs sorted by encoded name, then encoded value, without the signature."""
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
+
+
+def canonical_headers(request: Request, names: Iterable[str]) -> str:
+    """`name:value` lines; outer blanks trimmed, inner runs of blanks made one."""
+    return "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in names)
+
+
+def canonical_request(request: Request, signed_headers: tuple[str, ...], payload_hash: str) -> str:
+    """The text whose hash is signed."""
+    query = canonical_query(parse_query(request.query)) if request.query else ""
+    return (
+        f"{request.method}\n{canonical_path(request.path)}\n{query}\n"
+        f"{canonical_headers(request, signed_headers)}\n{';'.join(signed_headers)}\n{payload_hash}"
+    )
+
+
+def payload_hash(body: bytes) -> str:
+    """Hexadecimal SHA-256 of a body."""
+    return hashlib.sha256(body).hexdigest() if body else _EMPTY_HASH
+
+
+def _recoded(text: str) -> str:
+    return quote(unquote_to_bytes(text), safe=UNRESERVED)

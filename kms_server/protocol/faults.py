@@ -1,0 +1,41 @@
+"""Answers and errors as AWS JSON 1.1 responses; the only place that knows an error's HTTP status."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kms_server.errors import (
+    DependencyTimeoutException,
+    RequestEntityTooLargeException,
+    ServerFault,
+    ServiceError,
+)
+from kms_server.protocol.json_reader import write
+from kms_server.protocol.message import Response
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+_COMMON = (
+    ("Content-Type", CONTENT_TYPE),
+    ("Cache-Control", "no-cache, no-store, must-revalidate, private"),
+    ("Expires", "0"),
+    ("Pragma", "no-cache"),
+)
+_STATUS: dict[type[ServiceError], int] = {
+    RequestEntityTooLargeException: 413,
+    DependencyTimeoutException: 503,
+}
+
+
+def answer(result: Mapping[str, Any] | None, request_id: str) -> Response:
+    """The response of a call that succeeded; operations without output answer an empty body."""
+    body = b"" if result is None else write(result)
+    return Response(200, (*_COMMON, ("x-amzn-RequestId", request_id)), body)
+
+
+def fault(error: ServiceError, request_id: str) -> Response:
+    """The response of a call that failed: `__type` is the bare shape name, no message no member."""
+    status = _STATUS.get(type(error), 500 if isinstance(error, ServerFault) else 400)
+    content = {"__type": error.code}
+    if error.message:
+        content["message"] = error.message
+    headers = (*_COMMON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", error.code))
+    return Response(status, headers, write(content))

@@ -1,0 +1,57 @@
+"""What is answered before a request is taken for a call: other methods, other content types, CORS."""
+
+from kms_server.errors import UnknownOperationException
+from kms_server.protocol.faults import CONTENT_TYPE
+from kms_server.protocol.json_reader import write
+from kms_server.protocol.message import Request, Response
+
+_SERVICES = {
+    "TrentService": "kms",
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
+    "CloudTrail_20131101": "cloudtrail",
+}
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "POST"),
+    ("Access-Control-Expose-Headers", "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date"),
+    ("Access-Control-Max-Age", "172800"),
+)  # fmt: skip
+_DENIED = (
+    "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n"
+    "</AccessDeniedException>\n"
+)
+
+
+def check(request: Request, request_id: str) -> Response | None:
+    """The answer to a request that is no AWS JSON 1.1 call, or None when it is one."""
+    if request.method == "OPTIONS":
+        return Response(200, (*_CORS, ("x-amzn-RequestId", request_id)), b"")
+    if request.method != "POST":
+        return _xml(403, _DENIED, request_id)
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == CONTENT_TYPE:
+        return None
+    if content_type == "application/json":
+        body = {"Output": {"__type": "com.amazon.coral.service#UnknownOperationException"}, "Version": "1.0"}
+        headers = (("Content-Type", "application/json"), ("x-amzn-RequestId", request_id))
+        return Response(404, headers, write(body))
+    if "x-amz-target" in request.headers:
+        return _xml(404, "<UnknownOperationException/>\n", request_id)
+    return _xml(403, _DENIED, request_id)
+
+
+def target(request: Request) -> tuple[str, str]:
+    """Service and operation that X-Amz-Target names.
+
+    Raises:
+        UnknownOperationException: it is missing or names no service of ours.
+    """
+    prefix, _, operation = request.headers.get("x-amz-target", "").rpartition(".")
+    service = _SERVICES.get(prefix)
+    if service is None:
+        raise UnknownOperationException
+    return service, operation
+
+
+def _xml(status: int, body: str, request_id: str) -> Response:
+    return Response(status, (("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id)), body.encode())

@@ -1,0 +1,60 @@
+"""The one reader of JSON and base64, and the one writer: two parsers would be two meanings."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from kms_server.errors import SerializationException
+
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request body: UTF-8 without a byte order mark, no NaN, no lone surrogates (RFC 8259).
+
+    Raises:
+        SerializationException: it is anything else.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise SerializationException from None
+    if not isinstance(document, dict):
+        raise SerializationException
+    return document
+
+
+def read_base64(text: str) -> bytes:
+    """Canonical base64 with padding (RFC 4648 section 3.5).
+
+    Raises:
+        SerializationException: with AWS's text.
+    """
+    if len(text) % 4:
+        raise SerializationException(
+            f"'{text}' can not be converted to a Blob: "
+            f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}"
+        )
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        wrong = next((c for c in text.rstrip("=") if c not in _ALPHABET), "=")
+        raise SerializationException(f"Invalid Base64 character: '{wrong}'") from None
+    # The bits behind the last byte must be zero, else two texts would mean the same bytes.
+    if base64.b64encode(decoded).decode() != text:
+        raise SerializationException("Invalid last non-pad Base64 character dectected")
+    return decoded
+
+
+def write(value: Mapping[str, Any]) -> bytes:
+    """A response body: bytes become base64, times are epoch numbers already."""
+    return orjson.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(type(value).__name__)

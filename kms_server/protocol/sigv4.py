@@ -1,0 +1,239 @@
+"""Verification of AWS Signature Version 4, in the Authorization header or in the query string.
+
+Error texts are AWS's; facts of the order: form, scope, clock, signature.
+"""
+
+import hashlib
+import hmac
+from calendar import timegm
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from time import gmtime, strftime, strptime
+from urllib.parse import unquote
+
+from kms_server.arn import is_region
+from kms_server.errors import (
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+)
+from kms_server.protocol.canonical import canonical_request, parse_query, payload_hash
+from kms_server.protocol.message import Request
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_TERMINATOR = "aws4_request"
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+    "Key and signing method. Consult the service documentation for details."
+)
+_QUERY_PARTS = ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Access key id and scope of a signature."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    terminator: str = _TERMINATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The parts of a signed request; `presigned_expires` is in seconds and None for header signatures."""
+
+    credential: Credential
+    signature: str = field(repr=False)
+    signed_headers: tuple[str, ...]
+    timestamp: str
+    presigned_expires: int | None
+    session_token: str | None = field(repr=False)
+
+
+def parse(request: Request) -> Signed:
+    """Read the signature of a request without verifying it.
+
+    Raises:
+        MissingAuthenticationTokenException: there is none.
+        IncompleteSignatureException: parts are missing or malformed.
+        InvalidSignatureException: the request carries two.
+    """
+    authorization = request.headers.get("authorization")
+    presigned = "X-Amz-Algorithm=" in request.query
+    if authorization is not None and presigned:
+        raise InvalidSignatureException(
+            "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+        )
+    if authorization is not None:
+        return _parse_header(request, authorization)
+    if presigned:
+        return _parse_query(request)
+    raise MissingAuthenticationTokenException
+
+
+def _parse_header(request: Request, authorization: str) -> Signed:
+    algorithm, _, rest = authorization.partition(" ")
+    if algorithm != _ALGORITHM:
+        raise MissingAuthenticationTokenException
+    parts = {}
+    for item in rest.split(","):
+        name, _, value = item.strip().partition("=")
+        parts[name] = value
+    timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
+    missing = [
+        f"Authorization header requires '{name}' parameter."
+        for name in ("Credential", "Signature", "SignedHeaders")
+        if not parts.get(name)
+    ]
+    if not timestamp:
+        missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if missing or not timestamp:
+        raise IncompleteSignatureException(f"{' '.join(missing)} Authorization={algorithm}")
+    return Signed(
+        _credential(parts["Credential"]), parts["Signature"], tuple(parts["SignedHeaders"].split(";")), timestamp,
+        None, request.headers.get("x-amz-security-token"),
+    )  # fmt: skip
+
+
+def _parse_query(request: Request) -> Signed:
+    pairs = parse_query(request.query)
+    values = {name: unquote(value) for name, value in pairs}
+    missing = [
+        f"AWS query-string parameters must include 'X-Amz-{name}'."
+        for name in _QUERY_PARTS
+        if not values.get(f"X-Amz-{name}")
+    ]
+    if missing or len(values) != len(pairs):
+        raise IncompleteSignatureException(
+            f"{' '.join(missing)} Re-examine the query-string parameters.".strip()
+        )
+    expires = values.get("X-Amz-Expires", "")
+    if (
+        values["X-Amz-Algorithm"] != _ALGORITHM
+        or not expires.isdecimal()
+        or not 1 <= int(expires[:7]) <= 604_800
+    ):
+        raise IncompleteSignatureException("Re-examine the query-string parameters.")
+    return Signed(
+        _credential(values["X-Amz-Credential"]), values["X-Amz-Signature"],
+        tuple(values["X-Amz-SignedHeaders"].split(";")), values["X-Amz-Date"], int(expires[:7]),
+        values.get("X-Amz-Security-Token"),
+    )  # fmt: skip
+
+
+def _credential(text: str) -> Credential:
+    parts = text.split("/")
+    if len(parts) != 5:
+        raise IncompleteSignatureException(
+            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
+        )
+    return Credential(*parts)
+
+
+def check_scope(credential: Credential, services: Collection[str]) -> None:
+    """Check the scope of a signature.
+
+    Raises:
+        InvalidSignatureException: wrong Region, service or terminator; the sentences are joined.
+    """
+    wrong = ""
+    if not is_region(credential.region):
+        wrong += "Credential should be scoped to a valid region. "
+    if credential.service not in services:
+        wrong += f"Credential should be scoped to correct service: '{next(iter(services))}'. "
+    if credential.terminator != _TERMINATOR:
+        wrong += f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{credential.terminator}'."
+    if wrong:
+        raise InvalidSignatureException(wrong)
+
+
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """SigV4 task 3: the key derived from a secret access key for one day, Region and service."""
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, service, _TERMINATOR):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def signature(request: Request, signed: Signed, key: bytes) -> str:
+    """SigV4 tasks 1, 2 and 4: the signature that `request` must have."""
+    credential = signed.credential
+    presigned = signed.presigned_expires is not None
+    body_hash = payload_hash(b"" if presigned else request.body)
+    canonical = canonical_request(request, signed.signed_headers, body_hash)
+    text = (
+        f"{_ALGORITHM}\n{signed.timestamp}\n"
+        f"{credential.date}/{credential.region}/{credential.service}/{_TERMINATOR}\n"
+        f"{hashlib.sha256(canonical.encode()).hexdigest()}"
+    )
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def verify(
+    request: Request, signed: Signed, key: bytes, *, now: float, window: float, presigned_lifetime: float
+) -> None:
+    """Verify a signature at real time `now` (epoch seconds); `window` and `presigned_lifetime` are in seconds.
+
+    Raises:
+        InvalidSignatureException: outside the clock window, headers unsigned, body or signature different.
+    """
+    _check_clock(signed, now, window, presigned_lifetime)
+    _check_signed_headers(request, signed.signed_headers)
+    declared = request.headers.get("x-amz-content-sha256")
+    if declared is not None and declared != payload_hash(request.body):
+        raise InvalidSignatureException(_MISMATCH)
+    if signed.presigned_expires is not None and request.body:
+        raise InvalidSignatureException(_MISMATCH)
+    if not hmac.compare_digest(signature(request, signed, key).encode(), signed.signature.encode()):
+        raise InvalidSignatureException(_MISMATCH)
+
+
+def _check_signed_headers(request: Request, names: tuple[str, ...]) -> None:
+    if "host" not in names:
+        raise InvalidSignatureException(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
+        )
+    for name in request.headers:
+        if name.startswith("x-amz-") and name not in names:
+            raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:
+    stamp, day = signed.timestamp, signed.credential.date
+    signed_at = _epoch(stamp)
+    if day != stamp[:8]:
+        raise InvalidSignatureException(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{day}' != '{stamp[:8]}', from '{stamp}'."
+        )
+    lifetime = window
+    if signed.presigned_expires is not None:
+        lifetime = min(signed.presigned_expires, presigned_lifetime)
+    minutes = f"{lifetime / 60:g} min."
+    if signed_at < now - lifetime:
+        raise InvalidSignatureException(
+            f"Signature expired: {stamp} is now earlier than {_stamp(now - lifetime)} ({_stamp(now)} - {minutes})"
+        )
+    if signed_at > now + window:
+        raise InvalidSignatureException(
+            f"Signature not yet current: {stamp} is still later than {_stamp(now + window)} "
+            f"({_stamp(now)} + {window / 60:g} min.)"
+        )
+
+
+def _epoch(stamp: str) -> int:
+    digits = stamp[:8] + stamp[9:15]
+    if len(stamp) == 16 and stamp[8] + stamp[15] == "TZ" and digits.isascii() and digits.isdecimal():
+        try:
+            return timegm(strptime(digits, "%Y%m%d%H%M%S"))
+        except ValueError:
+            pass  # thirteenth months and the like are refused below
+    raise InvalidSignatureException(
+        f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
+    )
+
+
+def _stamp(epoch: float) -> str:
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(epoch))

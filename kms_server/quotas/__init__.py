@@ -1,0 +1,1 @@
+"""Rate limits: the quota table and token buckets shared by the processes of a host."""

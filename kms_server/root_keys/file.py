@@ -1,0 +1,59 @@
+"""A root key in a file that only its owner may read: `kms-server-root-key 1 VERSION HEX`."""
+
+import os
+import re
+from pathlib import Path
+
+from kms_server.errors import OperatorError
+from kms_server.root_keys.memory import MemoryRootKey
+
+_LINE = re.compile(rb"kms-server-root-key 1 ([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
+
+
+class FileRootKey(MemoryRootKey):
+    """A root key read from its file once."""
+
+    @classmethod
+    def create(cls, path: Path) -> "FileRootKey":
+        """Make a new root key and its file, durable before this returns.
+
+        Raises:
+            OperatorError: the file exists or cannot be made.
+        """
+        key = os.urandom(32)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OperatorError(f"cannot create the root key file {path}: {error.strerror}") from None
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        return cls(key, version=1)
+
+    @classmethod
+    def load(cls, path: Path) -> "FileRootKey":
+        """Read a root key.
+
+        Raises:
+            OperatorError: the file is missing, malformed, or readable by others.
+        """
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read(4096)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot read the root key {path}: {error.strerror}; put the file back or name it by --root-key file:PATH"
+            ) from None
+        if mode & 0o077:
+            raise OperatorError(f"the root key {path} can be read by others: run `chmod 600 {path}`")
+        matched = _LINE.fullmatch(content)
+        if matched is None:
+            raise OperatorError(f"{path} is not a root key file: restore it from a backup")
+        return cls(bytes.fromhex(matched[2].decode()), version=int(matched[1]))

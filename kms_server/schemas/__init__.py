@@ -1,0 +1,1 @@
+"""marshmallow request and response schemas: the declared shapes of the service."""

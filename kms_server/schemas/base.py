@@ -1,0 +1,99 @@
+"""Loading a document by its schema, with AWS's error texts."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, pre_load
+
+from kms_server.errors import ValidationException
+from kms_server.protocol.json_reader import read_object, write
+from kms_server.schemas.fields import ListOf, Member, Structure
+
+_MOST_ERRORS = 10
+_MISSING = "Missing data for required field."
+
+
+class Shape(Schema):
+    """A structure of AWS's model; unknown members are ignored and null members are absent."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    @pre_load
+    def _drop_nulls(self, data: Any, **_: Any) -> Any:  # noqa: ANN401 - marshmallow's signature
+        if None in data.values():
+            return {name: value for name, value in data.items() if value is not None}
+        return data
+
+
+class RequestSchema(Shape):
+    """The input of an operation."""
+
+
+class ResponseSchema(Shape):
+    """The output of an operation."""
+
+
+@cache
+def _instance(schema: type[Shape]) -> Shape:
+    return schema()
+
+
+def load(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a document: blobs as bytes, times as epoch seconds; absent members stay absent.
+
+    Raises:
+        SerializationException: a member has the wrong JSON type.
+        ValidationException: constraints are violated, as AWS lists them.
+    """
+    instance = _instance(schema)
+    try:
+        loaded: dict[str, Any] = instance.load(document)
+    except ValidationError as error:
+        found = list(_violations(instance, error.normalized_messages(), document, ""))[:_MOST_ERRORS]
+        noun = "error" if len(found) == 1 else "errors"
+        raise ValidationException(f"{len(found)} validation {noun} detected: {'; '.join(found)}") from None
+    return loaded
+
+
+def validate_response(schema: type[Shape], answer: Mapping[str, Any]) -> None:
+    """Check an answer, as it goes over the wire, against its schema; unknown members are an error too.
+
+    Raises:
+        ValidationError, SerializationException: it does not fit.
+    """
+    schema(unknown=RAISE).load(read_object(write(answer)))
+
+
+def _violations(schema: Schema, messages: Mapping[str, Any], document: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    for name, texts in messages.items():
+        member = schema.fields[name]
+        assert isinstance(member, Member)  # noqa: S101 - our schemas have no other fields
+        path = prefix + name[:1].lower() + name[1:]
+        yield from _of_member(member, texts, document.get(name), path)
+
+
+def _of_member(member: Member, texts: Any, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(texts, dict):
+        if isinstance(member, ListOf):
+            for index, inner in texts.items():
+                yield from _of_member(member.inner, inner, value[index], f"{path}.{index + 1}.member")
+        elif isinstance(member, Structure):
+            yield from _violations(member.schema_class(), texts, value, f"{path}.")
+        return
+    for text in texts:
+        if text == _MISSING:
+            yield f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
+        elif member.sensitive:
+            yield f"Value at '{path}' failed to satisfy constraint: {text}"
+        else:
+            yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {text}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

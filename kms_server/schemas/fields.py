@@ -1,0 +1,198 @@
+"""Members of requests and responses with AWS's constraints.
+
+A wrong JSON type raises SerializationException at once; a violated constraint is collected, and `base.load` writes
+all of them in AWS's words.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
+
+from kms_server.errors import SerializationException
+from kms_server.protocol.json_reader import read_base64
+
+Check = Callable[[Any], None]
+
+
+def _length(low: int, high: int | None, noun: str = "length") -> list[Check]:
+    def check(value: Any) -> None:  # noqa: ANN401 - anything with a length
+        size = len(value)
+        if size < low:
+            raise ValidationError(f"Member must have {noun} greater than or equal to {low}")
+        if high is not None and size > high:
+            raise ValidationError(f"Member must have {noun} less than or equal to {high}")
+
+    return [check]
+
+
+def _pattern(pattern: str) -> Check:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> None:
+        if compiled.fullmatch(value) is None:
+            raise ValidationError(f"Member must satisfy regular expression pattern: {pattern}")
+
+    return check
+
+
+def _mismatch(value: object, wanted: str) -> SerializationException:
+    """The error for a JSON type that the member does not take, in the framework's words."""
+    if isinstance(value, list):
+        return SerializationException("Start of list found where not expected")
+    if isinstance(value, dict):
+        return SerializationException("Start of structure or map found where not expected.")
+    if isinstance(value, str) and wanted == "Boolean":
+        return SerializationException(f"'{value}' can not be converted to an Boolean")
+    kind = {
+        bool: "java.lang.Boolean",
+        str: "java.lang.String",
+        int: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+        float: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+    }[type(value)]
+    return SerializationException(f"class {kind} can not be converted to an {wanted}")
+
+
+class Member(fields.Field[Any]):
+    """A member; `sensitive` keeps its value out of error texts. Null is the same as absent."""
+
+    def __init__(
+        self, checks: Iterable[Check] = (), *, required: bool = False, sensitive: bool = False
+    ) -> None:
+        super().__init__(required=required, validate=list(checks))
+        self.sensitive = sensitive
+
+
+class Text(Member):
+    """A string of `low` to `high` characters."""
+
+    def __init__(
+        self, low: int = 0, high: int | None = None, pattern: str | None = None, *,
+        required: bool = False, sensitive: bool = False,
+    ) -> None:  # fmt: skip
+        self.low, self.high, self.pattern = low, high, pattern
+        checks = _length(low, high) + ([_pattern(pattern)] if pattern else [])
+        super().__init__(checks, required=required, sensitive=sensitive)
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> str:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, str):
+            raise _mismatch(value, "String")
+        return value
+
+
+class Choice(Text):
+    """A string of a fixed set."""
+
+    def __init__(self, *values: str, required: bool = False) -> None:
+        super().__init__(required=required)
+        self.values = values
+        allowed = frozenset(values)
+        text = f"Member must satisfy enum value set: [{', '.join(values)}]"
+
+        def check(value: str) -> None:
+            if value not in allowed:
+                raise ValidationError(text)
+
+        self.validators = [check]
+
+
+class Blob(Member):
+    """Bytes, as base64 on the wire; never shown in an error text."""
+
+    def __init__(self, low: int, high: int, *, required: bool = False) -> None:
+        self.low, self.high = low, high
+        super().__init__(_length(low, high), required=required, sensitive=True)
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> bytes:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, str):
+            raise _mismatch(value, "String")
+        return read_base64(value)
+
+
+class Integer(Member):
+    """A whole number from `low` to `high`; fractions are cut and large numbers clamped, as AWS does."""
+
+    def __init__(self, low: int, high: int, *, required: bool = False) -> None:
+        self.low, self.high = low, high
+
+        def check(value: int) -> None:
+            if value < low:
+                raise ValidationError(f"Member must have value greater than or equal to {low}")
+            if value > high:
+                raise ValidationError(f"Member must have value less than or equal to {high}")
+
+        super().__init__([check], required=required)
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> int:  # noqa: ANN401 - marshmallow's signature
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _mismatch(value, "Integer")
+        return int(max(-(2.0**31), min(value, 2**31 - 1)))
+
+
+class Boolean(Member):
+    """True or false."""
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> bool:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, bool):
+            raise _mismatch(value, "Boolean")
+        return value
+
+
+class Timestamp(Member):
+    """Epoch seconds, with a fraction where there is one."""
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> float:  # noqa: ANN401 - marshmallow's signature
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _mismatch(value, "Date")
+        return float(value)
+
+
+class ListOf(Member):
+    """A list of `low` to `high` items."""
+
+    def __init__(
+        self, inner: Member, low: int = 0, high: int | None = None, *, required: bool = False
+    ) -> None:
+        self.inner, self.low, self.high = inner, low, high
+        super().__init__(_length(low, high), required=required)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, list):
+            raise SerializationException("Expected list or null")
+        items, wrong = [], {}
+        for index, item in enumerate(value):
+            try:
+                items.append(self.inner.deserialize(item, attr, data, **rest))
+            except ValidationError as error:
+                wrong[index] = error.messages
+        if wrong:
+            raise ValidationError(wrong)  # type: ignore[arg-type]  # marshmallow accepts nested messages
+        return items
+
+
+class MapOf(Member):
+    """A map of strings to strings."""
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> dict[str, str]:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, dict):
+            raise SerializationException("Expected map or null")
+        for item in value.values():
+            if not isinstance(item, str):
+                raise _mismatch(item, "String")
+        return value
+
+
+class Structure(Member):
+    """A nested structure."""
+
+    def __init__(self, schema: type[Schema], *, required: bool = False) -> None:
+        self.schema_class = schema
+        self._schema = schema()
+        super().__init__(required=required)
+
+    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, dict):
+            raise SerializationException("Expected null")
+        loaded: Mapping[str, Any] = self._schema.load(value)
+        return loaded

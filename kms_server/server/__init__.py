@@ -1,0 +1,1 @@
+"""The running service: one pipeline, two doors."""

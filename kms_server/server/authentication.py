@@ -1,0 +1,117 @@
+"""From a signed request to the principal behind it."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+from kms_server.arn import is_account
+from kms_server.clock import real_now
+from kms_server.config import DEFAULT_ACCOUNT, Settings
+from kms_server.errors import AccessDeniedException, ServiceError, UnrecognizedClientException
+from kms_server.iam.principal import Principal
+from kms_server.keyring.keyring import Identity, Keyring
+from kms_server.operations.call import Operation
+from kms_server.protocol import sigv4
+from kms_server.protocol.message import Request
+
+_LOG = logging.getLogger(__name__)
+_CACHED_SIGNING_KEYS = 4_096
+_LOGGED_PER_SECOND = 5
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request and for which Region."""
+
+    principal: Principal
+    region: str
+
+
+class Authenticator:
+    """Verifies SigV4; with `dev` any signature passes and an access key id of twelve digits names an account."""
+
+    def __init__(self, keyring: Keyring, settings: Settings) -> None:
+        self._keyring = keyring
+        self._limits = settings.limits
+        self._dev = settings.dev
+        self._own_hosts = _LOOPBACK | {settings.host}
+        self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._refusals = _RefusalLog()
+
+    def authenticate(self, request: Request, operation: Operation, *, may_block: bool) -> Caller:
+        """The caller of a request.
+
+        Raises:
+            MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
+            UnrecognizedClientException
+        """
+        if self._dev:
+            self._refuse_web_pages(request)
+        signed = sigv4.parse(request)
+        credential = signed.credential
+        sigv4.check_scope(credential, (operation.service,))
+        identity = self._keyring.identity(credential.access_key_id, may_block=may_block)
+        if identity is None and self._dev:
+            return Caller(_anyone(credential.access_key_id), credential.region)
+        # Temporary credentials do not exist yet, so no session token can be valid.
+        if identity is None or signed.session_token is not None:
+            raise UnrecognizedClientException
+        if not self._dev:
+            sigv4.verify(
+                request, signed, self._signing_key(identity, credential), now=real_now(),
+                window=self._limits.clock_window, presigned_lifetime=self._limits.presigned_lifetime,
+            )  # fmt: skip
+        return Caller(identity.principal, credential.region)
+
+    def _refuse_web_pages(self, request: Request) -> None:
+        """A page in a browser on this machine must not reach a server that checks no signature."""
+        host = request.headers.get("host", "").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if "origin" in request.headers or name.strip("[]") not in self._own_hosts:
+            raise AccessDeniedException(
+                "A server in --dev mode answers only to its own host name and no web page."
+            )
+
+    def note_refusal(self, request: Request, error: ServiceError) -> None:
+        """Count a request that was not authenticated; it writes no audit record."""
+        self._refusals.note(request.source_ip, error.code)
+
+    def _signing_key(self, identity: Identity, credential: sigv4.Credential) -> bytes:
+        place = (identity.secret, credential.date, credential.region, credential.service)
+        key = self._signing_keys.get(place)
+        if key is None:
+            key = sigv4.signing_key(*place)
+            if len(self._signing_keys) >= _CACHED_SIGNING_KEYS:
+                self._signing_keys.clear()
+            self._signing_keys[place] = key
+        return key
+
+
+def _anyone(access_key_id: str) -> Principal:
+    account = access_key_id if is_account(access_key_id) else DEFAULT_ACCOUNT
+    return Principal.root(account, access_key_id)
+
+
+class _RefusalLog:
+    """Logs a few refusals each second and counts the rest, so that a stranger cannot fill the disk."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._second = 0
+        self._count = 0
+
+    def note(self, source: str, code: str) -> None:
+        with self._lock:
+            second = int(time.monotonic())
+            if second != self._second:
+                if self._count > _LOGGED_PER_SECOND:
+                    _LOG.warning(
+                        "%d more requests were refused unauthenticated", self._count - _LOGGED_PER_SECOND
+                    )
+                self._second, self._count = second, 0
+            self._count += 1
+            logged = self._count <= _LOGGED_PER_SECOND
+        if logged:
+            _LOG.warning("refused a request from %s: %s", source, code)

@@ -1,0 +1,63 @@
+"""gunicorn in the foreground, without a configuration file of its own."""
+
+import socket
+from collections.abc import Callable
+
+from gunicorn.app.base import BaseApplication
+
+from kms_server.config import Settings
+from kms_server.errors import OperatorError
+from kms_server.server.worker import KmsWorker
+from kms_server.server.worker_state import WorkerState
+
+_HEARTBEAT_SECONDS = 30
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket; port 0 picks a free port.
+
+    Raises:
+        OperatorError: the address is in use or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise OperatorError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another by --host or --port"
+        ) from None
+    return listener
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations
+    def __init__(self, options: dict[str, object], build: Callable[[], WorkerState]) -> None:
+        self._options = options
+        self._build = build
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WorkerState:
+        return self._build()
+
+
+def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings], WorkerState]) -> None:
+    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained."""
+    listener.set_inheritable(True)
+    options: dict[str, object] = {
+        "bind": f"fd://{listener.fileno()}",
+        "workers": settings.workers,
+        "worker_class": KmsWorker,
+        "timeout": _HEARTBEAT_SECONDS,
+        "graceful_timeout": _HEARTBEAT_SECONDS,
+        "loglevel": "warning",
+        "proc_name": "kms-server",
+        "control_socket_disable": True,
+    }
+    _Application(options, lambda: build(settings)).run()

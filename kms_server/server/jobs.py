@@ -1,0 +1,58 @@
+"""Background work: what falls due on keys, and the sealing of full audit segments."""
+
+import fcntl
+import logging
+import os
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kms_server.audit.segments import seal
+from kms_server.errors import ServiceError
+from kms_server.keyring.keyring import Keyring
+from kms_server.server.startup import State
+
+_LOG = logging.getLogger(__name__)
+_PERIOD = 1.0
+
+
+class Jobs:
+    """One thread per worker; a lock that dies with its holder lets one worker of the host do the work."""
+
+    def __init__(self, state: State, keyring: Keyring) -> None:
+        self._state = state
+        self._keyring = keyring
+        self._lifecycle = state.lifecycle()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin working."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the step at hand and end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        path = self._state.settings.state_dir / "jobs.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not self._stopping.wait(_PERIOD):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                self._step()
+        finally:
+            os.close(descriptor)
+
+    def _step(self) -> None:
+        try:
+            self._keyring.refresh(may_block=True)
+            self._lifecycle.run_due()
+            if self._state.settings.database_url is None:
+                seal(self._state.settings.audit_dir)
+        except (SQLAlchemyError, ServiceError, OSError) as error:
+            _LOG.error("background work failed, it is tried again: %s", type(error).__name__)

@@ -1,0 +1,138 @@
+"""The one order of steps from a request's bytes to its answer.
+
+Nothing here knows sockets: a door passes a request in and waits for the ticket before it writes the answer.
+"""
+
+import logging
+import traceback
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kms_server.audit import event_id, record
+from kms_server.audit.group_commit import GroupCommit, Ticket
+from kms_server.errors import KMSInternalException, ServiceError
+from kms_server.keyring.cache import WouldBlock
+from kms_server.operations import limits, registry
+from kms_server.operations.call import Answer, Call, Operation, Plane, Services
+from kms_server.protocol import faults, front_door, json_reader
+from kms_server.protocol.message import Request, Response
+from kms_server.schemas.base import load
+from kms_server.server.authentication import Authenticator, Caller
+from kms_server.server.recording import event_of
+from kms_server.storage import events
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, and the ticket whose commit must come before the answer's first byte."""
+
+    response: Response
+    ticket: Ticket | None
+    unaudited: Callable[[], Response]
+
+
+class Pipeline:
+    """Authenticates, authorizes, performs and records calls."""
+
+    def __init__(self, services: Services, authenticator: Authenticator, commit: GroupCommit) -> None:
+        self._services = services
+        self._authenticator = authenticator
+        self._commit = commit
+
+    def handle(self, request: Request, *, may_block: bool) -> Outcome:
+        """Answer one request.
+
+        Raises:
+            WouldBlock: the call needs the database and `may_block` is false; nothing was done.
+        """
+        request_id = str(uuid.uuid4())
+        refused = front_door.check(request, request_id)
+        if refused is not None:
+            return _unrecorded(refused, request_id)
+        try:
+            document = json_reader.read_object(request.body)
+            operation = registry.find(*front_door.target(request))
+            self._services.keyring.refresh(may_block=may_block)
+            caller = self._authenticator.authenticate(request, operation, may_block=may_block)
+        except ServiceError as error:
+            self._authenticator.note_refusal(request, error)
+            return _unrecorded(faults.fault(error, request_id), request_id)
+        except SQLAlchemyError as error:
+            return _unrecorded(faults.fault(_unexpected(error), request_id), request_id)
+        call = self._call(operation, caller, request, request_id, may_block=may_block)
+        call.document = document
+        return self._perform(call)
+
+    def _call(
+        self, operation: Operation, caller: Caller, request: Request, request_id: str, *, may_block: bool
+    ) -> Call:
+        now = self._services.clock.now()
+        return Call(
+            operation=operation, services=self._services, principal=caller.principal, region=caller.region,
+            request=request, request_id=request_id, event_id=event_id.new(now), time=now, may_block=may_block,
+            document={},
+        )  # fmt: skip
+
+    def _perform(self, call: Call) -> Outcome:
+        """Run the operation; whatever happens is recorded."""
+        try:
+            if call.operation.plane is Plane.WRITE:
+                answer = self._write(call)
+                return Outcome(
+                    faults.answer(answer, call.request_id), None, lambda: _internal(call.request_id)
+                )
+            answer = self._run(call)
+            response = faults.answer(answer, call.request_id)
+            row = record.to_row(event_of(call, answer, None))
+        except WouldBlock:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+            fault = error if isinstance(error, ServiceError) else _unexpected(error)
+            response = faults.fault(fault, call.request_id)
+            row = record.to_row(event_of(call, None, fault))
+        return Outcome(response, self._commit.submit(row), lambda: _internal(call.request_id))
+
+    def _run(self, call: Call) -> Answer:
+        if call.operation.plane is not Plane.DATA and not call.may_block:
+            raise WouldBlock
+        if not call.operation.shared_quota:
+            limits.charge(call)
+        call.parameters = load(call.operation.request, call.document)
+        try:
+            return call.operation.handler(call)
+        except ServiceError:
+            limits.charge(call)  # a refused call counts too
+            raise
+
+    def _write(self, call: Call) -> Answer:
+        """One transaction for the mutation, its service events and its record."""
+        if not call.may_block:
+            raise WouldBlock
+        limits.charge(call)
+        call.parameters = load(call.operation.request, call.document)
+        with self._services.database.write() as tx:
+            call.tx = tx
+            answer = call.operation.handler(call)
+            events.add(tx, record.to_row(event_of(call, answer, None))._asdict())
+        return answer
+
+
+def _unrecorded(response: Response, request_id: str) -> Outcome:
+    return Outcome(response, None, lambda: _internal(request_id))
+
+
+def _internal(request_id: str) -> Response:
+    return faults.fault(KMSInternalException(), request_id)
+
+
+def _unexpected(error: Exception) -> KMSInternalException:
+    """Log where a failure happened, never its text: the text may quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    _LOG.error("internal failure: %s at %s", type(error).__name__, where)
+    return KMSInternalException()

@@ -1,0 +1,76 @@
+"""From a finished call to its audit event."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kms_server.audit.record import Event
+from kms_server.errors import ServiceError
+from kms_server.operations.call import Answer, Call
+
+_DATES = frozenset({"CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime"})
+
+
+def event_of(call: Call, answer: Answer, error: ServiceError | None) -> Event:
+    """The CloudTrail event of a call: request members and response members that the operation lists, no others."""
+    principal, request, operation = call.principal, call.request, call.operation
+    return Event(
+        event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
+        account=call.account, region=call.region, identity=principal.identity(), username=principal.name,
+        access_key_id=principal.access_key_id, source_ip=request.source_ip,
+        user_agent=request.headers.get("user-agent"), request_parameters=_parameters(call),
+        response_elements=None if error else _elements(call, answer), additional=dict(call.additional) or None,
+        service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
+        resources=tuple(call.resources), error_code=error.code if error else None,
+        error_message=error.message if error else None, tls=_tls(call), event_type="AwsApiCall",
+    )  # fmt: skip
+
+
+def _parameters(call: Call) -> dict[str, Any] | None:
+    """The logged request members; a call refused before its schema was loaded has none to show."""
+    logged = {
+        _lower(name): _plain(name, call.get(name))
+        for name in call.operation.logged
+        if name in call.parameters
+    }
+    return logged | call.logged_extra or None
+
+
+def _elements(call: Call, answer: Answer) -> dict[str, Any] | None:
+    elements = {
+        _lower(name): _plain(name, answer[name])
+        for name in call.operation.answers
+        if answer and name in answer
+    }
+    return elements | call.answered_extra or None
+
+
+def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping) and not name.endswith("EncryptionContext"):
+        return {_lower(member): _plain(member, inner) for member, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain("", item) for item in value]
+    if name in _DATES and isinstance(value, (int, float)):
+        return _date(value)
+    return value
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _date(epoch: float) -> str:
+    """A date as CloudTrail writes it inside KMS records: `Aug 10, 2026, 10:38:27 PM`."""
+    moment = datetime.fromtimestamp(epoch, UTC)
+    return f"{moment:%b} {moment.day}, {moment.year}, {moment:%I}:{moment:%M:%S %p}".replace(", 0", ", ")
+
+
+def _tls(call: Call) -> dict[str, str] | None:
+    tls = call.request.tls
+    if tls is None:
+        return None
+    return {
+        "tlsVersion": tls.version,
+        "cipherSuite": tls.cipher,
+        "clientProvidedHostHeader": call.request.headers.get("host", ""),
+    }

@@ -1,0 +1,168 @@
+"""The composition root: from settings to a running service."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from kms_server.arn import is_account
+from kms_server.clock import Clock, real_now
+from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
+from kms_server.errors import OperatorError
+from kms_server.operations.lifecycle import Lifecycle
+from kms_server.root_keys.binding import access_key_binding
+from kms_server.root_keys.file import FileRootKey
+from kms_server.root_keys.provider import RootKey
+from kms_server.server import tls
+from kms_server.server.files import locked, make_private_dir, write_private
+from kms_server.storage import identities, migrate
+from kms_server.storage import settings as stored
+from kms_server.storage.database import Database, Transaction, initialise, open_database
+
+_ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A server's lasting state: its database, its root key and its clock."""
+
+    settings: Settings
+    database: Database
+    root_key: RootKey
+    clock: Clock
+
+    def lifecycle(self) -> Lifecycle:
+        """What carries out rotations and deletions."""
+        return Lifecycle(self.database, self.root_key, self.clock)
+
+
+def prepare(settings: Settings) -> None:
+    """Make the data directory, the schema, the root key and the first access key, where they are missing.
+
+    Raises:
+        OperatorError: something is in the way; nothing was changed.
+    """
+    for directory in (settings.data_dir, settings.state_dir, settings.audit_dir):
+        make_private_dir(directory)
+    with locked(settings.state_dir / "first-start.lock"):
+        database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
+        try:
+            with migrate.lock(settings.state_dir):
+                migrate.upgrade(database.engine)
+            _first_start(settings, database)
+            if settings.tls_auto:
+                tls.ensure_auto(settings)
+            _check_mode(settings, database)
+        finally:
+            database.close()
+
+
+def open_state(settings: Settings) -> State:
+    """Open what `prepare` made.
+
+    Raises:
+        OperatorError: there is no such server, or the root key is missing or wrong.
+    """
+    if settings.database_url is None and not (settings.data_dir / "keys.db").exists():
+        raise OperatorError(
+            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
+        )
+    make_private_dir(settings.state_dir)
+    database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
+    migrate.require_current(database.engine)
+    root = FileRootKey.load(root_key_path(settings))
+    with database.read() as connection:
+        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
+        offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
+    _check_fingerprint(settings, root, fingerprint)
+    return State(settings, database, root, Clock(offset))
+
+
+def root_key_path(settings: Settings) -> Path:
+    """Where the root key file is: `--root-key file:PATH`, or the data directory's own."""
+    if settings.root_key is None:
+        return settings.root_key_file
+    kind, _, path = settings.root_key.partition(":")
+    if kind != "file" or not path:
+        raise OperatorError("--root-key must be file:PATH")
+    return Path(path)
+
+
+def _first_start(settings: Settings, database: Database) -> None:
+    path = root_key_path(settings)
+    with database.read() as connection:
+        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
+    if fingerprint is not None:
+        _check_fingerprint(settings, FileRootKey.load(path), fingerprint)
+        return
+    root = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+    with database.engine.begin() as connection:
+        initialise(connection)
+    with database.write() as tx:
+        stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
+        stored.put(tx, stored.MODE, "dev" if settings.dev else "strict")
+        allowed = settings.dev or os.environ.get("KMS_SERVER_CLOCK_CONTROL") == "1"
+        stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
+        access_key_id, secret = create_access_key(tx, root, DEFAULT_ACCOUNT, None, real_now())
+        # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
+        _write_credentials(settings, access_key_id, secret)
+
+
+def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
+    if fingerprint is not None and not secrets.compare_digest(root.fingerprint, fingerprint):
+        raise OperatorError(
+            f"the root key in {root_key_path(settings)} is not the one this database was made with: "
+            "put the right file back, or name it by --root-key file:PATH"
+        )
+
+
+def _check_mode(settings: Settings, database: Database) -> None:
+    with database.read() as connection:
+        mode = stored.get(connection, stored.MODE)
+    if (mode == "dev") != settings.dev:
+        advice = "add --dev" if mode == "dev" else "leave out --dev"
+        raise OperatorError(
+            f"{settings.data_dir} was created in {mode} mode: {advice}, or use another --data-dir"
+        )
+
+
+def create_access_key(
+    tx: Transaction, root: RootKey, account: str, user_name: str | None, now: float
+) -> tuple[str, str]:
+    """Make an access key for a user, or for the account's root; returns id and secret, which is kept wrapped."""
+    if not is_account(account):
+        raise OperatorError(f"{account!r} is not an account id: it has twelve digits")
+    access_key_id = "AKIA" + "".join(secrets.choice(_ACCESS_KEY_ALPHABET) for _ in range(16))
+    secret = secrets.token_urlsafe(30)
+    binding = access_key_binding(
+        account=account, access_key_id=access_key_id, user_name=user_name, root_version=root.version
+    )
+    identities.add_account(tx, account)
+    wrapped = root.wrap(secret.encode(), binding)
+    identities.add_access_key(tx, identities.AccessKey(access_key_id, account, user_name, wrapped, now))
+    return access_key_id, secret
+
+
+def _write_credentials(settings: Settings, access_key_id: str, secret: str) -> None:
+    lines = {
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": DEFAULT_REGION,
+        "AWS_ENDPOINT_URL": f"{settings.scheme}://{settings.url_host}:{settings.port}",
+    }
+    if settings.tls_auto:
+        lines["AWS_CA_BUNDLE"] = str(settings.data_dir.resolve() / "tls" / "ca.pem")
+    text = "".join(f"export {name}={value}\n" for name, value in lines.items())
+    write_private(settings.credentials_file, text)
+
+
+def note_endpoint(settings: Settings) -> None:
+    """Write the address the server has now into the credentials file, where that file still exists."""
+    url = f"{settings.scheme}://{settings.url_host}:{settings.port}"
+    path = settings.credentials_file
+    if not path.exists():
+        return
+    old = path.read_text().splitlines()
+    new = [f"export AWS_ENDPOINT_URL={url}" if "AWS_ENDPOINT_URL=" in line else line for line in old]
+    if new != old:
+        write_private(path, "\n".join(new) + "\n")

@@ -1,0 +1,73 @@
+"""The gunicorn worker: runs the fast door on gunicorn's sockets."""
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+
+import uvloop
+from gunicorn.workers.base import Worker
+
+from kms_server.server.http_door import Connection, Door
+from kms_server.server.worker_state import WorkerState
+from kms_server.server.wsgi_bridge import WsgiBridge
+
+_SWEEP_SECONDS = 0.25
+_DRAIN_SECONDS = 25.0
+
+
+class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
+    """One process with one event loop; `app.wsgi()` composes what it serves, after the fork."""
+
+    wsgi: WorkerState
+
+    def init_signals(self) -> None:
+        """Leave signals to the event loop."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        uvloop.run(self._serve())
+        sys.exit(0)
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, stopping.set)
+        state = self.wsgi
+        door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits)
+        state.commit.on_batch = loop.call_soon_threadsafe
+        servers = [
+            await loop.create_server(partial(Connection, door), sock=sock.sock, ssl=state.tls, backlog=1024)
+            for sock in self.sockets
+        ]
+        if self.age == 1:
+            sys.stdout.write(f"kms-server is ready at {state.url}\n")
+            sys.stdout.flush()
+        while not stopping.is_set() and os.getppid() == self.ppid:
+            self.notify()
+            door.sweep()
+            try:
+                await asyncio.wait_for(stopping.wait(), _SWEEP_SECONDS)
+            except TimeoutError:
+                continue
+        await self._drain(door, servers)
+        state.commit.on_batch = lambda resolve: resolve()
+        await loop.run_in_executor(None, door.threads.shutdown)
+        await loop.run_in_executor(None, state.close)
+
+    async def _drain(self, door: Door, servers: list[asyncio.Server]) -> None:
+        for server in servers:
+            server.close()
+        door.drain()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DRAIN_SECONDS
+        while door.connections and loop.time() < deadline:
+            self.notify()
+            door.sweep()
+            await asyncio.sleep(0.02)

@@ -1,0 +1,82 @@
+"""What one worker process is made of."""
+
+import ssl
+from dataclasses import dataclass
+
+from flask import Flask
+
+from kms_server.audit.group_commit import GroupCommit
+from kms_server.audit.log import AuditLog
+from kms_server.audit.lookup import Source, sources
+from kms_server.audit.segments import SegmentLog
+from kms_server.audit.table_log import TableLog
+from kms_server.config import Limits, Settings
+from kms_server.keyring.keyring import Keyring
+from kms_server.operations.call import Services
+from kms_server.quotas.buckets import Buckets
+from kms_server.quotas.limiter import Limiter
+from kms_server.server import tls
+from kms_server.server.authentication import Authenticator
+from kms_server.server.flask_app import create_app
+from kms_server.server.health import Health
+from kms_server.server.jobs import Jobs
+from kms_server.server.pipeline import Pipeline
+from kms_server.server.startup import State, open_state
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """The parts of a worker that its door and its shutdown need."""
+
+    pipeline: Pipeline
+    flask_app: Flask
+    limits: Limits
+    commit: GroupCommit
+    jobs: Jobs
+    state: State
+    tls: ssl.SSLContext | None
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the server."""
+        settings = self.state.settings
+        return f"{settings.scheme}://{settings.url_host}:{settings.port}"
+
+    def close(self) -> None:
+        """Finish what is pending and release everything."""
+        self.jobs.stop()
+        self.commit.close()
+        self.state.database.close()
+
+
+def audit_log(state: State) -> AuditLog:
+    """Where records of calls that change nothing go."""
+    if state.settings.database_url is None:
+        return SegmentLog(state.settings.audit_dir, state.settings.limits)
+    return TableLog(state.database.engine)
+
+
+def audit_sources(state: State) -> list[Source]:
+    """Every place that holds records."""
+    segments = None if state.settings.database_url else state.settings.audit_dir
+    return sources(state.database.engine, segments)
+
+
+def build(settings: Settings) -> WorkerState:
+    """Compose a worker; called in the worker process, after the fork."""
+    state = open_state(settings)
+    limits = settings.limits
+    keyring = Keyring(state.database, state.root_key, state.clock, limits.cached_keys)
+    commit = GroupCommit(audit_log(state), limits)
+    services = Services(
+        database=state.database, keyring=keyring, root_key=state.root_key, clock=state.clock,
+        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), limits=limits,
+        audit_sources=lambda: audit_sources(state),
+    )  # fmt: skip
+    pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
+    jobs = Jobs(state, keyring)
+    jobs.start()
+    health = Health.of(state.database, commit)
+    return WorkerState(
+        pipeline, create_app(pipeline, health, limits), limits, commit, jobs, state, tls.context(settings)
+    )

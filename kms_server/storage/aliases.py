@@ -1,0 +1,98 @@
+"""Aliases: the names people give to keys."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from kms_server.arn import alias_arn
+from kms_server.storage.database import Transaction
+from kms_server.storage.tables import aliases
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One alias; `name` includes the prefix `alias/`."""
+
+    account: str
+    region: str
+    name: str
+    key_id: str
+    created_at: float
+    updated_at: float
+
+    @property
+    def arn(self) -> str:
+        """The alias ARN."""
+        return alias_arn(self.region, self.account, self.name)
+
+
+def scope(account: str, region: str, name: str) -> str:
+    """The change scope of one alias."""
+    return f"alias:{account}:{region}:{name}"
+
+
+def get(connection: Connection, account: str, region: str, name: str) -> Alias | None:
+    """The alias of that name, or None."""
+    row = connection.execute(
+        select(aliases).where(
+            aliases.c.account == account, aliases.c.region == region, aliases.c.name == name
+        )
+    ).one_or_none()
+    return Alias(**row._mapping) if row else None  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def add(tx: Transaction, alias: Alias) -> None:
+    """Store a new alias."""
+    tx.connection.execute(
+        insert(aliases).values(
+            account=alias.account, region=alias.region, name=alias.name, key_id=alias.key_id,
+            created_at=alias.created_at, updated_at=alias.updated_at,
+        )
+    )  # fmt: skip
+    tx.mark(scope(alias.account, alias.region, alias.name))
+
+
+def point(tx: Transaction, alias: Alias, key_id: str, now: float) -> None:
+    """Let an existing alias name another key."""
+    tx.connection.execute(
+        update(aliases)
+        .where(
+            aliases.c.account == alias.account, aliases.c.region == alias.region, aliases.c.name == alias.name
+        )
+        .values(key_id=key_id, updated_at=now)
+    )
+    tx.mark(scope(alias.account, alias.region, alias.name))
+
+
+def remove(tx: Transaction, alias: Alias) -> None:
+    """Delete an alias."""
+    tx.connection.execute(
+        delete(aliases).where(
+            aliases.c.account == alias.account, aliases.c.region == alias.region, aliases.c.name == alias.name
+        )
+    )
+    tx.mark(scope(alias.account, alias.region, alias.name))
+
+
+def page(
+    connection: Connection, account: str, region: str, after: str, limit: int, key_id: str | None
+) -> list[Alias]:
+    """Up to `limit` aliases that sort after `after`, of one key or of the whole account and Region."""
+    statement = select(aliases).where(
+        aliases.c.account == account, aliases.c.region == region, aliases.c.name > after
+    )
+    if key_id is not None:
+        statement = statement.where(aliases.c.key_id == key_id)
+    rows = connection.execute(statement.order_by(aliases.c.name).limit(limit))
+    return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def count_of_key(connection: Connection, key_id: str) -> int:
+    """How many aliases a key has."""
+    return connection.execute(select(func.count()).where(aliases.c.key_id == key_id)).scalar_one()
+
+
+def names_of_key(connection: Connection, key_id: str) -> list[Alias]:
+    """All aliases of a key."""
+    rows = connection.execute(select(aliases).where(aliases.c.key_id == key_id).order_by(aliases.c.name))
+    return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

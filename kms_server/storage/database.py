@@ -1,0 +1,187 @@
+"""Engines and transactions.
+
+SQLite in the data directory by default, PostgreSQL by URL. A write transaction raises one counter first,
+which makes writers take turns on both, and stamps what it changes with it: `changes` in order of commit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from pysqlite3 import dbapi2
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from kms_server.errors import OperatorError
+from kms_server.storage import tables
+from kms_server.storage.freshness import Generation, GenerationWatcher, SqliteWatcher, Watcher
+from kms_server.storage.writer_lock import WriterLock
+
+# 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
+MINIMUM_SQLITE = (3, 51, 3)
+_COUNTER = ""  # the scope whose row counts all write transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One write transaction; `stamp` is its place in the order of commits."""
+
+    connection: Connection
+    stamp: int
+
+    def mark(self, scope: str) -> None:
+        """Record that what `scope` names has changed, so that every cache drops it."""
+        dialect = sqlite if self.connection.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(tables.changes).values(scope=scope, value=self.stamp)
+        self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["scope"], set_={"value": self.stamp})
+        )
+
+
+class Database:
+    """Read and write transactions on one database."""
+
+    def __init__(
+        self, engine: Engine, watcher: Watcher, lock: WriterLock, generation: Generation | None
+    ) -> None:
+        self.engine = engine
+        self.watcher = watcher
+        self._lock = lock
+        self._generation = generation
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only view; on SQLite one snapshot."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that commits when the block ends and rolls back when it raises."""
+        queue = self._lock.held() if self.engine.dialect.name == "sqlite" else nullcontext()
+        with queue, self._announced(), self.engine.connect() as plain:
+            connection = plain.execution_options(kms_write=True)
+            with connection.begin():
+                counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
+                stamp = connection.execute(
+                    counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
+                ).scalar_one()
+                yield Transaction(connection, stamp)
+
+    @contextmanager
+    def _announced(self) -> Iterator[None]:
+        if self._generation is None:
+            yield
+            return
+        self._generation.raise_()
+        try:
+            yield
+        finally:
+            self._generation.raise_()
+
+    def erase_freed_pages(self) -> bool:
+        """Empty SQLite's write-ahead log, where images of deleted rows remain until it is truncated.
+
+        Freed pages of the file itself are overwritten at once (`secure_delete`). False: a reader was in the
+        way, try again. On PostgreSQL there is nothing to do.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self._lock.held(), self.engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None  # noqa: S101 - a connection in use has its driver's
+            (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def latest_change(connection: Connection) -> int:
+    """The stamp of the newest write transaction that `connection` can see."""
+    return connection.execute(
+        select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
+    ).scalar_one()
+
+
+def changed_since(connection: Connection, stamp: int) -> list[str]:
+    """The scopes changed after `stamp`."""
+    statement = select(tables.changes.c.scope).where(tables.changes.c.value > stamp)
+    return [scope for scope in connection.execute(statement).scalars() if scope != _COUNTER]
+
+
+def initialise(connection: Connection) -> None:
+    """Add the rows that a fresh schema needs."""
+    if not connection.execute(select(tables.changes).where(tables.changes.c.scope == _COUNTER)).first():
+        connection.execute(insert(tables.changes).values(scope=_COUNTER, value=0))
+
+
+def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
+    """Open the database at `url`, or the embedded one in `data_dir`.
+
+    Raises:
+        OperatorError: the URL cannot be used, or the SQLite library is too old.
+    """
+    lock = WriterLock(state_dir / "writer.lock")
+    if url is None:
+        path = data_dir / "keys.db"
+        return Database(_sqlite(path), SqliteWatcher(path), lock, None)
+    generation = Generation(state_dir / "generation")
+    return Database(_postgresql(url), GenerationWatcher(generation), lock, generation)
+
+
+def _sqlite(path: Path) -> Engine:
+    if dbapi2.sqlite_version_info < MINIMUM_SQLITE:
+        wanted = ".".join(map(str, MINIMUM_SQLITE))
+        raise OperatorError(
+            f"the SQLite library is {dbapi2.sqlite_version}, but {wanted} or newer is needed: upgrade pysqlite3"
+        )
+    path.touch(mode=0o600)
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)),
+        module=dbapi2,
+        pool_size=16,
+        max_overflow=16,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: dbapi2.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON",
+                       "busy_timeout=10000", "temp_store=MEMORY"):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        write = connection.get_execution_options().get("kms_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise OperatorError("--database-url is not a URL: use postgresql://USER@HOST:PORT/DATABASE") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise OperatorError(
+            "--database-url must begin with postgresql://; leave it out for the embedded store"
+        )
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True,
+        hide_parameters=True,
+    )  # fmt: skip
+    try:
+        with engine.connect():
+            pass
+    except SQLAlchemyError:
+        raise OperatorError(
+            f"the database at {parsed.render_as_string(hide_password=True)} does not answer: check the URL and the server"
+        ) from None
+    return engine
