@@ -1,5 +1,7 @@
 """`kms-server serve`: run the service."""
 
+import os
+import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import fields, replace
@@ -46,9 +48,10 @@ def serve(**options: object) -> None:
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="kms-server-"))
+            directory = tempfile.mkdtemp(prefix="kms-server-")
+            stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
-        listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
+        listener = gunicorn_app.bind(settings.host, settings.port)
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
@@ -58,6 +61,12 @@ def serve(**options: object) -> None:
         note_endpoint(settings)
         _announce(settings, fresh=fresh)
         gunicorn_app.serve(settings, listener, build)
+
+
+def _remove(directory: str, owner: int) -> None:
+    """Forked workers leave this block too, but the directory goes with the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(directory)
 
 
 def _check(settings: Settings) -> None:

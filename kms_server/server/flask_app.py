@@ -1,7 +1,5 @@
 """The Flask application: every route, under any WSGI server."""
 
-from importlib import resources
-
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -9,6 +7,7 @@ from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
 from kms_server.errors import RequestEntityTooLargeException, ServiceError
 from kms_server.protocol import faults, message
+from kms_server.operations.openapi import openapi_text
 from kms_server.server.health import Health
 from kms_server.server.pipeline import Pipeline
 
@@ -33,8 +32,7 @@ def create_app(pipeline: Pipeline, health: Health, limits: Limits) -> Flask:
 
     @app.get("/_kms/openapi.yaml")
     def openapi() -> Response:
-        text = resources.files("kms_server").joinpath("openapi.yaml").read_bytes()
-        return Response(text, content_type="application/yaml")
+        return Response(openapi_text(), content_type="application/yaml")
 
     @app.route("/", methods=_METHODS, provide_automatic_options=False)
     @app.route("/<path:_path>", methods=_METHODS, provide_automatic_options=False)

@@ -51,7 +51,7 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
     """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained."""
     listener.set_inheritable(True)
     options: dict[str, object] = {
-        "bind": f"fd://{listener.fileno()}",
+        "bind": f"fd://{listener.detach()}",
         "workers": settings.workers,
         "worker_class": KmsWorker,
         "timeout": _HEARTBEAT_SECONDS,

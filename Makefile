@@ -1,0 +1,72 @@
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+DATA ?= .data
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types fmt bench soak interop openapi lock migrate clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+run: .venv/.run ## set up and serve from nothing, strict mode, data in .data
+	exec $(BIN)/kms-server serve --data-dir $(DATA)
+
+test: .venv/.dev ## set up and pass the tests from nothing
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/.dev types ## style, types, import directions, documents that are derived
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/python -m kms_server.cli.openapi --check openapi.yaml
+
+types: .venv/.dev ## mypy, strict
+	$(BIN)/mypy
+
+fmt: .venv/.dev ## format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev ## measure beside a bare HTTP loop and moto
+	$(BIN)/python -m bench.run $(ARGS)
+
+soak: .venv/.dev ## the long rounds
+	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+interop: .venv/.dev ## other people's clients
+	$(BIN)/python -m pytest tests/functional -k "cli or main_job" $(ARGS)
+
+openapi: .venv/.dev ## write openapi.yaml anew
+	$(BIN)/python -m kms_server.cli.openapi openapi.yaml
+
+migrate: .venv/.run ## bring the schema of .data up to date
+	$(BIN)/kms-server migrate --data-dir $(DATA)
+
+lock: .venv/.dev ## choose the newest versions and write the lock files
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --group pyproject.toml:build pyproject.toml -o requirements.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" --group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock \
+		pyproject.toml -o tests/requirements.lock --upgrade
+
+clean: ## remove what the targets above made, but not the data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+
+.venv/.python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.python requirements.lock pyproject.toml
+	@echo "setting up .venv, about a minute the first time"
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.python requirements.lock tests/requirements.lock pyproject.toml
+	@echo "setting up .venv with the test tools, about two minutes the first time"
+	$(PIP_INSTALL) --require-hashes -r tests/requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@ .venv/.run
