@@ -21,7 +21,9 @@ class Postgres:
 
     def new_database(self, name: str) -> str:
         """Create a database and give its URL."""
-        with psycopg.connect(host=str(self.directory), user="kms", dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            host=str(self.directory), user="kms", dbname="postgres", autocommit=True
+        ) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]  # a name of ours
         return f"postgresql://kms@/{name}?host={self.directory}"
 
@@ -39,12 +41,16 @@ def start(directory: Path) -> Postgres:
         package = installed.parent
         copied = directory / "copy" / package.name / installed.name
         shutil.copytree(installed, copied)
-        shutil.copytree(package.with_name(f"{package.name}.libs"), directory / "copy" / f"{package.name}.libs")
+        shutil.copytree(
+            package.with_name(f"{package.name}.libs"), directory / "copy" / f"{package.name}.libs"
+        )
         installed = copied
         os.chown(directory, _UNPRIVILEGED, _UNPRIVILEGED)
     binaries = installed / "bin"
     data = directory / "data"
-    _run(binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N")
+    _run(
+        binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
+    )
     options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200"
     _run(binaries / "pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
     return Postgres(directory, binaries)

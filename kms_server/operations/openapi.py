@@ -124,7 +124,9 @@ def _member(member: Any, schemas: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
     return {"type": "object", "additionalProperties": {"type": "string"}}
 
 
-def _bounded(base: dict[str, Any], low_name: str, low: int, high_name: str, high: int | None) -> dict[str, Any]:
+def _bounded(
+    base: dict[str, Any], low_name: str, low: int, high_name: str, high: int | None
+) -> dict[str, Any]:
     if low:
         base[low_name] = low
     if high is not None:

@@ -1,14 +1,15 @@
 """Admission: all the limits a call needs, or none."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kms_server.errors import ThrottlingException
 from kms_server.quotas.buckets import Bucket, Buckets
 
+_REMEMBERED = 65_536
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+
+class Limit(NamedTuple):
     """`rate` calls per second of `subject`, `burst` of them at once."""
 
     subject: str
@@ -37,7 +38,7 @@ class Limiter:
     def _bucket(self, limit: Limit) -> Bucket:
         bucket = self._made.get(limit)
         if bucket is None:
-            if len(self._made) >= 65_536:
+            if len(self._made) >= _REMEMBERED:
                 self._made.clear()
-            bucket = self._made[limit] = Bucket.of(limit.subject, limit.rate, limit.burst)
+            bucket = self._made[limit] = Bucket.of(*limit)
         return bucket

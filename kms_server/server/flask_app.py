@@ -6,8 +6,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
 from kms_server.errors import RequestEntityTooLargeException, ServiceError
-from kms_server.protocol import faults, message
 from kms_server.operations.openapi import openapi_text
+from kms_server.protocol import faults, message
 from kms_server.server.health import Health
 from kms_server.server.pipeline import Pipeline
 

@@ -15,13 +15,13 @@ _REREAD_SECONDS = 0.25
 
 
 class Watcher(Protocol):
-    """Says whether a commit may have happened; never misses one whose writer has answered."""
+    """Tells states of the database apart."""
 
-    def changed(self) -> bool:
-        """Whether the database must be read again; stays true until `seen` is called."""
+    def token(self) -> object:
+        """A value that differs from the last one when a commit may have happened in between.
 
-    def seen(self) -> None:
-        """Remember the present state as read. Call it before reading, never after."""
+        It never stays the same over a commit whose writer has answered.
+        """
 
 
 class SqliteWatcher:
@@ -31,22 +31,14 @@ class SqliteWatcher:
         self._path = path
         self._lock = threading.Lock()
         self._connection: Any = None
-        self._seen: int | None = None
 
-    def _version(self) -> int:
+    def token(self) -> int:
+        """The present data version (about 2 microseconds)."""
         with self._lock:
             if self._connection is None:
                 self._connection = dbapi2.connect(str(self._path), check_same_thread=False)
             version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         return version
-
-    def changed(self) -> bool:
-        """Whether another connection committed since `seen` (about 2 microseconds)."""
-        return self._version() != self._seen
-
-    def seen(self) -> None:
-        """Remember the present data version."""
-        self._seen = self._version()
 
 
 class Generation:
@@ -75,18 +67,11 @@ class Generation:
 
 
 class GenerationWatcher:
-    """The host's generation, and for changes made on other hosts a look four times a second."""
+    """The host's generation, and a look four times a second for changes made on other hosts."""
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._seen: int | None = None
-        self._until = 0.0
 
-    def changed(self) -> bool:
-        """Whether the generation moved or the last look is older than a quarter of a second."""
-        return self._generation.read() != self._seen or time.monotonic() > self._until
-
-    def seen(self) -> None:
-        """Remember the present generation."""
-        self._until = time.monotonic() + _REREAD_SECONDS
-        self._seen = self._generation.read()
+    def token(self) -> tuple[int, int]:
+        """The generation and the quarter of a second."""
+        return self._generation.read(), int(time.monotonic() / _REREAD_SECONDS)

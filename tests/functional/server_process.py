@@ -60,17 +60,31 @@ class ServerProcess:
         self._options = options
         self._workers = workers
         self._port = 0
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))
+        }
         root = str(Path(kms_server.__file__).parent.parent)
         self._env = clean | {"PYTHONPATH": root} | (env or {})
         self.restart()
 
     def restart(self) -> None:
         """Start (again) on the same data and, once it has one, the same port."""
-        command = [*_COMMAND, "serve", "--port", str(self._port), "--workers", str(self._workers), *self._where()]
+        command = [
+            *_COMMAND,
+            "serve",
+            "--port",
+            str(self._port),
+            "--workers",
+            str(self._workers),
+            *self._where(),
+        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *self._options], stdout=subprocess.PIPE, stderr=log, env=self._env, start_new_session=True
+                [*command, *self._options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._env,
+                start_new_session=True,
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
@@ -132,7 +146,9 @@ class ServerProcess:
         """A client of a new user with that identity policy."""
         path = self.data_dir.parent / f"{name}.json"
         path.write_text(json.dumps(policy))
-        return self._printed_access("identity", "create-user", name, "--policy", str(path)).client(service, **options)
+        return self._printed_access("identity", "create-user", name, "--policy", str(path)).client(
+            service, **options
+        )
 
     def audit_records(self, *filters: str) -> list[dict[str, Any]]:
         """All records, oldest first, by the command line."""

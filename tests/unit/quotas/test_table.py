@@ -1,0 +1,66 @@
+"""The quota table against the figures of the KMS developer guide."""
+
+import pytest
+
+from kms_server.operations.registry import OPERATIONS
+from kms_server.quotas import table
+
+SYMMETRIC = "CryptographicOperationsSymmetric"
+
+
+@pytest.mark.parametrize(
+    ("region", "expected"),
+    [
+        *[(region, 100_000) for region in ("us-east-1", "us-west-2", "eu-west-1")],
+        *[(region, 20_000) for region in ("us-east-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1")],
+        *[(region, 20_000) for region in ("eu-central-1", "eu-west-2")],
+        *[(region, 10_000) for region in ("eu-north-1", "sa-east-1", "us-gov-west-1")],
+    ],
+)
+@pytest.mark.parametrize("profile", ["relaxed", "aws"])
+def test_symmetric_cryptography_has_the_regions_figure(region: str, expected: float, profile: str) -> None:
+    assert table.rate(SYMMETRIC, region, profile) == expected
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("CreateKey", 5), ("UpdateAlias", 5), ("RotateKeyOnDemand", 5), ("GetKeyLastUsage", 5),
+        ("TagResource", 10), ("UntagResource", 5), ("DeleteAlias", 15), ("PutKeyPolicy", 15),
+        ("ScheduleKeyDeletion", 15), ("CancelKeyDeletion", 5), ("ListKeyPolicies", 100), ("ListKeys", 500),
+        ("GetKeyRotationStatus", 1_000), ("DescribeKey", 2_000), ("ListResourceTags", 2_000),
+        ("LookupEvents", 2),
+    ],
+)  # fmt: skip
+def test_aws_figures_are_the_same_everywhere(operation: str, expected: float) -> None:
+    assert {
+        table.rate(operation, region, "aws") for region in ("us-east-1", "eu-central-1", "sa-east-1")
+    } == {expected}
+
+
+def test_scheduling_a_rotation_counts_like_enabling_it() -> None:
+    rates = {
+        table.rate(operation, "us-east-1", "aws")
+        for operation in ("EnableKeyRotation", "ScheduleKeyRotation", "CancelScheduledKeyRotation")
+    }
+    assert rates == {15}
+
+
+def test_relaxed_allows_a_thousand_of_all_else_and_any_number_of_lookups() -> None:
+    others = set(table.QUOTAS) - {SYMMETRIC, "LookupEvents"}
+    assert {table.rate(quota, "us-east-1", "relaxed") for quota in others} == {1_000}
+    assert table.rate("LookupEvents", "us-east-1", "relaxed") is None
+
+
+def test_unlimited_has_no_limit() -> None:
+    assert {table.rate(quota, "us-east-1", "unlimited") for quota in table.QUOTAS} == {None}
+
+
+def test_every_operation_has_a_quota_and_no_quota_is_idle() -> None:
+    charged = {SYMMETRIC if operation.shared_quota else operation.name for operation in OPERATIONS}
+    assert charged == set(table.QUOTAS)
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0.5, 5), (5, 5), (50, 5), (51, 5.1), (100_000, 10_000)])
+def test_the_burst_is_a_tenth_and_at_least_five(rate: float, burst: float) -> None:
+    assert table.default_burst(rate) == pytest.approx(burst)
