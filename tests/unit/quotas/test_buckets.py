@@ -79,14 +79,27 @@ def test_no_window_holds_more_than_rate_and_burst(rate: int, burst: int, steps: 
 
 
 def test_the_exact_rate_conforms_for_ever() -> None:
-    """Every call at its time, to the nanosecond; a burst of two covers that nanosecond."""
-    clock = Clock()
-    bucket = Bucket.of("a", 7_919, 2)
+    """Every call at its time, to the nanosecond, with ten nanoseconds of tolerance for that rounding."""
+    clock, rate = Clock(), 9_973
+    bucket = Bucket.of("a", rate, 1.0001)
     start = clock.now
     with fresh(clock) as buckets:
         for call in range(20_000):
-            clock.now = start - (-call * SECOND // 7_919)
+            clock.now = start - (-call * SECOND // rate)
             assert buckets.take([bucket])
+
+
+def test_a_second_of_greed_gets_rate_and_burst_to_the_token() -> None:
+    clock, rate, burst = Clock(), 99_999, 200
+    bucket = Bucket.of("a", rate, burst)
+    start, count = clock.now, 0
+    with fresh(clock) as buckets:
+        for millisecond in range(1_000):
+            clock.now = start + millisecond * (SECOND // 1_000)
+            count += drained(buckets, bucket)
+        clock.now = start + SECOND - 1
+        count += drained(buckets, bucket)
+    assert rate + burst - 1 <= count <= rate + burst
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5))
@@ -101,6 +114,9 @@ def test_all_or_none(tokens: list[int]) -> None:
 def test_a_bucket_wanted_twice_gives_two_tokens_or_none() -> None:
     bucket = Bucket.of("a", 1, 5)
     with fresh(Clock()) as buckets:
+        empty = Bucket.of("b", 1, 1)
+        assert buckets.take([empty])
+        assert not buckets.take([bucket, bucket, empty])
         assert drained(buckets, bucket, bucket) == 2
         assert drained(buckets, bucket) == 1
 
