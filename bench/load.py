@@ -56,20 +56,28 @@ class Client(asyncio.Protocol):
     """One connection; answers are told apart by Content-Length."""
 
     def __init__(
-        self, requests: list[bytes], offset: int, latencies: list[float], errors: list[bytes]
+        self, job: Job, requests: list[bytes], offset: int, latencies: list[float], errors: list[bytes]
     ) -> None:
+        parts = urlsplit(job.url)
+        self._address = (parts.hostname, parts.port)
         self._requests, self._next = requests, offset
         self._latencies, self._errors = latencies, errors
         self._buffer = b""
+        self._announced_losses = 0
         self.running = True
         self.done = asyncio.get_running_loop().create_future()
 
+    async def connect(self) -> None:
+        """Connect, and again where the server closes after each answer: that time counts too."""
+        self._sent = time.perf_counter()
+        await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._send()
+        self._awaiting = True
+        self._write()
 
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
+    def _write(self) -> None:
         self._transport.write(self._requests[self._next % len(self._requests)])  # type: ignore[attr-defined]
         self._next += 1
 
@@ -87,14 +95,23 @@ class Client(asyncio.Protocol):
         if not head.startswith(b"http/1.1 200"):
             self._errors.append(self._buffer[end + 4 :])
         self._buffer = b""
+        self._awaiting = False
         self._latencies.append(time.perf_counter() - self._sent)
-        if self.running:
-            self._send()
+        closing = b"\r\nconnection: close" in head
+        self._announced_losses += closing
+        if self.running and closing:
+            self._connecting = asyncio.ensure_future(self.connect())
+        elif self.running:
+            self._sent = time.perf_counter()
+            self._awaiting = True
+            self._write()
         elif not self.done.done():
             self.done.set_result(None)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if not self.done.done():
+        if self._announced_losses:
+            self._announced_losses -= 1
+        elif self._awaiting and not self.done.done():
             self._errors.append(b"connection lost")
             self.done.set_result(None)
 
@@ -104,16 +121,11 @@ async def measure(job: Job) -> dict[str, Any]:
     requests = signed_requests(job)
     latencies: list[float] = []
     errors: list[bytes] = []
-    parts = urlsplit(job.url)
-    loop = asyncio.get_running_loop()
     clients = []
     for number in range(job.connections):
         offset = number * len(requests) // job.connections
-        _, client = await loop.create_connection(
-            lambda offset=offset: Client(requests, offset, latencies, errors),
-            parts.hostname,
-            parts.port,  # type: ignore[misc]
-        )
+        client = Client(job, requests, offset, latencies, errors)
+        await client.connect()
         clients.append(client)
     await asyncio.sleep(job.seconds / 5)
     latencies.clear()
