@@ -1,150 +1,178 @@
-"""A closed-loop load generator: N connections, each sends its next request when the last is answered.
+"""A closed-loop load generator: N keep-alive connections, each sends its next request when the last is answered.
 
-Every request is signed on its own, with its own time, before the measured window begins. Prints JSON: requests per
-second, p50 and p99 in milliseconds, errors.
+A warm-up tells how many requests the measured window will take; then so many are signed, each at its own time and
+with an invocation id of its own, and none is sent twice. A server that checks no signature may get the same ones
+again. One thread, raw sockets, epoll: the generator must keep up with the bare loop, or it flatters whatever stands
+beside it. Reads a job as JSON, prints what it measured as JSON.
 """
 
-import asyncio
+import gc
 import json
+import select
+import socket
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
 from statistics import quantiles
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvloop
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from bench.signing import Signer
+
+_WARM_UP_REQUESTS = 2_000
+_HEADROOM = 1.5
+_STALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to send where, for how long (seconds), over how many connections."""
+    """What to send where, for how long (seconds), over how many connections; `fresh`: no request is sent twice."""
 
     url: str
     operation: str
-    body: str
+    bodies: list[str]
     access_key_id: str
-    secret: str
+    secret: str = field(repr=False)
     connections: int
     seconds: float
-    prepared: int
+    fresh: bool
 
 
-def signed_requests(job: Job) -> list[bytes]:
-    """Complete HTTP requests, each with a signature of its own."""
-    auth = SigV4Auth(Credentials(job.access_key_id, job.secret), "kms", "us-east-1")
-    made = []
-    for number in range(job.prepared):
-        headers = {
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"TrentService.{job.operation}",
-            "amz-sdk-invocation-id": str(number),
-        }
-        request = AWSRequest("POST", job.url, headers=headers, data=job.body)
-        auth.add_auth(request)
-        lines = [f"{name}: {value}" for name, value in request.headers.items()]
-        host = urlsplit(job.url).netloc
-        head = "\r\n".join(["POST / HTTP/1.1", f"Host: {host}", *lines, f"Content-Length: {len(job.body)}"])
-        made.append(f"{head}\r\n\r\n{job.body}".encode())
-    return made
+class Connection:
+    """A connection with at most one request under way; answers end by their Content-Length."""
 
-
-class Client(asyncio.Protocol):
-    """One connection; answers are told apart by Content-Length."""
-
-    def __init__(
-        self, job: Job, requests: list[bytes], offset: int, latencies: list[float], errors: list[bytes]
-    ) -> None:
-        parts = urlsplit(job.url)
-        self._address = (parts.hostname, parts.port)
-        self._requests, self._next = requests, offset
-        self._latencies, self._errors = latencies, errors
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
         self._buffer = b""
-        self._announced_losses = 0
-        self.running = True
-        self.done = asyncio.get_running_loop().create_future()
+        self.socket = self._connected()
+        self.sent = 0.0
 
-    async def connect(self) -> None:
-        """Connect, and again where the server closes after each answer: that time counts too."""
-        self._sent = time.perf_counter()
-        await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
+    def _connected(self) -> socket.socket:
+        made = socket.create_connection(self._address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._awaiting = True
-        self._write()
+    def reconnect(self) -> None:
+        """Connect anew where the server closes after each answer."""
+        self.socket.close()
+        self.socket = self._connected()
 
-    def _write(self) -> None:
-        self._transport.write(self._requests[self._next % len(self._requests)])  # type: ignore[attr-defined]
-        self._next += 1
+    def send(self, request: bytes, now: float) -> None:
+        """Send one request whose latency counts from `now`."""
+        self.sent = now
+        self.socket.sendall(request)
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._buffer[:end].lower()
-        start = head.index(b"content-length:") + 15
-        stop = head.find(b"\r\n", start)
-        length = int(head[start : stop if stop > 0 else end])
-        if len(self._buffer) < end + 4 + length:
-            return
-        if not head.startswith(b"http/1.1 200"):
-            self._errors.append(self._buffer[end + 4 :])
-        self._buffer = b""
-        self._awaiting = False
-        self._latencies.append(time.perf_counter() - self._sent)
-        closing = b"\r\nconnection: close" in head
-        self._announced_losses += closing
-        if self.running and closing:
-            self._connecting = asyncio.ensure_future(self.connect())
-        elif self.running:
-            self._sent = time.perf_counter()
-            self._awaiting = True
-            self._write()
-        elif not self.done.done():
-            self.done.set_result(None)
+    def receive(self) -> bytes | None:
+        """Read what came: the whole answer once it is complete, else None.
 
-    def connection_lost(self, _error: Exception | None) -> None:
-        if self._announced_losses:
-            self._announced_losses -= 1
-        elif self._awaiting and not self.done.done():
-            self._errors.append(b"connection lost")
-            self.done.set_result(None)
+        Raises:
+            ConnectionError: the server closed within an answer.
+        """
+        data = self.socket.recv(65_536)
+        if not data:
+            raise ConnectionError(f"closed after {len(self._buffer)} bytes of an answer")
+        answer = self._buffer + data if self._buffer else data
+        end = answer.find(b"\r\n\r\n")
+        if end >= 0:
+            head = answer[:end].lower()
+            _, _, length = head.partition(b"\r\ncontent-length:")
+            if len(answer) >= end + 4 + int(length.partition(b"\r\n")[0]):
+                self._buffer = b""
+                return answer
+        self._buffer = answer
+        return None
 
 
-async def measure(job: Job) -> dict[str, Any]:
-    """Warm up for a fifth of the time, then measure."""
-    requests = signed_requests(job)
-    latencies: list[float] = []
-    errors: list[bytes] = []
-    clients = []
-    for number in range(job.connections):
-        offset = number * len(requests) // job.connections
-        client = Client(job, requests, offset, latencies, errors)
-        await client.connect()
-        clients.append(client)
-    await asyncio.sleep(job.seconds / 5)
-    latencies.clear()
-    begin = time.perf_counter()
-    await asyncio.sleep(job.seconds)
-    elapsed = time.perf_counter() - begin
-    counted = sorted(latencies)
-    for client in clients:
-        client.running = False
-    await asyncio.wait([client.done for client in clients], timeout=10)
-    cuts = quantiles(counted, n=100) if len(counted) > 1 else [0.0] * 99
+class Load:
+    """All connections of a job."""
+
+    def __init__(self, address: tuple[str, int], connections: int) -> None:
+        self._epoll = select.epoll()
+        self._connections: dict[int, Connection] = {}
+        self.errors: list[str] = []
+        for _ in range(connections):
+            self._watch(Connection(address))
+
+    def _watch(self, connection: Connection) -> None:
+        descriptor = connection.socket.fileno()
+        self._connections[descriptor] = connection
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def run(self, requests: Iterable[bytes], seconds: float) -> tuple[list[float], float]:
+        """Keep every connection busy for so long, or until the requests are used up.
+
+        Gives the latencies of the answers within that time and the time, all in seconds.
+        """
+        supply, clock = iter(requests), time.perf_counter
+        latencies: list[float] = []
+        begin = clock()
+        end = begin + seconds
+        for connection, request in zip(self._connections.values(), supply, strict=False):
+            connection.send(request, clock())
+        waiting = len(self._connections)
+        while waiting:
+            for connection, answer in self._answers():
+                now = clock()
+                if now < end:
+                    latencies.append(now - connection.sent)
+                if b"\r\nconnection: close" in answer[:400].lower():
+                    self._reconnect(connection)
+                request = next(supply, b"") if now < end else b""
+                if request:
+                    connection.send(request, now)
+                else:
+                    end = min(end, now)
+                    waiting -= 1
+        return latencies, end - begin
+
+    def _answers(self) -> Iterator[tuple[Connection, bytes]]:
+        """The answers that are complete; waits for the first bytes of one."""
+        events = self._epoll.poll(_STALL_SECONDS)
+        if not events:
+            raise TimeoutError(f"no answer within {_STALL_SECONDS:g} s")
+        for descriptor, _ in events:
+            connection = self._connections[descriptor]
+            answer = connection.receive()
+            if answer is not None:
+                if not answer.startswith(b"HTTP/1.1 200"):
+                    self.errors.append(answer[:600].decode("latin-1"))
+                yield connection, answer
+
+    def _reconnect(self, connection: Connection) -> None:
+        del self._connections[connection.socket.fileno()]
+        connection.reconnect()
+        self._watch(connection)
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Warm up for a third of the time, sign, then measure."""
+    parts = urlsplit(job.url)
+    load = Load((parts.hostname or "", parts.port or 80), job.connections)
+    signer = Signer(job.url, job.operation, job.access_key_id, job.secret)
+    requests = list(signer.requests(job.bodies, _WARM_UP_REQUESTS))
+    warmed, warm_up = load.run(cycle(requests), job.seconds / 3)
+    if job.fresh:
+        expected = len(warmed) / warm_up * job.seconds
+        requests = list(signer.requests(job.bodies, int(expected * _HEADROOM) + _WARM_UP_REQUESTS))
+    # Collecting the generator's own garbage would count as the server's latency.
+    gc.freeze()
+    gc.disable()
+    busy = time.process_time()
+    latencies, elapsed = load.run(requests if job.fresh else cycle(requests), job.seconds)
+    busy = time.process_time() - busy
+    cuts = quantiles(latencies, n=100)
     return {
-        "rate": round(len(counted) / elapsed, 1),
+        "rate": round(len(latencies) / elapsed, 1),
         "p50_ms": round(cuts[49] * 1000, 3),
         "p99_ms": round(cuts[98] * 1000, 3),
-        "errors": len(errors),
-        "first_error": errors[0][:200].decode("latin-1") if errors else "",
+        "answers": len(warmed) + len(latencies),
+        "load_busy": round(busy / elapsed, 2),
+        "errors": len(load.errors),
+        "first_error": load.errors[0] if load.errors else "",
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(measure(Job(**json.loads(sys.stdin.read()))))))
+    print(json.dumps(measure(Job(**json.loads(sys.stdin.read())))))

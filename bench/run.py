@@ -1,6 +1,8 @@
 """`make bench`: our server beside the bare loop and moto, in one run on one machine, as one table.
 
-The server runs on one core and the load on another, where there are two. Limits are high but checked.
+The servers run on one core and the load on another, where there are two. Limits are high but checked: the default
+profile allows 100,000 cryptographic operations per second in us-east-1. The data lies on the disk of `--directory`,
+since every answer waits for its audit record to be synced.
 """
 
 import argparse
@@ -11,149 +13,177 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import boto3
 
+from bench.servers import Server, cores, free_port, running
+from bench.signing import REGION
+
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 RESULTS = Path(__file__).parent / "results"
+_BODIES = 64
+_COLUMNS = f"{'operation':15} {'conns':>5} {'server':10} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs':>7} {'of bare':>8} {'of moto':>8}"
 
 
-def cores() -> tuple[set[int], set[int]]:
-    """The core of the servers and the core of the load."""
-    available = sorted(os.sched_getaffinity(0))
-    return {available[0]}, {available[-1]}
+@dataclass(frozen=True)
+class Target:
+    """A server, what to send it, and whether it checks signatures."""
+
+    server: Server
+    access_key_id: str
+    secret: str = field(repr=False)
+    bodies: dict[str, list[str]]
+    checks: bool
+
+    def load(self, operation: str, connections: int, seconds: float) -> dict[str, Any]:
+        """Run the load generator once; exits when a request failed."""
+        job = {
+            "url": self.server.url, "operation": operation, "bodies": self.bodies[operation],
+            "access_key_id": self.access_key_id, "secret": self.secret, "connections": connections,
+            "seconds": seconds, "fresh": self.checks,
+        }  # fmt: skip
+        before = self.server.cpu_seconds()
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.load"], input=json.dumps(job), stdout=subprocess.PIPE, text=True,
+            check=True,
+        )  # fmt: skip
+        result: dict[str, Any] = json.loads(done.stdout)
+        if result["errors"]:
+            sys.exit(f"{operation}: {result['errors']} errors, the first: {result['first_error']}")
+        used = self.server.cpu_seconds() - before
+        return result | {"server_cpu_us": round(used / result["answers"] * 1e6, 1)}
 
 
-@contextmanager
-def running(*command: str, **environment: str) -> Iterator[str]:
-    """A server process pinned to its core; gives the URL it prints."""
-    server_cores, _ = cores()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=os.environ | environment,
-    )  # fmt: skip
-    os.sched_setaffinity(process.pid, server_cores)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline().decode()
-        yield line.split()[-1] if line else ""
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
-
-
-def load(**job: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields of bench.load.Job
-    """Run the load generator."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=json.dumps(job), capture_output=True, text=True, check=True
-    )  # fmt: skip
-    result: dict[str, Any] = json.loads(done.stdout)
-    if result["errors"]:
-        sys.exit(
-            f"{job['operation']} at {job['url']}: {result['errors']} errors, the first: {result['first_error']}"
-        )
-    return result
-
-
-def bodies(url: str, access_key_id: str, secret: str) -> dict[str, str]:
-    """A request body for each operation, with a key made for them."""
+def bodies(url: str, access_key_id: str, secret: str) -> dict[str, list[str]]:
+    """Request bodies for each operation, with a key made for them."""
     kms = boto3.client(
-        "kms",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=access_key_id,
+        "kms", endpoint_url=url, region_name=REGION, aws_access_key_id=access_key_id,
         aws_secret_access_key=secret,
-    )
+    )  # fmt: skip
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    plaintext = os.urandom(32)
-    sealed = kms.encrypt(KeyId=key, Plaintext=plaintext)["CiphertextBlob"]
+    plaintexts = [os.urandom(32) for _ in range(_BODIES)]
+    sealed = [kms.encrypt(KeyId=key, Plaintext=plaintext)["CiphertextBlob"] for plaintext in plaintexts]
     return {
-        "Encrypt": json.dumps({"KeyId": key, "Plaintext": base64.b64encode(plaintext).decode()}),
-        "Decrypt": json.dumps({"CiphertextBlob": base64.b64encode(sealed).decode()}),
-        "GenerateDataKey": json.dumps({"KeyId": key, "KeySpec": "AES_256"}),
+        "Encrypt": [json.dumps({"KeyId": key, "Plaintext": _base64(text)}) for text in plaintexts],
+        "Decrypt": [json.dumps({"CiphertextBlob": _base64(blob)}) for blob in sealed],
+        "GenerateDataKey": [json.dumps({"KeyId": key, "KeySpec": "AES_256"})],
     }
 
 
-def credentials(data_dir: str) -> tuple[str, str]:
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def credentials(data_dir: Path) -> tuple[str, str]:
     """The first root's access key."""
-    lines = (Path(data_dir) / "credentials.env").read_text().splitlines()
+    lines = (data_dir / "credentials.env").read_text().splitlines()
     values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     return values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"]
 
 
-def measured(
-    arguments: argparse.Namespace, target: dict[str, Any], operation: str, connections: int
-) -> dict[str, Any]:
-    """The median of several runs by rate."""
-    runs = [
-        load(
-            url=target["url"], operation=operation, body=target["bodies"][operation], connections=connections,
-            access_key_id=target["access"][0], secret=target["access"][1], seconds=arguments.seconds,
-            prepared=arguments.prepared,
-        )
-        for _ in range(arguments.repeats)
-    ]  # fmt: skip
-    middle = median(run["rate"] for run in runs)
-    chosen = min(runs, key=lambda run: abs(run["rate"] - middle))
-    return chosen | {"rates": [run["rate"] for run in runs]}
-
-
-def targets(stack: ExitStack) -> dict[str, dict[str, Any]]:
+def targets(stack: ExitStack, directory: Path, workers: int) -> dict[str, Target]:
     """The three servers, ready for load."""
-    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="kms-bench-"))
+    data_dir, port = directory / "data", free_port()
+    serve = ("serve", "--port", "0", "--workers", str(workers), "--data-dir", str(data_dir))
+    ours = stack.enter_context(running("kms_server.cli.main", *serve))
     bare = stack.enter_context(running("bench.bare_loop"))
-    ours = stack.enter_context(
-        running("kms_server.cli.main", "serve", "--port", "0", "--workers", "1", "--data-dir", directory)
-    )
-    stack.enter_context(running("bench.moto_server"))
-    moto = "http://127.0.0.1:4598"
-    access = credentials(directory)
-    prepared = bodies(ours, *access)
+    moto = stack.enter_context(running("moto.server", "-H", "127.0.0.1", "-p", str(port), port=port))
+    access = credentials(data_dir)
+    prepared = bodies(ours.url, *access)
     return {
-        "kms-server": {"url": ours, "access": access, "bodies": prepared},
-        "bare loop": {"url": bare, "access": access, "bodies": prepared},
-        "moto": {"url": moto, "access": access, "bodies": bodies(moto, *access)},
+        "kms-server": Target(ours, *access, prepared, checks=True),
+        "bare loop": Target(bare, *access, prepared, checks=False),
+        "moto": Target(moto, *access, bodies(moto.url, *access), checks=False),
     }
+
+
+def measurements(arguments: argparse.Namespace, servers: dict[str, Target]) -> Iterator[list[dict[str, Any]]]:
+    """For each operation and number of connections a row of each server: the run of median rate.
+
+    The servers take turns, so that a slow spell of the machine does not fall on one of them.
+    """
+    for operation in OPERATIONS:
+        for connections in arguments.connections:
+            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
+            for _ in range(arguments.repeats):
+                for name, target in servers.items():
+                    runs[name].append(target.load(operation, connections, arguments.seconds))
+            rows = [
+                {"operation": operation, "connections": connections, "server": name} | _median(runs[name])
+                for name in servers
+            ]
+            rates = {row["server"]: row["rate"] for row in rows}
+            for row in rows:
+                row["of_bare"] = row["rate"] / rates["bare loop"]
+                row["of_moto"] = row["rate"] / rates["moto"]
+            yield rows
+
+
+def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    middle = median(run["rate"] for run in runs)
+    return min(runs, key=lambda run: abs(run["rate"] - middle)) | {"rates": [run["rate"] for run in runs]}
+
+
+def line(row: dict[str, Any]) -> str:
+    """One line of the table."""
+    of_bare = f"1/{1 / row['of_bare']:.1f}"
+    return (
+        f"{row['operation']:15} {row['connections']:5} {row['server']:10} {row['rate']:8.0f} {row['p50_ms']:8.2f} "
+        f"{row['p99_ms']:8.2f} {row['server_cpu_us']:7.1f} {of_bare:>8} {row['of_moto']:7.1f}x"
+    )
+
+
+def sync_microseconds(directory: Path) -> int:
+    """What one synced write of 4 KiB costs in a directory: the median of 50."""
+    costs = []
+    with tempfile.TemporaryFile(dir=directory) as file:
+        for _ in range(50):
+            begin = time.perf_counter()
+            os.write(file.fileno(), bytes(4_096))
+            os.fdatasync(file.fileno())
+            costs.append(time.perf_counter() - begin)
+    return round(median(costs) * 1e6)
 
 
 def main() -> None:
     """Measure, print the table, keep the results as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64, 256])
-    parser.add_argument("--seconds", type=float, default=3.0, help="measured time per run")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="measured time per run, after a third of warm-up"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="runs, of which the median counts")
-    parser.add_argument("--prepared", type=int, default=4_000, help="requests signed beforehand")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="workers of kms-server, all on the servers' core"
+    )
+    parser.add_argument("--directory", type=Path, default=RESULTS, help="where the server keeps its data")
     arguments = parser.parse_args()
-    os.sched_setaffinity(0, cores()[1])  # inherited by the load generator
-    rows = []
-    with ExitStack() as stack:
-        servers = targets(stack)
-        print(
-            f"{'operation':16} {'conns':>5} {'server':11} {'req/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'of bare':>8} {'of moto':>8}"
-        )
-        for operation in OPERATIONS:
-            for connections in arguments.connections:
-                results = {
-                    name: measured(arguments, server, operation, connections)
-                    for name, server in servers.items()
-                }
-                for name, result in results.items():
-                    bare = results["bare loop"]["rate"] / result["rate"]
-                    moto = result["rate"] / results["moto"]["rate"]
-                    print(
-                        f"{operation:16} {connections:5} {name:11} {result['rate']:9.0f} {result['p50_ms']:8.2f} "
-                        f"{result['p99_ms']:8.2f} {'1/' + format(bare, '.1f'):>8} {moto:7.1f}x",
-                        flush=True,
-                    )
-                    rows.append({"operation": operation, "connections": connections, "server": name} | result)
     RESULTS.mkdir(exist_ok=True)
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
+    of_servers, of_load = cores()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.directory)))
+        machine = {
+            "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
+            "workers": arguments.workers, "sync_us": sync_microseconds(directory),
+        }  # fmt: skip
+        print(", ".join(f"{name} {value}" for name, value in machine.items()))
+        os.sched_setaffinity(0, of_servers)
+        servers = targets(stack, directory, arguments.workers)
+        os.sched_setaffinity(0, of_load)
+        print(_COLUMNS, flush=True)
+        rows = []
+        for measured in measurements(arguments, servers):
+            print("\n".join(line(row) for row in measured), flush=True)
+            rows += measured
     (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
 
 
