@@ -87,9 +87,8 @@ def _answering_url(process: "subprocess.Popen[bytes]", port: int) -> str | None:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _family(int(child))
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        yield from _family(int(child))
 
 
 def _cpu_seconds(pid: int) -> float:
