@@ -5,6 +5,7 @@ Key rules and event times ask this clock. Signature freshness, limits and TLS us
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 DAY = 86_400.0
 
@@ -36,4 +37,9 @@ def real_now() -> float:
 
 def iso_seconds(epoch: float) -> str:
     """`epoch` as `YYYY-MM-DDTHH:MM:SSZ`, cut to the second."""
-    return datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso(int(epoch))
+
+
+@lru_cache(maxsize=64)
+def _iso(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -26,7 +27,10 @@ _INDEX = [
 ]
 # The state of a segment stands in empty files beside it: renaming a database would part it from its log.
 _FULL, _SEALED = ".full", ".sealed"
-_INSERT = f"INSERT OR IGNORE INTO audit_events VALUES ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - placeholders alone
+# One statement, which is one transaction and one step: SQLite gives Python's lock up once per step, and a batch
+# of steps beside a busy event loop would wait for it as often as it has rows.
+_VALUES = ", ".join(f"value ->> {index}" for index in range(len(Row._fields)))
+_INSERT = f"INSERT OR IGNORE INTO audit_events SELECT {_VALUES} FROM json_each(?)"  # noqa: S608 - numbers alone
 
 
 def segment_files(directory: Path) -> list[Path]:
@@ -54,9 +58,7 @@ class SegmentLog:
         try:
             if self._connection is None:
                 self._open()
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_INSERT, rows)
-            self._connection.execute("COMMIT")
+            self._connection.execute(_INSERT, (orjson.dumps([list(row) for row in rows]).decode(),))
         except (dbapi2.Error, OSError):
             self.close()
             raise

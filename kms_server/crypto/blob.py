@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_server.crypto.encryption_context import canonical, length_prefixed
-from kms_server.crypto.kdf import derive
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import InvalidCiphertextException
 
 _FORMAT = 1
@@ -62,10 +62,8 @@ class CiphertextBlob:
         return self.header + self.commitment + self.sealed
 
 
-def seal(
-    material: bytes, key_id: str, material_id: str, plaintext: bytes, context: Mapping[str, str]
-) -> bytes:
-    """Encrypt `plaintext` under 32 bytes of key material."""
+def seal(material: Prf, key_id: str, material_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+    """Encrypt `plaintext` under key material."""
     multi_region = key_id.startswith(_MULTI_REGION)
     digits = key_id[4:] if multi_region else key_id.replace("-", "")
     header = bytes((_FORMAT, multi_region)) + bytes.fromhex(digits + material_id) + os.urandom(16)
@@ -74,7 +72,7 @@ def seal(
     return header + commitment + sealed
 
 
-def open_(material: bytes, blob: CiphertextBlob, context: Mapping[str, str]) -> bytes:
+def open_(material: Prf, blob: CiphertextBlob, context: Mapping[str, str]) -> bytes:
     """Decrypt; the commitment is checked before the ciphertext is touched.
 
     Raises:
@@ -89,8 +87,8 @@ def open_(material: bytes, blob: CiphertextBlob, context: Mapping[str, str]) -> 
         raise InvalidCiphertextException from None
 
 
-def _message_key(material: bytes, header: bytes) -> tuple[bytes, bytes]:
-    derived = derive(material, _LABEL, header, 64)
+def _message_key(material: Prf, header: bytes) -> tuple[bytes, bytes]:
+    derived = material.derive(_LABEL, header, 64)
     return derived[:32], derived[32:]
 
 

@@ -12,7 +12,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from kms_server.crypto.kdf import derive
+from kms_server.crypto.kdf import Prf
 
 _FORMAT = b"\x01"
 _SALT = 16
@@ -27,7 +27,7 @@ class WrapError(Exception):
 def wrap(wrapping_key: bytes, secret: bytes, binding: bytes) -> bytes:
     """Wrap `secret` under 32 bytes of key; `binding` must be given again to unwrap."""
     salt = os.urandom(_SALT)
-    key = derive(wrapping_key, _LABEL, salt, 32)
+    key = Prf(wrapping_key).derive(_LABEL, salt, 32)
     return _FORMAT + salt + AESGCM(key).encrypt(_NONCE, secret, _FORMAT + binding)
 
 
@@ -39,7 +39,7 @@ def unwrap(wrapping_key: bytes, wrapped: bytes, binding: bytes) -> bytes:
     """
     if wrapped[:1] != _FORMAT or len(wrapped) < 1 + _SALT + 16:
         raise WrapError
-    key = derive(wrapping_key, _LABEL, wrapped[1 : 1 + _SALT], 32)
+    key = Prf(wrapping_key).derive(_LABEL, wrapped[1 : 1 + _SALT], 32)
     try:
         return AESGCM(key).decrypt(_NONCE, wrapped[1 + _SALT :], _FORMAT + binding)
     except InvalidTag:

@@ -27,7 +27,7 @@ class ScopedCache:
         self._entries: dict[str, object] = {}
         self._lock = threading.Lock()
         self._stamp: int | None = None
-        self._token: object = None
+        self._generation = -1
 
     def refresh(self, *, may_block: bool) -> None:
         """Drop whatever has changed since the last call.
@@ -35,21 +35,25 @@ class ScopedCache:
         Raises:
             WouldBlock: something changed and `may_block` is false.
         """
-        if self._database.watcher.token() == self._token:
+        if self._database.generation.read() == self._generation:
             return
         if not may_block:
             raise WouldBlock
+        self.reread()
+
+    def reread(self) -> None:
+        """Ask the database itself what has changed."""
         with self._lock:
-            # The token is taken before the look and kept after the entries are gone: whoever compares with it in
-            # between sees the old one and waits here.
-            token = self._database.watcher.token()
+            # The generation is taken before the look and kept after the entries are gone: whoever compares with it
+            # in between sees the old one and waits here.
+            generation = self._database.generation.read()
             with self._database.read() as connection:
                 newest = latest_change(connection)
                 changed = [] if self._stamp is None else changed_since(connection, self._stamp)
             for scope in changed:
                 self._entries.pop(scope, None)
             self._stamp = newest
-            self._token = token
+            self._generation = generation
 
     def get(self, scope: str, load: Callable[[Connection], Value | None], *, may_block: bool) -> Value | None:
         """The value of `scope`, loaded when absent; None is never kept.

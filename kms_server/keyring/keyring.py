@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
+from kms_server.crypto.kdf import Prf
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException
 from kms_server.iam.evaluate import KeyAuthority
@@ -34,15 +35,15 @@ class UsableKey:
     authority: KeyAuthority
     backing: tuple[BackingKey, ...]
     _root: RootKey = field(repr=False)
-    _opened: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _opened: dict[str, Prf] = field(default_factory=dict, repr=False)
 
     @property
     def current(self) -> BackingKey:
         """The version that encrypts."""
         return next(version for version in self.backing if version.is_current)
 
-    def material(self, material_id: str) -> bytes:
-        """The key material of one version (32 bytes).
+    def material(self, material_id: str) -> Prf:
+        """The key material of one version, ready to derive from.
 
         Raises:
             InvalidCiphertextException: the key has no such version.
@@ -54,12 +55,13 @@ class UsableKey:
             self._opened[material_id] = opened
         return opened
 
-    def _open(self, material_id: str) -> bytes:
+    def _open(self, material_id: str) -> Prf:
         version = next((v for v in self.backing if v.material_id == material_id), None)
         if version is None:
             raise InvalidCiphertextException
         try:
-            return self._root.unwrap(version.wrapped, key_binding(self.key, material_id, self._root.version))
+            binding = key_binding(self.key, material_id, self._root.version)
+            return Prf(self._root.unwrap(version.wrapped, binding))
         except WrapError:
             raise KeyUnavailableException(f"{self.key.arn} is unavailable.") from None
 
@@ -85,6 +87,10 @@ class Keyring:
         self._cache.refresh(may_block=may_block)
         offset = self._cache.get(settings.CLOCK_SCOPE, _clock_offset, may_block=may_block)
         self._clock.advance_to(offset or 0.0)
+
+    def reread(self) -> None:
+        """Look for changes that nobody on this host announced; called a few times a second."""
+        self._cache.reread()
 
     def key(self, key_id: str, *, may_block: bool) -> UsableKey | None:
         """The key of that id, in whatever account and Region."""

@@ -1,6 +1,7 @@
 """Which limits a call needs."""
 
-from kms_server.arn import is_account
+from functools import lru_cache
+
 from kms_server.keys.specs import find
 from kms_server.operations.call import Call, Services
 from kms_server.quotas import table
@@ -59,10 +60,15 @@ def applied(services: Services, subject: str, *, may_block: bool) -> Limit | Non
     stored = services.keyring.limits(may_block=may_block).get(subject)
     if stored is not None:
         return Limit(subject, stored.rate, _burst(stored.rate, stored.burst))
+    return _of_profile(subject, services.limiter.profile)
+
+
+@lru_cache(maxsize=16_384)
+def _of_profile(subject: str, profile: str) -> Limit | None:
     kind, *parts = subject.split(":")
-    if kind != "quota" or not is_account(parts[0]):
+    if kind != "quota":
         return None
-    rate = table.rate(parts[2], parts[1], services.limiter.profile)
+    rate = table.rate(parts[2], parts[1], profile)
     return None if rate is None else Limit(subject, rate, table.default_burst(rate))
 
 

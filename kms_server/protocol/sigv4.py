@@ -5,13 +5,16 @@ Error texts are AWS's; facts of the order: form, scope, clock, signature.
 
 import hashlib
 import hmac
-from calendar import timegm
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
-from time import gmtime, strftime, strptime
+from datetime import UTC, datetime
+from functools import lru_cache
+from time import gmtime, strftime
 from urllib.parse import unquote
 
 from kms_server.arn import is_region
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -149,15 +152,15 @@ def check_scope(credential: Credential, services: Collection[str]) -> None:
         raise InvalidSignatureException(wrong)
 
 
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def signing_key(secret: str, date: str, region: str, service: str) -> Prf:
     """SigV4 task 3: the key derived from a secret access key for one day, Region and service."""
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, _TERMINATOR):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
+        key = Prf(key).digest(part.encode())
+    return Prf(key)
 
 
-def signature(request: Request, signed: Signed, key: bytes) -> str:
+def signature(request: Request, signed: Signed, key: Prf) -> str:
     """SigV4 tasks 1, 2 and 4: the signature that `request` must have."""
     credential = signed.credential
     presigned = signed.presigned_expires is not None
@@ -168,11 +171,11 @@ def signature(request: Request, signed: Signed, key: bytes) -> str:
         f"{credential.date}/{credential.region}/{credential.service}/{_TERMINATOR}\n"
         f"{hashlib.sha256(canonical.encode()).hexdigest()}"
     )
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return key.digest(text.encode()).hex()
 
 
 def verify(
-    request: Request, signed: Signed, key: bytes, *, now: float, window: float, presigned_lifetime: float
+    request: Request, signed: Signed, key: Prf, *, now: float, window: float, presigned_lifetime: float
 ) -> None:
     """Verify a signature at real time `now` (epoch seconds); `window` and `presigned_lifetime` are in seconds.
 
@@ -223,13 +226,13 @@ def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: 
         )
 
 
-def _epoch(stamp: str) -> int:
+@lru_cache(maxsize=64)
+def _epoch(stamp: str) -> float:
     digits = stamp[:8] + stamp[9:15]
     if len(stamp) == 16 and stamp[8] + stamp[15] == "TZ" and digits.isascii() and digits.isdecimal():
-        try:
-            return timegm(strptime(digits, "%Y%m%d%H%M%S"))
-        except ValueError:
-            pass  # thirteenth months and the like are refused below
+        parts = (int(digits[:4]), *(int(digits[place : place + 2]) for place in range(4, 14, 2)))
+        with suppress(ValueError):  # thirteenth months and the like
+            return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[misc]  # six numbers
     raise InvalidSignatureException(
         f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
     )

@@ -3,7 +3,7 @@
 import os
 
 from kms_server.crypto import wrap
-from kms_server.crypto.kdf import derive
+from kms_server.crypto.kdf import Prf
 
 
 class MemoryRootKey:
@@ -12,7 +12,7 @@ class MemoryRootKey:
     def __init__(self, key: bytes | None = None, version: int = 1) -> None:
         self._key = os.urandom(32) if key is None else key
         self._version = version
-        self._fingerprint = derive(self._key, b"kms-server root fingerprint", b"", 32).hex()
+        self._fingerprint = Prf(self._key).derive(b"kms-server root fingerprint", b"", 32).hex()
 
     @property
     def version(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, pre_load
 
@@ -42,13 +42,34 @@ def _instance(schema: type[Shape]) -> Shape:
     return schema()
 
 
+@cache
+def _members(schema: type[Shape]) -> tuple[dict[str, Member], frozenset[str]]:
+    fields = cast("dict[str, Member]", _instance(schema).fields)
+    return fields, frozenset(name for name, member in fields.items() if member.required)
+
+
 def load(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a document: blobs as bytes, times as epoch seconds; absent members stay absent.
+
+    What is in order is loaded member by member; whatever is not goes to marshmallow, which finds all that is wrong.
 
     Raises:
         SerializationException: a member has the wrong JSON type.
         ValidationException: constraints are violated, as AWS lists them.
     """
+    members, required = _members(schema)
+    try:
+        loaded = {
+            name: member.load(value)
+            for name, value in document.items()
+            if value is not None and (member := members.get(name)) is not None
+        }
+    except ValidationError:
+        return _load_slowly(schema, document)
+    return loaded if required <= loaded.keys() else _load_slowly(schema, document)
+
+
+def _load_slowly(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:
     instance = _instance(schema)
     try:
         loaded: dict[str, Any] = instance.load(document)

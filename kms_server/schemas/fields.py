@@ -63,6 +63,13 @@ class Member(fields.Field[Any]):
         super().__init__(required=required, validate=list(checks))
         self.sensitive = sensitive
 
+    def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
+        """Deserialize and check one value, as marshmallow does it but without its bookkeeping."""
+        loaded = self._deserialize(value, None, None)
+        for check in self.validators:
+            check(loaded)
+        return loaded
+
 
 class Text(Member):
     """A string of `low` to `high` characters."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kms_server.arn import is_account
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import AccessDeniedException, ServiceError, UnrecognizedClientException
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Identity, Keyring
@@ -37,7 +38,7 @@ class Authenticator:
         self._limits = settings.limits
         self._dev = settings.dev
         self._own_hosts = _LOOPBACK | {settings.host}
-        self._signing_keys: dict[tuple[str, str, str, str], bytes] = {}
+        self._signing_keys: dict[tuple[str, str, str, str], Prf] = {}
         self._refusals = _RefusalLog()
 
     def authenticate(self, request: Request, operation: Operation, *, may_block: bool) -> Caller:
@@ -78,7 +79,7 @@ class Authenticator:
         """Count a request that was not authenticated; it writes no audit record."""
         self._refusals.note(request.source_ip, error.code)
 
-    def _signing_key(self, identity: Identity, credential: sigv4.Credential) -> bytes:
+    def _signing_key(self, identity: Identity, credential: sigv4.Credential) -> Prf:
         place = (identity.secret, credential.date, credential.region, credential.service)
         key = self._signing_keys.get(place)
         if key is None:

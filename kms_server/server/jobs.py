@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import threading
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,7 +14,8 @@ from kms_server.keyring.keyring import Keyring
 from kms_server.server.startup import State
 
 _LOG = logging.getLogger(__name__)
-_PERIOD = 1.0
+_REREAD_SECONDS = 0.25
+_TICKS_PER_STEP = 4
 
 
 class Jobs:
@@ -39,20 +41,32 @@ class Jobs:
         path = self._state.settings.state_dir / "jobs.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while not self._stopping.wait(_PERIOD):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                self._step()
+            ticks = 0
+            while not self._stopping.wait(_REREAD_SECONDS):
+                ticks += 1
+                self._attempt(self._keyring.reread)
+                if ticks % _TICKS_PER_STEP == 0 and _taken(descriptor):
+                    self._attempt(self._step)
         finally:
             os.close(descriptor)
 
     def _step(self) -> None:
+        self._keyring.refresh(may_block=True)
+        self._lifecycle.run_due()
+        if self._state.settings.database_url is None:
+            seal(self._state.settings.audit_dir)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
         try:
-            self._keyring.refresh(may_block=True)
-            self._lifecycle.run_due()
-            if self._state.settings.database_url is None:
-                seal(self._state.settings.audit_dir)
+            work()
         except (SQLAlchemyError, ServiceError, OSError) as error:
             _LOG.error("background work failed, it is tried again: %s", type(error).__name__)
+
+
+def _taken(descriptor: int) -> bool:
+    """Whether this process holds the lock by which one worker of the host does the work."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

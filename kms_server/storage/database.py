@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from kms_server.errors import OperatorError
 from kms_server.storage import tables
-from kms_server.storage.freshness import Generation, GenerationWatcher, SqliteWatcher, Watcher
+from kms_server.storage.freshness import Generation
 from kms_server.storage.writer_lock import WriterLock
 
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
@@ -44,13 +44,10 @@ class Transaction:
 class Database:
     """Read and write transactions on one database."""
 
-    def __init__(
-        self, engine: Engine, watcher: Watcher, lock: WriterLock, generation: Generation | None
-    ) -> None:
+    def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
         self.engine = engine
-        self.watcher = watcher
         self._lock = lock
-        self._generation = generation
+        self.generation = generation
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -73,14 +70,11 @@ class Database:
 
     @contextmanager
     def _announced(self) -> Iterator[None]:
-        if self._generation is None:
-            yield
-            return
-        self._generation.raise_()
+        self.generation.raise_()
         try:
             yield
         finally:
-            self._generation.raise_()
+            self.generation.raise_()
 
     def erase_freed_pages(self) -> bool:
         """Empty SQLite's write-ahead log, where images of deleted rows remain until it is truncated.
@@ -127,11 +121,9 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
         OperatorError: the URL cannot be used, or the SQLite library is too old.
     """
     lock = WriterLock(state_dir / "writer.lock")
-    if url is None:
-        path = data_dir / "keys.db"
-        return Database(_sqlite(path), SqliteWatcher(path), lock, None)
     generation = Generation(state_dir / "generation")
-    return Database(_postgresql(url), GenerationWatcher(generation), lock, generation)
+    engine = _sqlite(data_dir / "keys.db") if url is None else _postgresql(url)
+    return Database(engine, lock, generation)
 
 
 def _sqlite(path: Path) -> Engine:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from kms_server.crypto.blob import CiphertextBlob, open_, seal
 from kms_server.crypto.encryption_context import canonical
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import InvalidCiphertextException
 
-MATERIAL = bytes(range(32))
+MATERIAL = Prf(bytes(range(32)))
 MATERIAL_ID = "ab" * 32
 KEY_IDS = st.one_of(
     st.uuids().map(str), st.binary(min_size=16, max_size=16).map(lambda raw: f"mrk-{raw.hex()}")
@@ -59,7 +60,7 @@ def test_another_context_does_not_open(other: dict[str, str]) -> None:
 def test_another_material_does_not_open() -> None:
     parsed = CiphertextBlob.parse(seal(MATERIAL, str(uuid.uuid4()), MATERIAL_ID, b"x", {}))
     with pytest.raises(InvalidCiphertextException):
-        open_(bytes(32), parsed, {})
+        open_(Prf(bytes(32)), parsed, {})
 
 
 def test_equal_plaintexts_have_different_ciphertexts() -> None:
