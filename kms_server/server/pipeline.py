@@ -5,7 +5,6 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 import traceback
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,7 +49,7 @@ class Pipeline:
         Raises:
             WouldBlock: the call needs the database and `may_block` is false; nothing was done.
         """
-        request_id = str(uuid.uuid4())
+        request_id = event_id.new_request_id()
         refused = front_door.check(request, request_id)
         if refused is not None:
             return _unrecorded(refused, request_id)
