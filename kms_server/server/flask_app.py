@@ -1,23 +1,32 @@
 """The Flask application: every route, under any WSGI server."""
 
+import logging
+
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
-from kms_server.errors import RequestEntityTooLargeException, ServiceError
+from kms_server.errors import KMSInternalException, RequestEntityTooLargeException, ServiceError
 from kms_server.operations.openapi import openapi_text
-from kms_server.protocol import faults, message
+from kms_server.protocol import message
+from kms_server.server.door_types import OWN_PATHS, Answerer, failure
 from kms_server.server.health import Health
-from kms_server.server.pipeline import Pipeline
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+_LOG = logging.getLogger(__name__)
 
 
-def create_app(pipeline: Pipeline, health: Health, limits: Limits) -> Flask:
-    """Every path but those under /_kms/ goes through the pipeline."""
+def create_app(pipeline: Answerer, health: Health, limits: Limits) -> Flask:
+    """Every path but those under /_kms/ goes through the pipeline, whatever its method."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_bytes
+
+    app.register_error_handler(Exception, _failed)
+
+    @app.before_request
+    def call() -> Response | None:
+        # Before Flask looks at routes: it would redirect some paths and refuse some methods.
+        return None if _target().startswith(OWN_PATHS) else _answer(pipeline, limits)
 
     @app.get("/_kms/health")
     def live() -> Response:
@@ -26,45 +35,61 @@ def create_app(pipeline: Pipeline, health: Health, limits: Limits) -> Flask:
     @app.get("/_kms/ready")
     def ready() -> tuple[Response, int]:
         problems = health.problems()
-        return jsonify(
-            status="ready" if not problems else "not ready", problems=problems
-        ), 503 if problems else 200
+        status = "not ready" if problems else "ready"
+        return jsonify(status=status, problems=problems), 503 if problems else 200
 
     @app.get("/_kms/openapi.yaml")
     def openapi() -> Response:
         return Response(openapi_text(), content_type="application/yaml")
 
-    @app.route("/", methods=_METHODS, provide_automatic_options=False)
-    @app.route("/<path:_path>", methods=_METHODS, provide_automatic_options=False)
-    def call(_path: str = "") -> Response:
-        if request.path.startswith("/_kms/"):
-            return Response(status=404)
-        outcome = pipeline.handle(_read(), may_block=True)
-        if outcome.ticket is None:
-            return _written(outcome.response)
+    return app
+
+
+def _answer(pipeline: Answerer, limits: Limits) -> Response:
+    outcome = pipeline.handle(_read(), may_block=True)
+    if outcome.ticket is not None:
         try:
             wait(outcome.ticket, limits.audit_deadline)
         except ServiceError:
             return _written(outcome.unaudited())
-        return _written(outcome.response)
+    return _written(outcome.response)
 
-    @app.errorhandler(RequestEntityTooLarge)
-    def too_large(_error: RequestEntityTooLarge) -> Response:
-        return _written(faults.fault(RequestEntityTooLargeException(), ""))
 
-    return app
+def _failed(error: Exception) -> Response | tuple[Response, int]:
+    if isinstance(error, RequestEntityTooLarge):
+        return _written(failure(RequestEntityTooLargeException()))
+    if isinstance(error, HTTPException):
+        return jsonify(status=error.name.lower()), error.code or 500
+    # The type and no more: a traceback may quote a secret.
+    _LOG.error("a request failed: %s", type(error).__name__)
+    return _written(failure(KMSInternalException()))
+
+
+def _target() -> str:
+    """The request target as it was received, where the WSGI server tells it."""
+    environ = request.environ
+    raw: str | None = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    return raw or request.full_path.removesuffix("?")
 
 
 def _read() -> message.Request:
-    raw = (
-        request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or request.full_path.rstrip("?")
-    )
+    environ = request.environ
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         key = name.lower()
         headers[key] = f"{headers[key]},{value}" if key in headers else value
-    return message.Request(request.method, raw, headers, request.get_data(), request.remote_addr or "")
+    tls = None
+    if environ["wsgi.url_scheme"] == "https":
+        tls = message.TlsDetails(environ.get("SSL_PROTOCOL", ""), environ.get("SSL_CIPHER", ""))
+    return message.Request(
+        request.method, _target(), headers, request.get_data(), request.remote_addr or "", tls
+    )
 
 
 def _written(response: message.Response) -> Response:
-    return Response(response.body, status=response.status, headers=list(response.headers))
+    written = Response(response.body, status=response.status)
+    # Not even Flask's default content type: an answer has the headers that the pipeline gave it.
+    written.headers.clear()
+    for name, value in response.headers:
+        written.headers.add(name, value)
+    return written

@@ -1,5 +1,6 @@
 """gunicorn in the foreground, without a configuration file of its own."""
 
+import resource
 import socket
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
+from kms_server.server import tls
 from kms_server.server.worker import KmsWorker
 from kms_server.server.worker_state import WorkerState
 
@@ -33,6 +35,12 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _raise_file_limit() -> None:
+    """Each connection is an open file; workers inherit the limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations
     def __init__(self, options: dict[str, object], build: Callable[[], WorkerState]) -> None:
         self._options = options
@@ -48,7 +56,15 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
 
 
 def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings], WorkerState]) -> None:
-    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained."""
+    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained.
+
+    The first worker that listens prints the one line with the URL on standard output.
+
+    Raises:
+        OperatorError: the certificate or its key cannot be used.
+    """
+    tls.context(settings)
+    _raise_file_limit()
     listener.set_inheritable(True)
     options: dict[str, object] = {
         "bind": f"fd://{listener.detach()}",

@@ -7,69 +7,42 @@ requests, and none before its audit record is on disk. A call goes on when its c
 import asyncio
 import logging
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http import HTTPStatus
 from typing import cast
 
 from kms_server.audit.group_commit import Ticket
-from kms_server.config import Limits
+from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
-from kms_server.protocol.message import Request, Response, TlsDetails
-from kms_server.server.http_reader import HttpReader, Incoming, Refused
-from kms_server.server.pipeline import Outcome, Pipeline
-from kms_server.server.wsgi_bridge import WsgiBridge
+from kms_server.protocol.message import Response, TlsDetails
+from kms_server.server.door import Door
+from kms_server.server.door_types import OWN_PATHS, failure
+from kms_server.server.http_reader import HttpReader, Incoming
+from kms_server.server.http_writer import CONTINUE, refusal
+from kms_server.server.pipeline import Outcome
 
 _LOG = logging.getLogger(__name__)
-_OWN_PATHS = "/_kms/"
-
-
-class Door:
-    """What all connections of a worker share."""
-
-    def __init__(self, pipeline: Pipeline, bridge: WsgiBridge, limits: Limits) -> None:
-        self.pipeline = pipeline
-        self.bridge = bridge
-        self.limits = limits
-        self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
-        self.connections: set[Connection] = set()
-        self.draining = False
-        self._date = (0, b"")
-
-    def date(self) -> bytes:
-        """The Date header's value, made once a second."""
-        second = int(time.time())
-        if self._date[0] != second:
-            text = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
-            self._date = (second, text.encode())
-        return self._date[1]
-
-    def sweep(self) -> None:
-        """End connections that are past a time limit; called a few times a second."""
-        now = time.monotonic()
-        for connection in list(self.connections):
-            connection.check_time(now)
-
-    def drain(self) -> None:
-        """Take no more requests; connections close when their last answer is out."""
-        self.draining = True
-        for connection in list(self.connections):
-            connection.close_if_idle()
+# How long a refused client may go on sending what is thrown away, so that it gets to read the refusal.
+_LINGER_SECONDS = 2.0
 
 
 class Connection(asyncio.Protocol):
-    """One client connection."""
+    """One client connection.
+
+    `_current` is the request under way, and `_outcome` its answer while that waits for its record. `_since` is when
+    what is waited for now began. `_ending` means that the last answer has been written.
+    """
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._limits = door.limits
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Incoming] = deque()
         self._current: Incoming | None = None
         self._outcome: Outcome | None = None
-        self._paused = False
-        self._closing = False
+        self._half_closed = False
+        self._write_paused = False
+        self._reading = True
+        self._ending = False
         self._since = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,156 +50,174 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         ssl_object = transport.get_extra_info("ssl_object")
-        tls = TlsDetails(ssl_object.version(), ssl_object.cipher()[0]) if ssl_object else None
-        self._reader = HttpReader(
-            self._limits, peer[0] if peer else "", tls, self._on_request, self._on_expects_continue
-        )
+        self._tls = TlsDetails(ssl_object.version(), ssl_object.cipher()[0]) if ssl_object else None
+        self._reader = HttpReader(self._limits, peer[0] if peer else "", self._tls)
         if len(self._door.connections) >= self._limits.max_connections or self._door.draining:
-            transport.close()
+            self._end()
             return
         self._door.connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The client is gone; a call under way goes on."""
-        self._closing = True
-        self._queue.clear()
+        self._ending = True
         self._door.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
-        if self._closing:
-            return
-        if not self._reader.in_message and self._current is None:
-            self._since = time.monotonic()
-        try:
-            self._reader.feed(data)
-        except Refused as refused:
-            self._refuse(refused.status)
+        if not self._ending:
+            self._reader.receive(data)
+            self._advance()
 
     def eof_received(self) -> bool:
-        """The client sends no more; keep the connection while answers are due."""
-        return self._current is not None
+        """The client sends no more; keep the connection while answers are due. TLS has no half-closed state."""
+        self._half_closed = True
+        return self._tls is None and not self._ending and self._answers_due()
 
     def pause_writing(self) -> None:
         """The client does not read: read nothing from it either."""
-        self._transport.pause_reading()
+        self._write_paused = True
+        self._advance()
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        self._transport.resume_reading()
+        self._write_paused = False
+        self._advance()
 
     def check_time(self, now: float) -> None:
-        """End what takes too long: a record that does not reach the disk, a request, an idle connection."""
-        age = now - self._since
+        """End what takes too long: a record that does not reach the disk, a call, a client."""
+        waited = now - self._since
         if self._outcome is not None:
-            if age > self._limits.audit_deadline:
-                self._finish(self._outcome.unaudited())
-        elif self._current is None:
-            allowed = self._limits.header_timeout if self._reader.in_message else self._limits.idle_timeout
-            if age > allowed:
-                self._transport.close()
+            if waited > self._limits.audit_deadline:
+                self._answer(self._outcome.unaudited())
+                self._advance()
+        elif self._current is not None:
+            if waited > self._limits.request_timeout:
+                self._fail("a call took longer than its time limit")
+        elif self._ending or self._write_paused:
+            refused = self._reader.refusal is not None
+            if waited > (_LINGER_SECONDS if refused else self._limits.request_timeout):
+                self._transport.abort()
+        elif self._reader.in_message:
+            allowed = self._limits.request_timeout if self._reader.in_body else self._limits.header_timeout
+            if now - max(self._since, self._reader.began) > allowed:
+                self._reader.refusal = 408
+                self._advance()
+        elif waited > self._limits.idle_timeout:
+            self._end()
 
     def close_if_idle(self) -> None:
         """Close unless an answer is due."""
-        if self._current is None and not self._reader.in_message:
-            self._transport.close()
+        if not (self._ending or self._answers_due() or self._reader.in_message):
+            self._end()
 
-    def _on_expects_continue(self) -> None:
-        if self._current is None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    def _answers_due(self) -> bool:
+        return self._current is not None or self._reader.waiting
 
-    def _on_request(self, incoming: Incoming) -> None:
-        if self._current is not None:
-            self._queue.append(incoming)
-            if len(self._queue) >= self._limits.max_pipelined and not self._paused:
-                self._paused = True
+    def _advance(self) -> None:
+        """Begin the next request if none is under way; after the last comes what else is due."""
+        while self._current is None and not self._ending and not self._write_paused:
+            incoming = self._reader.take()
+            if incoming is None:
+                self._catch_up()
+                break
+            self._begin(incoming)
+        reading = self._ending or not (self._reader.full or self._write_paused)
+        if reading != self._reading and not self._half_closed:
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
                 self._transport.pause_reading()
-            return
-        self._begin(incoming)
+
+    def _catch_up(self) -> None:
+        """Every request that has arrived is answered."""
+        if self._reader.refusal is not None:
+            self._refuse(self._reader.refusal)
+        elif self._half_closed:
+            self._end()
+        elif self._reader.awaits_continue:
+            self._reader.awaits_continue = False
+            self._transport.write(CONTINUE)
 
     def _begin(self, incoming: Incoming) -> None:
         self._current = incoming
         self._since = time.monotonic()
-        request = incoming.request
-        if request.path.startswith(_OWN_PATHS):
-            self._in_thread(partial(self._door.bridge.answer, request))
+        door, request = self._door, incoming.request
+        if request.target.startswith(OWN_PATHS):
+            self._in_thread(door.own_threads, partial(door.bridge.answer, request))
             return
         try:
-            outcome = self._door.pipeline.handle(request, may_block=False)
+            outcome = door.pipeline.handle(request, may_block=False)
         except WouldBlock:
-            self._in_thread(partial(self._door.pipeline.handle, request, may_block=True))
-            return
-        self._await_ticket(outcome)
+            self._in_thread(door.threads, partial(door.pipeline.handle, request, may_block=True))
+        except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+            self._fail(f"a request failed: {type(error).__name__}")
+        else:
+            self._take(outcome)
 
-    def _in_thread(self, work: "partial[Outcome]") -> None:
-        future = self._loop.run_in_executor(self._door.threads, work)
-        future.add_done_callback(self._on_cold_done)
+    def _in_thread(self, threads: ThreadPoolExecutor, work: "partial[Outcome]") -> None:
+        future = self._loop.run_in_executor(threads, work)
+        future.add_done_callback(partial(self._on_cold_done, self._current))
 
-    def _on_cold_done(self, future: "asyncio.Future[Outcome]") -> None:
+    def _on_cold_done(self, incoming: Incoming | None, future: "asyncio.Future[Outcome]") -> None:
         error = future.exception()
+        if self._current is not incoming:
+            return  # answered by its time limit
         if error is not None:
-            _LOG.error("a request failed in its thread: %s", type(error).__name__)
-            self._refuse(500)
+            self._fail(f"a request failed in its thread: {type(error).__name__}")
             return
-        # The record's deadline begins when the record was handed over.
-        self._since = time.monotonic()
-        self._await_ticket(future.result())
+        self._since = time.monotonic()  # the record's deadline begins when the record was handed over
+        self._take(future.result())
+        self._advance()
 
-    def _await_ticket(self, outcome: Outcome) -> None:
-        if outcome.ticket is None:
-            self._finish(outcome.response)
-            return
-        self._outcome = outcome
-        outcome.ticket.add_done_callback(self._on_ticket)
+    def _take(self, outcome: Outcome) -> None:
+        """Answer when the record of the call is on disk."""
+        ticket = outcome.ticket
+        if ticket is None:
+            self._answer(outcome.response)
+        elif ticket.done():
+            self._settle(outcome, ticket)
+        else:
+            self._outcome = outcome
+            ticket.add_done_callback(self._on_ticket)
 
     def _on_ticket(self, ticket: Ticket) -> None:
         """The record is on disk, or failed; a ticket whose deadline has passed is no longer waited for."""
         outcome = self._outcome
-        if outcome is None or outcome.ticket is not ticket:
-            return
-        self._finish(outcome.unaudited() if ticket.exception() else outcome.response)
+        if outcome is not None and outcome.ticket is ticket:
+            self._settle(outcome, ticket)
+            self._advance()
 
-    def _finish(self, response: Response) -> None:
+    def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
+        self._answer(outcome.unaudited() if ticket.exception() else outcome.response)
+
+    def _answer(self, response: Response, *, last: bool = False) -> None:
         incoming = self._current
         self._current, self._outcome = None, None
         self._since = time.monotonic()
-        if self._closing or incoming is None:
+        if self._ending or incoming is None:
             return
-        keep_alive = incoming.keep_alive and not self._door.draining
-        self._transport.write(self._render(incoming.request, response, keep_alive=keep_alive))
+        keep_alive = incoming.keep_alive and not last and not self._door.draining
+        with_body = incoming.request.method != "HEAD"
+        self._transport.write(self._door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
         if not keep_alive:
-            self._closing = True
-            self._transport.close()
-            return
-        if self._queue:
-            # Not at once: a long queue of quick calls must not grow the stack.
-            self._loop.call_soon(self._next)
+            self._end()
 
-    def _next(self) -> None:
-        if self._current is not None or not self._queue:
-            return
-        incoming = self._queue.popleft()
-        if self._paused and len(self._queue) < self._limits.max_pipelined // 2:
-            self._paused = False
-            self._transport.resume_reading()
-        self._begin(incoming)
+    def _fail(self, what: str) -> None:
+        _LOG.error("%s", what)
+        self._answer(failure(KMSInternalException()), last=True)
 
     def _refuse(self, status: int) -> None:
-        if self._closing:
+        """Answer bytes that are no request. Closing over unread bytes would reset the connection under the answer."""
+        self._transport.write(self._door.writer.render(refusal(status), keep_alive=False, with_body=True))
+        if self._half_closed or not self._transport.can_write_eof():
+            self._end()
             return
-        self._closing = True
-        phrase = HTTPStatus(status).phrase
-        self._transport.write(
-            f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
-        self._transport.close()
+        self._ending = True
+        self._since = time.monotonic()
+        self._transport.write_eof()
 
-    def _render(self, request: Request, response: Response, *, keep_alive: bool) -> bytes:
-        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in response.headers]
-        lines.append(f"Content-Length: {len(response.body)}")
-        if not keep_alive:
-            lines.append("Connection: close")
-        head = "\r\n".join(lines).encode("latin-1")
-        body = b"" if request.method == "HEAD" else response.body
-        return b"%b\r\nDate: %b\r\n\r\n%b" % (head, self._door.date(), body)
+    def _end(self) -> None:
+        self._ending = True
+        self._since = time.monotonic()
+        self._transport.close()

@@ -1,30 +1,43 @@
 """HTTP/1.1 requests from bytes, with limits on every size, over httptools (llhttp).
 
-llhttp refuses what request smuggling lives on: both Content-Length and Transfer-Encoding, doubled Content-Length,
-bare line feeds. What it leaves open is refused here.
+llhttp in its strict mode refuses what request smuggling lives on: Content-Length beside Transfer-Encoding, either of
+them doubled, bare line feeds, folded lines, sizes that are no plain numbers. What it leaves open is refused here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections import deque
+from typing import NamedTuple, NoReturn
 
 import httptools
 
 from kms_server.config import Limits
 from kms_server.protocol.message import Request, TlsDetails
 
-_SINGLE = frozenset({"host", "authorization", "content-type", "x-amz-date", "x-amz-target"})
+# A second one of these would let two readers of one request disagree on what it says.
+_SINGLE = frozenset(
+    {"host", "authorization", "content-length", "transfer-encoding", "content-type", "expect", "x-amz-date", "x-amz-target"}
+)  # fmt: skip
+# What nearly every AWS client sends; other names take the long way.
+_KNOWN = {
+    name: name.decode().lower()
+    for title in (
+        b"Host", b"Content-Type", b"Content-Length", b"User-Agent", b"Accept-Encoding", b"Authorization",
+        b"X-Amz-Target", b"X-Amz-Date", b"X-Amz-Content-SHA256", b"X-Amz-Security-Token", b"Connection",
+        b"amz-sdk-invocation-id", b"amz-sdk-request",
+    )
+    for name in (title, title.lower())
+}  # fmt: skip
+# A read is parsed in pieces, so that one read cannot queue many more requests than the limit.
+_PIECE_BYTES = 16_384
+# Chunks of one byte cost six bytes each; more than that is chunk extensions or trailers, which carry nothing.
+_CHUNK_OVERHEAD = 6
 
 
-class Refused(Exception):
-    """The bytes are no request we read; the connection ends with this status."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+class _Refused(Exception):
+    """Stops llhttp; the status travels beside it, because llhttp wraps what a callback raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A complete request, and whether the client keeps the connection."""
 
     request: Request
@@ -32,52 +45,89 @@ class Incoming:
 
 
 class HttpReader:
-    """Parses one connection; calls `complete` for each request and `expects_continue` where a client waits."""
+    """Parses the bytes of one connection.
 
-    def __init__(
-        self,
-        limits: Limits,
-        source_ip: str,
-        tls: TlsDetails | None,
-        complete: Callable[[Incoming], None],
-        expects_continue: Callable[[], None],
-    ) -> None:
+    `refusal` is the HTTP status with which the connection must end, once the requests before are answered.
+    `in_message` and `in_body` say how far the request being read is, `began` when it began (monotonic seconds), and
+    `awaits_continue` that its client waits for a 100 before it sends the body.
+    """
+
+    def __init__(self, limits: Limits, source_ip: str, tls: TlsDetails | None) -> None:
         self._limits = limits
         self._source_ip = source_ip
         self._tls = tls
-        self._complete = complete
-        self._expects_continue = expects_continue
-        self._refusal: int | None = None
-        self.in_message = False
         self._parser = httptools.HttpRequestParser(self)
+        self._requests: deque[Incoming] = deque()
+        self._unread = b""
+        self._wire_bytes = 0
+        self.refusal: int | None = None
+        self.in_message = False
+        self.in_body = False
+        self.awaits_continue = False
+        self.began = 0.0
 
-    def feed(self, data: bytes) -> None:
-        """Parse what arrived.
+    @property
+    def full(self) -> bool:
+        """Whether the client is so far ahead of its answers that nothing more should be read from it."""
+        return bool(self._unread) or len(self._requests) >= self._limits.max_pipelined
 
-        Raises:
-            Refused: malformed, or over a limit.
-        """
+    @property
+    def waiting(self) -> bool:
+        """Whether a request or a refusal waits for its turn."""
+        return bool(self._requests) or self.refusal is not None
+
+    def receive(self, data: bytes) -> None:
+        """Take what arrived; after a refusal it is thrown away."""
+        if self.refusal is None:
+            self._unread = self._unread + data if self._unread else data
+            self._parse()
+
+    def take(self) -> Incoming | None:
+        """The next complete request."""
+        if not self._requests and self._unread:
+            self._parse()
+        return self._requests.popleft() if self._requests else None
+
+    def _parse(self) -> None:
+        data = self._unread
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise Refused(400) from None
-        except httptools.HttpParserError:
-            raise Refused(self._refusal or 400) from None
+            while data and len(self._requests) < self._limits.max_pipelined:
+                self._feed(data[:_PIECE_BYTES])
+                data = data[_PIECE_BYTES:]
+        except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.refusal = self.refusal or 400
+            data = b""
+        self._unread = data
 
-    def _refuse(self, status: int) -> None:
-        self._refusal = status
-        raise Refused(status)
+    def _feed(self, data: bytes) -> None:
+        began = self.began
+        self._parser.feed_data(data)
+        if not self.in_message or self.began != began:
+            return
+        # The callbacks see neither an unfinished header nor chunk extensions.
+        self._wire_bytes += len(data)
+        limits = self._limits
+        allowed = limits.max_header_bytes + limits.max_target_bytes
+        if self.in_body:
+            allowed += _CHUNK_OVERHEAD * limits.max_body_bytes
+        if self._wire_bytes > allowed:
+            self._refuse(413 if self.in_body else 431)
+
+    def _refuse(self, status: int) -> NoReturn:
+        self.refusal = status
+        raise _Refused
 
     # The names below are httptools' callbacks.
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self.in_message = True
+        self.began = time.monotonic()
+        self._wire_bytes = 0
         self._target = b""
         self._headers: dict[str, str] = {}
-        self._header_bytes = 0
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._lines: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
 
     def on_url(self, part: bytes) -> None:
         """A piece of the request target."""
@@ -86,42 +136,72 @@ class HttpReader:
             self._refuse(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line."""
-        self._header_bytes += len(name) + len(value)
-        if (
-            self._header_bytes > self._limits.max_header_bytes
-            or len(self._headers) >= self._limits.max_header_count
-        ):
-            self._refuse(431)
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        if key in self._headers:
-            if key in _SINGLE:
-                self._refuse(400)
-            text = f"{self._headers[key]},{text}"
-        self._headers[key] = text
+        """A header line, or a trailer after the body; trailers are dropped (RFC 9110 6.5.1)."""
+        if not self.in_body:
+            self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         """All headers are here."""
-        if "host" not in self._headers and self._parser.get_http_version() == "1.1":
-            self._refuse(400)
-        length = self._headers.get("content-length", "0")
-        if not length.isdecimal() or int(length[:12]) > self._limits.max_body_bytes:
+        self.in_body = True
+        self._headers = headers = self._named(self._lines)
+        version = self._parser.get_http_version()
+        self._is_1_1 = version == "1.1"
+        self._check_head(version)
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._limits.max_body_bytes:
             self._refuse(413)
-        if self._headers.get("expect", "").lower() == "100-continue":
-            self._expects_continue()
+        if "expect" in headers:
+            if headers["expect"].lower() != "100-continue":
+                self._refuse(417)
+            self.awaits_continue = self._is_1_1
+
+    def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+        if len(lines) > self._limits.max_header_count:
+            self._refuse(431)
+        headers: dict[str, str] = {}
+        size = 0
+        for name, value in lines:
+            size += len(name) + len(value)
+            key = _KNOWN.get(name) or name.decode("latin-1").lower()
+            text = value.decode("latin-1").rstrip(" \t")
+            if key in headers:
+                if key in _SINGLE:
+                    self._refuse(400)
+                text = f"{headers[key]},{text}"
+            headers[key] = text
+        if size > self._limits.max_header_bytes:
+            self._refuse(431)
+        return headers
+
+    def _check_head(self, version: str) -> None:
+        if not self._is_1_1 and version != "1.0":
+            self._refuse(505)
+        headers = self._headers
+        if self._is_1_1 and "host" not in headers:
+            self._refuse(400)
+        if not self._target.startswith(b"/") and self._target != b"*":
+            self._refuse(400)  # absolute form names a second authority beside Host
+        coding = headers.get("transfer-encoding")
+        if coding is not None and (not self._is_1_1 or coding.lower() != "chunked"):
+            self._refuse(400)
+        if self._parser.should_upgrade():
+            self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
-        self._body_bytes += len(part)
-        if self._body_bytes > self._limits.max_body_bytes:
+        self.awaits_continue = False
+        self._body += part
+        if len(self._body) > self._limits.max_body_bytes:
             self._refuse(413)
-        self._body.append(part)
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        self.in_message = False
+        self.in_message = self.in_body = self.awaits_continue = False
+        parser = self._parser
         request = Request(
-            self._parser.get_method().decode("ascii"), self._target.decode("latin-1"), self._headers,
-            b"".join(self._body), self._source_ip, self._tls,
+            parser.get_method().decode("ascii"), self._target.decode("latin-1"), self._headers,
+            bytes(self._body), self._source_ip, self._tls,
         )  # fmt: skip
-        self._complete(Incoming(request, self._parser.should_keep_alive()))
+        # HTTP/1.0 has keep-alive only by an extension that answers do not offer.
+        keep_alive = self._is_1_1 and parser.should_keep_alive()
+        self._requests.append(Incoming(request, keep_alive))

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -40,29 +41,64 @@ def context(settings: Settings) -> ssl.SSLContext | None:
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.set_alpn_protocols(["http/1.1"])
     try:
-        made.load_cert_chain(certificate, key)
+        # An encrypted key is refused: OpenSSL would ask for its password on the terminal.
+        made.load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(f"cannot use the certificate {certificate} with the key {key}: {error}") from None
     return made
 
 
 def ensure_auto(settings: Settings) -> None:
-    """Make the CA and the server certificate where they are missing or about to expire."""
+    """Make the CA and the server certificate where they are missing, damaged or about to expire.
+
+    Each key is written before its certificate, so after a crash in between they do not fit and are made anew.
+    """
     directory = settings.data_dir / "tls"
     make_private_dir(directory)
-    ca_path, ca_key_path = directory / "ca.pem", directory / "ca.key"
-    if _expires_soon(ca_path) or not ca_key_path.exists():
-        _write_key(ca_key_path, key := ec.generate_private_key(ec.SECP256R1()))
-        write_private(ca_path, _pem(_ca_certificate(key)))
-        (directory / "server.pem").unlink(missing_ok=True)
-    server_path = directory / "server.pem"
-    if _expires_soon(server_path) or not _covers(server_path, settings.host):
-        ca_key = load_pem_private_key(ca_key_path.read_bytes(), None)
-        assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - made above
-        server_key = ec.generate_private_key(ec.SECP256R1())
-        _write_key(directory / "server.key", server_key)
-        write_private(server_path, _pem(_server_certificate(server_key, ca_key, settings.host)))
+    ca = _usable(directory / "ca.pem", directory / "ca.key")
+    if ca is None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        ca = _ca_certificate(key), key
+        _store(directory / "ca.pem", directory / "ca.key", *ca)
+    server = _usable(directory / "server.pem", directory / "server.key")
+    if server is None or not _serves(server[0], ca[0], settings.host):
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _server_certificate(key, ca[1], settings.host)
+        _store(directory / "server.pem", directory / "server.key", certificate, key)
+
+
+def _usable(
+    certificate_path: Path, key_path: Path
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
+    """A certificate with its key, unless they are missing, damaged, do not fit or expire soon."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
+        key = load_pem_private_key(key_path.read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        return None
+    expires_soon = certificate.not_valid_after_utc < datetime.now(UTC) + timedelta(days=_RENEW_DAYS)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or expires_soon:
+        return None
+    return (certificate, key) if certificate.public_key() == key.public_key() else None
+
+
+def _serves(certificate: x509.Certificate, ca: x509.Certificate, host: str) -> bool:
+    """Whether the CA issued the certificate, and for all names wanted now."""
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (ValueError, InvalidSignature):
+        return False
+    present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return all(name in present for name in _names(host))
+
+
+def _store(
+    certificate_path: Path, key_path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> None:
+    write_private(key_path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+    write_private(certificate_path, certificate.public_bytes(Encoding.PEM).decode())
 
 
 def _names(host: str) -> list[x509.GeneralName]:
@@ -120,24 +156,3 @@ def _server_certificate(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-
-
-def _expires_soon(path: Path) -> bool:
-    if not path.exists():
-        return True
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    return certificate.not_valid_after_utc < datetime.now(UTC) + timedelta(days=_RENEW_DAYS)
-
-
-def _covers(path: Path, host: str) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return all(name in present for name in _names(host))
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(Encoding.PEM).decode()
-
-
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())

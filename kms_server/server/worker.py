@@ -7,14 +7,18 @@ import sys
 from functools import partial
 
 import uvloop
+from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
 
-from kms_server.server.http_door import Connection, Door
+from kms_server.errors import OperatorError
+from kms_server.server.door import Door
+from kms_server.server.http_door import Connection
 from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _SWEEP_SECONDS = 0.25
 _DRAIN_SECONDS = 25.0
+_TLS_SHUTDOWN_SECONDS = 2.0
 
 
 class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
@@ -28,6 +32,13 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+
+    def load_wsgi(self) -> None:
+        """Compose what is served; what the operator must mend is one line and no traceback."""
+        try:
+            super().load_wsgi()
+        except OperatorError as error:
+            raise AppImportError(f"kms-server: {error}") from None
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""
@@ -43,9 +54,13 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits)
         state.commit.on_batch = loop.call_soon_threadsafe
         servers = [
-            await loop.create_server(partial(Connection, door), sock=sock.sock, ssl=state.tls, backlog=1024)
+            await loop.create_server(
+                partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,
+                ssl_handshake_timeout=state.limits.header_timeout if state.tls else None,
+                ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS if state.tls else None,
+            )
             for sock in self.sockets
-        ]
+        ]  # fmt: skip
         if self.age == 1:
             sys.stdout.write(f"kms-server is ready at {state.url}\n")
             sys.stdout.flush()
@@ -57,8 +72,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             except TimeoutError:
                 continue
         await self._drain(door, servers)
-        state.commit.on_batch = lambda resolve: resolve()
-        await loop.run_in_executor(None, door.threads.shutdown)
+        await loop.run_in_executor(None, door.close)
         await loop.run_in_executor(None, state.close)
 
     async def _drain(self, door: Door, servers: list[asyncio.Server]) -> None:

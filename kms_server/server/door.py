@@ -1,0 +1,50 @@
+"""What all connections of a worker's fast door share."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from kms_server.config import Limits
+from kms_server.server.door_types import Answerer
+from kms_server.server.http_writer import HttpWriter
+from kms_server.server.wsgi_bridge import WsgiBridge
+
+if TYPE_CHECKING:
+    from kms_server.server.http_door import Connection
+
+_OWN_THREADS = 2
+
+
+class Door:
+    """What all connections of a worker share.
+
+    The tickets of the pipeline's outcomes must be resolved in the event loop's thread.
+    """
+
+    def __init__(self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits) -> None:
+        self.pipeline = pipeline
+        self.bridge = bridge
+        self.limits = limits
+        self.writer = HttpWriter()
+        self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
+        # Health must answer also when every other thread waits for the database.
+        self.own_threads = ThreadPoolExecutor(_OWN_THREADS, thread_name_prefix="own")
+        self.connections: set[Connection] = set()
+        self.draining = False
+
+    def sweep(self) -> None:
+        """End what is past a time limit; called a few times a second."""
+        now = time.monotonic()
+        for connection in list(self.connections):
+            connection.check_time(now)
+
+    def drain(self) -> None:
+        """Take no more connections; those there are close when their answers are out."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    def close(self) -> None:
+        """Wait for calls whose clients have gone."""
+        self.threads.shutdown()
+        self.own_threads.shutdown()

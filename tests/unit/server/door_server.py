@@ -1,0 +1,174 @@
+"""The fast door on a real socket, in a thread, before a small pipeline that tests can steer."""
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+
+import uvloop
+
+from kms_server.audit.group_commit import Ticket
+from kms_server.config import Limits
+from kms_server.errors import KMSInternalException
+from kms_server.keyring.cache import WouldBlock
+from kms_server.protocol.message import Request, Response
+from kms_server.server.door import Door
+from kms_server.server.door_types import Answerer, failure
+from kms_server.server.flask_app import create_app
+from kms_server.server.health import Health
+from kms_server.server.http_door import Connection
+from kms_server.server.pipeline import Outcome
+from kms_server.server.wsgi_bridge import WsgiBridge
+
+
+class SteeredPipeline:
+    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/large/N`."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.tickets: list[Ticket] = []
+        self.unblock = threading.Event()
+        self.completed = threading.Semaphore(0)
+
+    def handle(self, request: Request, *, may_block: bool) -> Outcome:
+        kind = request.path.split("/")[1]
+        if kind in {"cold", "blocked"} and not may_block:
+            raise WouldBlock
+        if kind == "broken":
+            raise ZeroDivisionError
+        if kind == "blocked":
+            assert self.unblock.wait(20)
+        ticket: Ticket | None = None
+        if kind == "recorded":
+            ticket = Future()
+            self.tickets.append(ticket)
+        self.requests.append(request)
+        self.completed.release()
+        return Outcome(self._echo(request), ticket, lambda: failure(KMSInternalException()))
+
+    @staticmethod
+    def _echo(request: Request) -> Response:
+        if request.path.startswith("/large/"):
+            return Response(200, (("Content-Type", "text/plain"),), b"x" * int(request.path.split("/")[2]))
+        seen = asdict(request) | {"body": request.body.decode("latin-1")}
+        return Response(200, (("Content-Type", "application/json"),), json.dumps(seen).encode())
+
+    def wait_for_calls(self, count: int = 1) -> None:
+        """Wait until that many more calls have got their answer from the pipeline."""
+        for _ in range(count):
+            assert self.completed.acquire(timeout=20)
+
+
+class RunningDoor:
+    """A door that listens."""
+
+    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop, port: int) -> None:
+        self.door = door
+        self.loop = loop
+        self.port = port
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Run something in the event loop's thread."""
+        done = threading.Event()
+
+        def run() -> None:
+            work()
+            done.set()
+
+        self.loop.call_soon_threadsafe(run)
+        assert done.wait(20)
+
+    @contextmanager
+    def connection(self, context: ssl.SSLContext | None = None) -> Iterator[socket.socket]:
+        """A client's connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as plain:
+            if context is None:
+                yield plain
+            else:
+                with context.wrap_socket(plain, server_hostname="localhost") as secured:
+                    yield secured
+
+    def exchange(self, data: bytes) -> bytes:
+        """Send bytes, then read until the server closes."""
+        with self.connection() as client:
+            client.sendall(data)
+            return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    received = b""
+    while piece := client.recv(65_536):
+        received += piece
+    return received
+
+
+def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """One answer: status, headers by lower-case name, body."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = client.recv(1)
+        assert piece, received
+        received += piece
+    status, headers = parse_head(received)
+    body = b""
+    while len(body) < int(headers.get("content-length", "0")):
+        piece = client.recv(int(headers["content-length"]) - len(body))
+        assert piece, body
+        body += piece
+    return status, headers, body
+
+
+def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Status and headers."""
+    first, *lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    return int(first.split()[1]), {
+        name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
+    }
+
+
+@contextmanager
+def running_door(
+    pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[RunningDoor]:  # fmt: skip
+    """Serve `pipeline` until the block ends."""
+    limits = limits or Limits()
+    started: Future[RunningDoor] = Future()
+    stopping: Future[None] = Future()
+
+    async def serve() -> None:
+        app = create_app(pipeline, health or Health(()), limits)
+        door = Door(pipeline, WsgiBridge(app), limits)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(partial(Connection, door), "127.0.0.1", 0, ssl=tls)
+        started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))
+        while not stopping.done():
+            door.sweep()
+            await asyncio.sleep(0.01)
+        server.close()
+        for connection in list(door.connections):
+            connection._transport.abort()
+        await loop.run_in_executor(None, door.close)
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()))
+    thread.start()
+    try:
+        yield started.result(20)
+    finally:
+        stopping.set_result(None)
+        thread.join()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
