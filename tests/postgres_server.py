@@ -24,7 +24,7 @@ class Postgres:
         with psycopg.connect(
             host=str(self.directory), user="kms", dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]  # a name of ours
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         return f"postgresql://kms@/{name}?host={self.directory}"
 
     def stop(self) -> None:

@@ -133,7 +133,7 @@ def _merged(places: Iterable[Source], statement: Select[Row], *, newest_first: b
 def _rows(stack: ExitStack, place: Source, statement: Select[Row]) -> Iterator[Row]:
     connection = stack.enter_context(place.connect())
     rows = connection.execution_options(yield_per=256).execute(statement)
-    return (Row(*row) for row in rows)
+    return (Row._make(row) for row in rows)
 
 
 def _segment(path: Path) -> Engine:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,13 +44,14 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many records.")
 @click.option("--format", "style", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @state_options
-def query(**options: object) -> None:
+def query(
+    *, style: str, data_dir: Path, database_url: str | None, root_key: str | None,
+    **wanted: Any,  # noqa: ANN401 - the fields of Filter
+) -> None:  # fmt: skip
     """Print records, oldest first: a table, or one whole record a line (jsonl)."""
-    style = options.pop("style")
-    where = {name: options.pop(name) for name in ("data_dir", "database_url", "root_key")}
-    wanted = Filter(**options)
-    with opened(state_settings(**where)) as state:
-        rows = stream(audit_sources(state), wanted)
+    settings = state_settings(data_dir=data_dir, database_url=database_url, root_key=root_key)
+    with opened(settings) as state:
+        rows = stream(audit_sources(state), Filter(**wanted))
         if style == "jsonl":
             for row in rows:
                 click.echo(row.record)

@@ -2,11 +2,12 @@
 
 import re
 import time
+from typing import Unpack
 
 import click
 
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import state_options, state_settings
+from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.clock import iso_seconds, real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
@@ -24,7 +25,7 @@ def clock() -> None:
 
 @clock.command()
 @state_options
-def show(**where: object) -> None:
+def show(**where: Unpack[Where]) -> None:
     """Print the service's time."""
     with opened(state_settings(**where)) as state:
         click.echo(f"{iso_seconds(state.clock.now())}  {state.clock.offset:.0f} s ahead of real time")
@@ -33,7 +34,7 @@ def show(**where: object) -> None:
 @clock.command()
 @click.argument("span")
 @state_options
-def advance(span: str, **where: object) -> None:
+def advance(span: str, **where: Unpack[Where]) -> None:
     """Move the clock forward by SPAN (400d, 3h, 30m, 10s), carrying out all that falls due on the way."""
     seconds = _seconds(span)
     with opened(state_settings(**where)) as state:

@@ -3,12 +3,13 @@
 import json
 import secrets
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from kms_server.arn import root_arn, user_arn
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import state_options, state_settings
+from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.policy import compile_identity_policy
@@ -29,7 +30,7 @@ def identity() -> None:
 @identity.command("create-account")
 @click.argument("account")
 @state_options
-def create_account(account: str, **where: object) -> None:
+def create_account(account: str, **where: Unpack[Where]) -> None:
     """Add an account and print an access key of its root."""
     _create_key(account, None, where)
 
@@ -39,7 +40,7 @@ def create_account(account: str, **where: object) -> None:
 @click.option("--user", help="A key of this user.")
 @account_option
 @state_options
-def create_key(*, for_root: bool, user: str | None, account: str, **where: object) -> None:
+def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpack[Where]) -> None:
     """Make another access key and print it; the secret is shown this once."""
     if for_root == (user is not None):
         raise OperatorError("give either --root or --user NAME")
@@ -56,7 +57,7 @@ def create_key(*, for_root: bool, user: str | None, account: str, **where: objec
 @click.option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
 @account_option
 @state_options
-def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: object) -> None:
+def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: Unpack[Where]) -> None:
     """Make a user with an identity policy, and an access key for it."""
     if admin == (policy is not None):
         raise OperatorError("give either --policy FILE or --admin")
@@ -86,7 +87,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 @identity.command("list")
 @click.option("--account", help="Only this account. Default: all.")
 @state_options
-def list_(account: str | None, **where: object) -> None:
+def list_(account: str | None, **where: Unpack[Where]) -> None:
     """List access keys and whom they belong to."""
     with opened(state_settings(**where)) as state, state.database.read() as connection:
         keys = identities.all_access_keys(connection, account)
@@ -98,7 +99,7 @@ def list_(account: str | None, **where: object) -> None:
 @identity.command("delete-key")
 @click.argument("access_key_id")
 @state_options
-def delete_key(access_key_id: str, **where: object) -> None:
+def delete_key(access_key_id: str, **where: Unpack[Where]) -> None:
     """Delete an access key; requests signed with it are refused from now on."""
     with opened(state_settings(**where)) as state:
         with state.database.read() as connection:
@@ -109,7 +110,7 @@ def delete_key(access_key_id: str, **where: object) -> None:
             identities.remove_access_key(made.tx, access_key_id)
 
 
-def _create_key(account: str, user: str | None, where: dict[str, object]) -> None:
+def _create_key(account: str, user: str | None, where: Where) -> None:
     with (
         opened(state_settings(**where)) as state,
         change(state, "CreateAccessKey", account, userName=user) as made,

@@ -1,8 +1,10 @@
 """`kms-server migrate`: bring the database's schema up to date."""
 
+from typing import Unpack
+
 import click
 
-from kms_server.cli.options import state_options, state_settings
+from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.server.files import make_private_dir
 from kms_server.storage import migrate as migrations
 from kms_server.storage.database import open_database
@@ -10,7 +12,7 @@ from kms_server.storage.database import open_database
 
 @click.command()
 @state_options
-def migrate(**where: object) -> None:
+def migrate(**where: Unpack[Where]) -> None:
     """Bring the database's schema up to date; `serve` does it by itself."""
     settings = state_settings(**where)
     make_private_dir(settings.data_dir)

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import click
 
@@ -48,6 +48,14 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def state_settings(data_dir: Path, database_url: str | None, root_key: str | None) -> Settings:
+class Where(TypedDict):
+    """What `state_options` passes to a command."""
+
+    data_dir: Path
+    database_url: str | None
+    root_key: str | None
+
+
+def state_settings(**where: Unpack[Where]) -> Settings:
     """Settings for a command that works on a server's state."""
-    return Settings(data_dir=data_dir, database_url=database_url, root_key=root_key)
+    return Settings(**where)

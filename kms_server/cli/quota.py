@@ -1,10 +1,14 @@
 """`kms-server quota`: see and set rate limits."""
 
+import math
+from collections.abc import Callable
+from typing import Unpack
+
 import click
 
 from kms_server.arn import Arn
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import state_options, state_settings
+from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
 from kms_server.operations.limits import key_subject, quota_subject
@@ -18,7 +22,7 @@ def quota() -> None:
     """Rate limits per key, and per account, Region and quota."""
 
 
-def _subject_options(command):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - a decorator of click commands
+def _subject_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
         click.option("--region", default=DEFAULT_REGION, show_default=True, help="Region of the quota."),
         click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Account of the quota."),
@@ -33,29 +37,38 @@ def _subject_options(command):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 
 @quota.command("set")
 @_subject_options
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), required=True, help="Calls per second.")
 @click.option(
-    "--burst", type=click.FloatRange(min=1), help="Calls at once. Default: a tenth of the rate, at least 5."
+    "--rate", type=click.FloatRange(min=0, min_open=True, max=1e9), required=True, help="Calls per second."
+)
+@click.option(
+    "--burst",
+    type=click.FloatRange(min=1, max=1e9),
+    help="Calls at once. Default: a tenth of the rate, at least 5.",
 )
 @state_options
-def set_(rate: float, burst: float | None, **options: object) -> None:
+def set_(
+    *, rate: float, burst: float | None, region: str, account: str, quota_id: str | None, key_id: str | None,
+    **where: Unpack[Where],
+) -> None:  # fmt: skip
     """Set a limit; it holds at once."""
-    where, subject_of = _split(options)
+    if math.isnan(rate) or (burst is not None and math.isnan(burst)):
+        raise OperatorError("--rate and --burst must be numbers")
     with opened(state_settings(**where)) as state:
-        account, subject = _subject(state, **subject_of)
-        with change(state, "SetLimit", account, subject=subject, rate=rate, burst=burst) as made:
+        owner, subject = _subject(state, region=region, account=account, quota_id=quota_id, key_id=key_id)
+        with change(state, "SetLimit", owner, subject=subject, rate=rate, burst=burst) as made:
             limits.put(made.tx, limits.SetLimit(subject, rate, burst))
 
 
 @quota.command("unset")
 @_subject_options
 @state_options
-def unset(**options: object) -> None:
+def unset(
+    *, region: str, account: str, quota_id: str | None, key_id: str | None, **where: Unpack[Where]
+) -> None:
     """Drop a limit that was set; the profile's holds again."""
-    where, subject_of = _split(options)
     with opened(state_settings(**where)) as state:
-        account, subject = _subject(state, **subject_of)
-        with change(state, "UnsetLimit", account, subject=subject) as made:
+        owner, subject = _subject(state, region=region, account=account, quota_id=quota_id, key_id=key_id)
+        with change(state, "UnsetLimit", owner, subject=subject) as made:
             if not limits.remove(made.tx, subject):
                 raise OperatorError(f"no limit is set on {subject}: see `kms-server quota list`")
 
@@ -64,7 +77,7 @@ def unset(**options: object) -> None:
 @click.option("--profile", type=click.Choice(table.PROFILES), default="relaxed", show_default=True)
 @click.option("--region", default=DEFAULT_REGION, show_default=True)
 @state_options
-def list_(profile: str, region: str, **where: object) -> None:
+def list_(profile: str, region: str, **where: Unpack[Where]) -> None:
     """List the limits that were set, then the profile's."""
     with opened(state_settings(**where)) as state, state.database.read() as connection:
         stored = limits.all_limits(connection)
@@ -75,12 +88,6 @@ def list_(profile: str, region: str, **where: object) -> None:
     for one in table.QUOTAS.values():
         rate = table.rate(one.id, region, profile)
         click.echo(f"  {one.id}  {'unlimited' if rate is None else f'{rate:g}/s'}")
-
-
-def _split(options: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    subject = ("region", "account", "quota_id", "key_id")
-    where = {name: value for name, value in options.items() if name not in subject}
-    return where, {name: options[name] for name in subject}
 
 
 def _subject(

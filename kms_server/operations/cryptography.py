@@ -124,7 +124,7 @@ def _data_key(call: Call) -> tuple[dict[str, object], bytes]:
     plaintext = os.urandom(size or _DATA_KEY_BYTES[spec])
     sealed = _seal(call, usable, plaintext, _context(call, "EncryptionContext"))
     _stop_dry_run(call)
-    answer = {
+    answer: dict[str, object] = {
         "CiphertextBlob": sealed,
         "KeyId": usable.key.arn,
         "KeyMaterialId": usable.current.material_id,

@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+from marshmallow import Schema
+
 from kms_server import __version__
 from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS
 from kms_server.schemas import fields
-from kms_server.schemas.base import Shape
 
 _TARGETS = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
 _MEDIA_TYPE = "application/x-amz-json-1.1"
@@ -84,7 +85,7 @@ def _operation(operation: Operation, target: str, schemas: dict[str, Any]) -> di
     }
 
 
-def _reference(schema: type[Shape], schemas: dict[str, Any]) -> dict[str, str]:
+def _reference(schema: type[Schema], schemas: dict[str, Any]) -> dict[str, str]:
     name = schema.__name__
     if name not in schemas:
         members = schema().fields

@@ -230,9 +230,9 @@ def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: 
 def _epoch(stamp: str) -> float:
     digits = stamp[:8] + stamp[9:15]
     if len(stamp) == 16 and stamp[8] + stamp[15] == "TZ" and digits.isascii() and digits.isdecimal():
-        parts = (int(digits[:4]), *(int(digits[place : place + 2]) for place in range(4, 14, 2)))
+        parts = [int(digits[place : place + 2]) for place in range(4, 14, 2)]
         with suppress(ValueError):  # thirteenth months and the like
-            return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[misc]  # six numbers
+            return datetime(int(digits[:4]), *parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type]  # five numbers
     raise InvalidSignatureException(
         f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
     )

@@ -74,10 +74,15 @@ def _load_slowly(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, 
     try:
         loaded: dict[str, Any] = instance.load(document)
     except ValidationError as error:
-        found = list(_violations(instance, error.normalized_messages(), document, ""))[:_MOST_ERRORS]
+        found = list(_violations(instance, _messages(error), document, ""))[:_MOST_ERRORS]
         noun = "error" if len(found) == 1 else "errors"
         raise ValidationException(f"{len(found)} validation {noun} detected: {'; '.join(found)}") from None
     return loaded
+
+
+def _messages(error: ValidationError) -> dict[str, Any]:
+    messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow leaves it untyped
+    return messages
 
 
 def validate_response(schema: type[Shape], answer: Mapping[str, Any]) -> None:

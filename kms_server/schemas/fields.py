@@ -82,7 +82,7 @@ class Text(Member):
         checks = _length(low, high) + ([_pattern(pattern)] if pattern else [])
         super().__init__(checks, required=required, sensitive=sensitive)
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> str:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
             raise _mismatch(value, "String")
         return value
@@ -111,7 +111,7 @@ class Blob(Member):
         self.low, self.high = low, high
         super().__init__(_length(low, high), required=required, sensitive=True)
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> bytes:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bytes:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
             raise _mismatch(value, "String")
         return read_base64(value)
@@ -131,7 +131,7 @@ class Integer(Member):
 
         super().__init__([check], required=required)
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> int:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ANN401 - marshmallow's signature
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _mismatch(value, "Integer")
         return int(max(-(2.0**31), min(value, 2**31 - 1)))
@@ -140,7 +140,7 @@ class Integer(Member):
 class Boolean(Member):
     """True or false."""
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> bool:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, bool):
             raise _mismatch(value, "Boolean")
         return value
@@ -149,7 +149,7 @@ class Boolean(Member):
 class Timestamp(Member):
     """Epoch seconds, with a fraction where there is one."""
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> float:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ANN401 - marshmallow's signature
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _mismatch(value, "Date")
         return float(value)
@@ -164,24 +164,24 @@ class ListOf(Member):
         self.inner, self.low, self.high = inner, low, high
         super().__init__(_length(low, high), required=required)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **rest: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, list):
             raise SerializationException("Expected list or null")
         items, wrong = [], {}
         for index, item in enumerate(value):
             try:
-                items.append(self.inner.deserialize(item, attr, data, **rest))
+                items.append(self.inner.deserialize(item, attr, data, **kwargs))
             except ValidationError as error:
                 wrong[index] = error.messages
         if wrong:
-            raise ValidationError(wrong)  # type: ignore[arg-type]  # marshmallow accepts nested messages
+            raise ValidationError(wrong)
         return items
 
 
 class MapOf(Member):
     """A map of strings to strings."""
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> dict[str, str]:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, dict):
             raise SerializationException("Expected map or null")
         for item in value.values():
@@ -198,7 +198,7 @@ class Structure(Member):
         self._schema = schema()
         super().__init__(required=required)
 
-    def _deserialize(self, value: Any, _attr: str | None, _data: Any, **_: Any) -> Mapping[str, Any]:  # noqa: ANN401 - marshmallow's signature
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, dict):
             raise SerializationException("Expected null")
         loaded: Mapping[str, Any] = self._schema.load(value)

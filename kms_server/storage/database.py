@@ -97,9 +97,9 @@ class Database:
 
 def latest_change(connection: Connection) -> int:
     """The stamp of the newest write transaction that `connection` can see."""
-    return connection.execute(
-        select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
-    ).scalar_one()
+    statement = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
+    newest: int = connection.execute(statement).scalar_one()
+    return newest
 
 
 def changed_since(connection: Connection, stamp: int) -> list[str]:

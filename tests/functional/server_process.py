@@ -32,13 +32,16 @@ class Access:
 
     def client(
         self, service: str, *, region_name: str = "us-east-1", max_attempts: int = 1, data_path: bool = False,
-        **overrides: str,
+        **overrides: Any,
     ) -> Any:  # fmt: skip
         """A stock client; one attempt unless a test wants retries."""
         session = botocore.session.Session()
         if data_path:
             session.get_component("data_loader").search_paths.insert(0, _EXTRAS)
-        credentials = {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret}
+        credentials: dict[str, Any] = {
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret,
+        }
         return session.create_client(
             service,
             region_name=region_name,

@@ -47,7 +47,7 @@ def found(directory: Path, limit: int = 10_000, **changes: object) -> list[Row]:
         account=ACCOUNT, region=REGION, attribute=None, start=None, end=None, after=None, limit=limit
     )
     segments = sources(None, directory)[1:]  # type: ignore[arg-type]  # the main database is left out
-    return lookup(segments, Query(**{name: getattr(query, name) for name in query.__slots__} | changes))  # type: ignore[arg-type]
+    return lookup(segments, Query(**{name: getattr(query, name) for name in query.__slots__} | changes))
 
 
 def test_every_ticket_means_a_row(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def grant(principal: str, effect: str = "Allow", action: str = "kms:Encrypt", **
     return {"Effect": effect, "Principal": {"AWS": principal}, "Action": action, "Resource": "*"} | more
 
 
-CONDITION = {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}
+CONDITION: dict[str, Any] = {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}
 CASES = [
     (root(A), key(), True, Reason.KEY_POLICY),
     (user(A), key(), False, Reason.NO_IDENTITY),

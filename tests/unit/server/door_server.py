@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import uvloop
@@ -66,13 +66,13 @@ class SteeredPipeline:
             assert self.completed.acquire(timeout=20)
 
 
+@dataclass(frozen=True)
 class RunningDoor:
     """A door that listens."""
 
-    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop, port: int) -> None:
-        self.door = door
-        self.loop = loop
-        self.port = port
+    door: Door
+    loop: asyncio.AbstractEventLoop
+    port: int
 
     def call(self, work: Callable[[], object]) -> None:
         """Run something in the event loop's thread."""

@@ -1,0 +1,244 @@
+"""Both doors give the same answer to the same bytes: the event loop's own, and Flask under another WSGI server."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from kms_server.config import Limits, Settings
+from kms_server.server.door_types import Answerer
+from kms_server.server.flask_app import create_app
+from kms_server.server.health import Health
+from kms_server.server.startup import prepare
+from kms_server.server.worker_state import WorkerState, build
+from tests.unit.server.door_server import RunningDoor, SteeredPipeline, parse_head, running_door
+
+HOST = "kms.test"
+JSON = "application/x-amz-json-1.1"
+LIMITS = Limits(max_body_bytes=20_000)
+# What a door, not an answer, decides.
+OF_THE_DOOR = {"date", "server", "connection", "x-amzn-requestid"}
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_: Any) -> None:
+        """The test output stays readable."""
+
+
+@dataclass
+class Doors:
+    """Two doors before one pipeline."""
+
+    fast: RunningDoor
+    wsgi: RunningDoor
+
+    def answers(self, data: bytes) -> tuple[tuple[int, dict[str, str], bytes], ...]:
+        """What each door answers to the same bytes."""
+        return tuple(_answer(door, data) for door in (self.fast, self.wsgi))
+
+
+def _answer(door: RunningDoor, data: bytes) -> tuple[int, dict[str, str], bytes]:
+    received = door.exchange(data)
+    status, headers = parse_head(received)
+    kept = {name: value for name, value in headers.items() if name not in OF_THE_DOOR}
+    return status, kept, received.partition(b"\r\n\r\n")[2]
+
+
+@dataclass
+class _Access:
+    state: WorkerState
+    credentials: Credentials
+
+    def signed(self, target: str, body: bytes, **overrides: str) -> bytes:
+        """A signed call as it goes over the wire."""
+        headers = {"Host": HOST, "Content-Type": JSON, "X-Amz-Target": target} | overrides
+        request = AWSRequest("POST", f"http://{HOST}/", data=body, headers=headers)
+        SigV4Auth(self.credentials, "kms", "us-east-1").add_auth(request)
+        return raw("POST", "/", body, dict(request.headers.items()))
+
+    def presigned(self, target: str) -> bytes:
+        """A call signed in its query string."""
+        headers = {"Host": HOST, "Content-Type": JSON, "X-Amz-Target": target}
+        request = AWSRequest("POST", f"http://{HOST}/", headers=headers)
+        SigV4QueryAuth(self.credentials, "kms", "us-east-1", expires=60).add_auth(request)
+        return raw("POST", request.url.removeprefix(f"http://{HOST}"), b"", dict(request.headers.items()))
+
+
+def raw(method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:
+    """A request's bytes; the connection ends with the answer."""
+    fields = {"Host": HOST} | headers | {"Connection": "close"}
+    if body:
+        fields["Content-Length"] = str(len(body))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+@pytest.fixture(scope="module")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Access]:
+    settings = Settings(tmp_path_factory.mktemp("doors") / "data", limits=LIMITS)
+    prepare(settings)
+    lines = settings.credentials_file.read_text().splitlines()
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    state = build(settings)
+    yield _Access(state, Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]))
+    state.close()
+
+
+def both(pipeline: Answerer, health: Health, limits: Limits = LIMITS) -> Iterator[Doors]:
+    app = create_app(pipeline, health, limits)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with running_door(pipeline, limits, health=health) as fast:
+        yield Doors(fast, replace(fast, port=server.port))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def doors(access: _Access) -> Iterator[Doors]:
+    for made in both(access.state.pipeline, Health.of(access.state.state.database, access.state.commit)):
+        # As a worker does: tickets are resolved in the event loop's thread.
+        access.state.commit.on_batch = made.fast.loop.call_soon_threadsafe
+        yield made
+        access.state.commit.on_batch = lambda resolve: resolve()
+
+
+Build = Callable[[_Access], bytes]
+
+
+def plain(method: str, target: str = "/", body: bytes = b"", **headers: str) -> Build:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _access: raw(method, target, body, named)
+
+
+def call(operation: str, document: object, *, service: str = "TrentService") -> Build:
+    return lambda access: access.signed(f"{service}.{operation}", json.dumps(document).encode())
+
+
+def body_of(body: bytes) -> Build:
+    return lambda access: access.signed("TrentService.Encrypt", body)
+
+
+def tampered(access: _Access) -> bytes:
+    return access.signed("TrentService.ListKeys", b"{}").replace(b"ListKeys", b"ListAlia")
+
+
+def chunked(access: _Access) -> bytes:
+    head, _, body = access.signed("TrentService.DescribeKey", b'{"KeyId":"none"}').partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
+    pieces = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:5], body[5:]))
+    return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", pieces + b"0\r\n\r\n"])
+
+
+CALLS: dict[str, tuple[Build, int]] = {
+    "list keys": (call("ListKeys", {}), 200),
+    "list aliases": (call("ListAliases", {"Limit": 1}), 200),
+    "not found": (call("DescribeKey", {"KeyId": "none"}), 400),
+    "chunked": (chunked, 400),
+    "validation": (call("Encrypt", {"KeyId": "", "Plaintext": ""}), 400),
+    "wrong type": (call("Encrypt", {"KeyId": 1}), 400),
+    "bad ciphertext": (call("Decrypt", {"CiphertextBlob": "AAAA"}), 400),
+    "unknown operation": (call("Nonsense", {}), 400),
+    "unknown service": (call("ListKeys", {}, service="Nonsense"), 400),
+    "look up events": (
+        call("LookupEvents", {"MaxResults": 99}, service="CloudTrail_20131101"),
+        400,
+    ),
+    "tampered": (tampered, 400),
+    "presigned without body": (lambda access: access.presigned("TrentService.ListKeys"), 400),
+    "not JSON": (body_of(b"{"), 400),
+    "empty": (body_of(b""), 400),
+    "no object": (body_of(b"[]"), 400),
+    "byte order mark": (body_of(b"\xef\xbb\xbf{}"), 400),
+    "not UTF-8": (body_of(b'{"KeyId":"\xff"}'), 400),
+    "not a number": (body_of(b'{"KeyId":NaN}'), 400),
+    "unsigned": (plain("POST", "/", b"{}", Content_Type=JSON, X_Amz_Target="TrentService.ListKeys"), 400),
+    "malformed authorization": (
+        plain("POST", "/", b"{}", Content_Type=JSON, X_Amz_Target="TrentService.ListKeys", Authorization="x"),
+        400,
+    ),
+    "other JSON": (plain("POST", "/", b"{}", Content_Type="application/json"), 404),
+    "other type": (plain("POST", "/", b"a=b", Content_Type="text/plain", X_Amz_Target="TrentService.X"), 404),
+    "form": (plain("POST", "/", b"a=b", Content_Type="application/x-www-form-urlencoded"), 403),
+    "no type": (plain("POST", "/", b"{}"), 403),
+    "GET": (plain("GET"), 403),
+    "PUT": (plain("PUT", "/", b"{}"), 403),
+    "DELETE": (plain("DELETE"), 403),
+    "PATCH": (plain("PATCH"), 403),
+    "a rare method": (plain("PROPFIND"), 403),
+    "HEAD": (plain("HEAD"), 403),
+    "OPTIONS": (plain("OPTIONS", "/", Origin="http://elsewhere.test"), 200),
+    "other path": (plain("GET", "/bucket/a%20b//c?versionId=1"), 403),
+    "dots": (plain("GET", "/a/../b/./c"), 403),
+    "hidden prefix": (plain("GET", "/%5Fkms/health"), 403),
+    "body over the limit": (plain("POST", "/", b"x" * 20_001, Content_Type=JSON), 413),
+    "health": (plain("GET", "/_kms/health"), 200),
+    "health HEAD": (plain("HEAD", "/_kms/health"), 200),
+    "health POST": (plain("POST", "/_kms/health", b"{}"), 405),
+    "ready": (plain("GET", "/_kms/ready"), 200),
+    "OpenAPI": (plain("GET", "/_kms/openapi.yaml"), 200),
+    "nothing of ours": (plain("GET", "/_kms/none"), 404),
+    "not quite ours": (plain("GET", "/_kms"), 403),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_same_bytes_get_the_same_answer(doors: Doors, access: _Access, name: str) -> None:
+    make, status = CALLS[name]
+    fast, wsgi = doors.answers(make(access))
+    assert fast == wsgi
+    assert fast[0] == status, fast
+
+
+def test_a_key_made_through_one_door_is_used_through_the_other(doors: Doors, access: _Access) -> None:
+    def ask(door: RunningDoor, operation: str, **members: str) -> Any:
+        status, _, body = _answer(door, call(operation, members)(access))
+        assert status == 200, body
+        return json.loads(body) if body else None
+
+    key = ask(doors.wsgi, "CreateKey")["KeyMetadata"]["KeyId"]
+    sealed = ask(doors.fast, "Encrypt", KeyId=key, Plaintext="aGVsbG8=")["CiphertextBlob"]
+    assert ask(doors.wsgi, "Decrypt", CiphertextBlob=sealed)["Plaintext"] == "aGVsbG8="
+    assert ask(doors.fast, "Decrypt", CiphertextBlob=sealed)["Plaintext"] == "aGVsbG8="
+    assert ask(doors.fast, "DisableKey", KeyId=key) is None
+    fast, wsgi = doors.answers(call("Decrypt", {"CiphertextBlob": sealed})(access))
+    assert fast == wsgi
+    assert json.loads(fast[2])["__type"] == "DisabledException"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        raw("POST", "/a%20b//c%2F?x=%20&y", b"\x00\xff body", {"X-Two": "1", "X-Odd": "caf\xe9"}),
+        raw("GET", "/?", b"", {"Accept": "a, b"}),
+        raw("POST", "/", b"a=1&b=2", {"Content-Type": "application/x-www-form-urlencoded"}),
+        raw("GET", "/twice", b"", {"X-Twice": "1\r\nX-Twice: 2"}),
+    ],
+    ids=["encoded", "empty query", "form", "repeated"],
+)
+def test_the_pipeline_sees_the_same_request(data: bytes) -> None:
+    pipeline = SteeredPipeline()
+    for made in both(pipeline, Health(())):
+        made.answers(data)
+    fast, wsgi = pipeline.requests
+    assert wsgi == replace(fast, headers=wsgi.headers)
+    assert dict(sorted(wsgi.headers.items())) == dict(sorted(fast.headers.items()))
+
+
+@pytest.mark.parametrize("path", ["/broken", "/recorded"])
+def test_both_doors_fail_alike(path: str) -> None:
+    for made in both(SteeredPipeline(), Health(()), Limits(audit_deadline=0.1)):
+        fast, wsgi = made.answers(raw("GET", path, b"", {}))
+        assert fast == wsgi
+        assert (fast[0], json.loads(fast[2])["__type"]) == (500, "KMSInternalException")
