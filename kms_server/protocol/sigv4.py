@@ -230,9 +230,10 @@ def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: 
 def _epoch(stamp: str) -> float:
     digits = stamp[:8] + stamp[9:15]
     if len(stamp) == 16 and stamp[8] + stamp[15] == "TZ" and digits.isascii() and digits.isdecimal():
-        parts = [int(digits[place : place + 2]) for place in range(4, 14, 2)]
+        year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+        hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
         with suppress(ValueError):  # thirteenth months and the like
-            return datetime(int(digits[:4]), *parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type]  # five numbers
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
     raise InvalidSignatureException(
         f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
     )

@@ -18,7 +18,7 @@ from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
-from tests.unit.server.door_server import RunningDoor, SteeredPipeline, parse_head, running_door
+from tests.unit.server.door_server import RunningDoor, SteeredPipeline, read_answer, running_door
 
 HOST = "kms.test"
 JSON = "application/x-amz-json-1.1"
@@ -47,10 +47,10 @@ class Doors:
 
 
 def _answer(door: RunningDoor, data: bytes) -> tuple[int, dict[str, str], bytes]:
-    received = door.exchange(data)
-    status, headers = parse_head(received)
-    kept = {name: value for name, value in headers.items() if name not in OF_THE_DOOR}
-    return status, kept, received.partition(b"\r\n\r\n")[2]
+    with door.connection() as client:
+        client.sendall(data)
+        status, headers, body = read_answer(client, with_body=not data.startswith(b"HEAD "))
+    return status, {name: value for name, value in headers.items() if name not in OF_THE_DOOR}, body
 
 
 @dataclass
@@ -70,7 +70,9 @@ class _Access:
         headers = {"Host": HOST, "Content-Type": JSON, "X-Amz-Target": target}
         request = AWSRequest("POST", f"http://{HOST}/", headers=headers)
         SigV4QueryAuth(self.credentials, "kms", "us-east-1", expires=60).add_auth(request)
-        return raw("POST", request.url.removeprefix(f"http://{HOST}"), b"", dict(request.headers.items()))
+        return raw(
+            "POST", str(request.url).removeprefix(f"http://{HOST}"), b"", dict(request.headers.items())
+        )
 
 
 def raw(method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes:

@@ -110,7 +110,7 @@ def read_all(client: socket.socket) -> bytes:
     return received
 
 
-def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
+def read_answer(client: socket.socket, *, with_body: bool = True) -> tuple[int, dict[str, str], bytes]:
     """One answer: status, headers by lower-case name, body."""
     received = b""
     while b"\r\n\r\n" not in received:
@@ -119,8 +119,9 @@ def read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
         received += piece
     status, headers = parse_head(received)
     body = b""
-    while len(body) < int(headers.get("content-length", "0")):
-        piece = client.recv(int(headers["content-length"]) - len(body))
+    length = int(headers.get("content-length", "0")) if with_body else 0
+    while len(body) < length:
+        piece = client.recv(length - len(body))
         assert piece, body
         body += piece
     return status, headers, body
