@@ -1,0 +1,80 @@
+"""No secret is found at rest: not in the files, not in logs, not in process command lines."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+from pysqlite3 import dbapi2
+
+from kms_server.root_keys.binding import material_binding
+from kms_server.root_keys.file import FileRootKey
+from tests.functional.server_process import ServerProcess, StartServer
+
+PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
+
+
+def materials(server: ServerProcess) -> Iterator[bytes]:
+    """Every backing key, opened with the root key."""
+    root = FileRootKey.load(server.data_dir / "root.key")
+    connection = dbapi2.connect(str(server.data_dir / "keys.db"))
+    query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id)"
+    for *bound, wrapped in connection.execute(query).fetchall():
+        names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
+        binding = material_binding(**dict(zip(names, bound, strict=True)), root_version=root.version)  # type: ignore[arg-type]
+        yield root.unwrap(wrapped, binding)
+    connection.close()
+
+
+def forms(secret: bytes) -> Iterator[bytes]:
+    yield secret
+    yield secret.hex().encode()
+    yield base64.b64encode(secret).rstrip(b"=")
+
+
+def places(server: ServerProcess) -> Iterator[tuple[str, bytes]]:
+    for path in server.data_dir.rglob("*"):
+        if path.is_file() and path.name not in ("root.key", "credentials.env"):
+            yield str(path), path.read_bytes()
+    yield "log", server.log.read_bytes()
+    for pid in (server.process.pid, *server.worker_pids()):
+        yield "command line", Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_nothing_is_found(start_server: StartServer) -> None:
+    server = start_server()
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    for _ in range(3):
+        kms.rotate_key_on_demand(KeyId=key)
+        sealed = kms.encrypt(KeyId=key, Plaintext=PLAINTEXT)["CiphertextBlob"]
+        kms.decrypt(CiphertextBlob=sealed)
+    data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
+    access = server.new_access_key()
+    opened = list(materials(server))
+    assert len(opened) == 4
+    secrets = [*opened, PLAINTEXT, data_key, access.secret.encode(), server.access.secret.encode()]
+    for name, content in places(server):
+        for secret in secrets:
+            for form in forms(secret):
+                assert form not in content, name
+
+
+def test_a_deleted_key_leaves_nothing(start_server: StartServer) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    connection = dbapi2.connect(str(server.data_dir / "keys.db"))
+    (wrapped,) = connection.execute("SELECT wrapped FROM backing_keys WHERE key_id = ?", (key,)).fetchone()
+    connection.close()
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert any(wrapped in content for _, content in places(server))
+    server.cli("clock", "advance", "8d")
+    server.wait_for(lambda: not any(wrapped in content for _, content in places(server)))
+
+
+def test_files_are_private(start_server: StartServer) -> None:
+    server = start_server("--tls-auto")
+    server.client("kms").create_key()
+    for path in (server.data_dir, *server.data_dir.rglob("*")):
+        public = path.suffix == ".pem"
+        assert public or path.stat().st_mode & 0o077 == 0, path

@@ -1,0 +1,130 @@
+"""What an operator meets: wrong starts, TLS, the AWS CLI, development mode."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+import kms_server
+from tests.functional.server_process import Access, ServerProcess, StartServer
+
+ROOT = str(Path(kms_server.__file__).parent.parent)
+
+
+def serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A `serve` that is expected to refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "kms_server.cli.main", "serve", *arguments], capture_output=True, text=True, timeout=60,
+        check=False, env=os.environ | {"PYTHONPATH": ROOT},
+    )  # fmt: skip
+
+
+def refused(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_an_occupied_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused(serve("--port", port, "--data-dir", str(tmp_path / "data")), "cannot listen", port)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(
+        serve("--port", "0", "--data-dir", str(tmp_path / "file" / "data")), "cannot create the directory"
+    )
+
+
+def test_a_second_server(start_server: StartServer) -> None:
+    server = start_server()
+    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "another server is using")
+
+
+def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server()
+    other = start_server()
+    for one in (server, other):
+        one.stop()
+    path = server.data_dir / "root.key"
+    kept = path.read_bytes()
+    before = (server.data_dir / "keys.db").read_bytes()
+    path.unlink()
+    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "cannot read the root key")
+    path.write_bytes((other.data_dir / "root.key").read_bytes())
+    path.chmod(0o600)
+    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "is not the one")
+    path.write_bytes(kept)
+    path.chmod(0o644)
+    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "chmod 600")
+    path.chmod(0o600)
+    assert (server.data_dir / "keys.db").read_bytes() == before
+    server.restart()
+    server.client("kms").list_keys()
+
+
+def test_modes_do_not_mix(start_server: StartServer) -> None:
+    server = start_server()
+    server.stop()
+    refused(serve("--port", "0", "--dev", "--data-dir", str(server.data_dir)), "created in strict mode")
+
+
+def test_plain_http_stays_on_loopback(tmp_path: Path) -> None:
+    refused(serve("--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path / "x")), "plain HTTP")
+
+
+def test_development_mode(start_server: StartServer) -> None:
+    server = start_server("--dev")
+    nobody = Access(server.url, "111122223333", "anything").client("kms")
+    metadata = nobody.create_key()["KeyMetadata"]
+    assert metadata["AWSAccountId"] == "111122223333"
+    other = Access(server.url, "anyone", "anything").client("kms")
+    with pytest.raises(ClientError) as denied:
+        other.describe_key(KeyId=metadata["Arn"])
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_tls(start_server: StartServer) -> None:
+    server = start_server("--tls-auto")
+    assert server.url.startswith("https://")
+    kms = server.client("kms")
+    kms.create_key()
+    record = server.audit_records()[-1]
+    assert record["tlsDetails"]["tlsVersion"] == "TLSv1.3"
+    for name in ("ca.key", "server.key"):
+        assert (server.data_dir / "tls" / name).stat().st_mode & 0o777 == 0o600
+
+
+def aws(server: ServerProcess, *arguments: str) -> str:
+    """The AWS CLI, unmodified, with nothing but credentials.env."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "awscli", *arguments], capture_output=True, text=True, timeout=120,
+        check=False, env=environment | server.credentials(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_aws_cli(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server()
+    key = json.loads(aws(server, "kms", "create-key"))["KeyMetadata"]["KeyId"]
+    (tmp_path / "plain").write_bytes(b"hello")
+    sealed = json.loads(
+        aws(server, "kms", "encrypt", "--key-id", key, "--plaintext", f"fileb://{tmp_path / 'plain'}")
+    )["CiphertextBlob"]
+    (tmp_path / "sealed").write_bytes(base64.b64decode(sealed))
+    opened = json.loads(aws(server, "kms", "decrypt", "--ciphertext-blob", f"fileb://{tmp_path / 'sealed'}"))
+    assert opened["Plaintext"] == "aGVsbG8="
+    events = json.loads(aws(server, "cloudtrail", "lookup-events"))["Events"]
+    assert {event["EventName"] for event in events} == {"CreateKey", "Encrypt", "Decrypt"}
