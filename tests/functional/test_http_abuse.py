@@ -3,12 +3,11 @@
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -81,10 +80,8 @@ def test_too_much_or_ambiguous_is_refused_and_the_connection_closed(
 
 
 def _send_until_closed(client: socket.socket, data: bytes) -> None:
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the server may not take everything
         client.sendall(data)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the server may close before it has taken everything
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -153,23 +150,17 @@ def test_tls_and_whoever_speaks_something_else_to_it(start_server: StartServer) 
     server = start_server("--tls-auto")
     assert server.client("kms").list_keys()["Keys"] == []
     assert exchange(server, HEALTH)[:5] != b"HTTP/"
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    with pytest.warns(DeprecationWarning):
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with connect(server) as client, pytest.raises(ssl.SSLError):
-        old.wrap_socket(client)
     assert server.client("kms").list_keys()["Keys"] == []
     assert server.stop() == 0
 
 
 def test_the_stop_signal_lets_a_request_finish(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(workers=1)
     with connect(server) as client, connect(server) as idle:
         idle.sendall(HEALTH)
         assert read_answer(idle)[0] == 200
         client.sendall(b"GET /_kms/health HTTP/1.1\r\n")
-        # The half request is read before the signal arrives: a worker that answers it has seen its beginning.
+        # What comes later is answered, so the half request has been read.
         idle.sendall(HEALTH)
         assert read_answer(idle)[0] == 200
         os.kill(server.process.pid, signal.SIGTERM)
