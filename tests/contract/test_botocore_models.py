@@ -61,7 +61,7 @@ def member_differences(place: str, member: Any, shape: Shape) -> Iterator[str]:
     if isinstance(member, fields.Structure):
         yield from differences(member.schema_class, shape)
     elif isinstance(member, fields.ListOf):
-        yield from member_differences(f"{place}[]", member.inner, shape.member)  # type: ignore[attr-defined]
+        yield from member_differences(f"{place}[]", member.inner, shape.member)
     elif isinstance(member, fields.Choice):
         if set(member.values) != set(meta.get("enum", ())):
             yield f"{place} has other values: {set(member.values) ^ set(meta.get('enum', ()))}"

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_log_that_refuses(start_server: StartServer) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
         vandal.commit()
-    calls = (
+    calls: tuple[Callable[[], object], ...] = (
         lambda: kms.encrypt(KeyId=key, Plaintext=b"x"),
         lambda: kms.decrypt(CiphertextBlob=blob),
         lambda: kms.disable_key(KeyId=key),

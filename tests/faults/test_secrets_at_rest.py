@@ -20,7 +20,7 @@ def materials(server: ServerProcess) -> Iterator[bytes]:
     query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id)"
     for *bound, wrapped in connection.execute(query).fetchall():
         names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
-        binding = material_binding(**dict(zip(names, bound, strict=True)), root_version=root.version)  # type: ignore[arg-type]
+        binding = material_binding(**dict(zip(names, bound, strict=True)), root_version=root.version)
         yield root.unwrap(wrapped, binding)
     connection.close()
 
