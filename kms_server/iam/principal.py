@@ -1,15 +1,18 @@
 """Who makes a call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kms_server.arn import root_arn, user_arn
-from kms_server.iam.policy import CompiledPolicy
+from kms_server.iam.statement import CompiledPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The root of an account, a user, or the operator at the command line."""
+    """The root of an account, a user, or the operator at the command line.
+
+    `names` are the ARNs under which a key policy may name the principal: its own and its account's.
+    """
 
     kind: str
     account: str
@@ -18,6 +21,10 @@ class Principal:
     access_key_id: str | None
     user_name: str | None = None
     policies: tuple[CompiledPolicy, ...] = ()
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset({self.arn, root_arn(self.account)}))
 
     @classmethod
     def root(cls, account: str, access_key_id: str) -> "Principal":
@@ -47,7 +54,7 @@ class Principal:
         return self.user_name or "root"
 
     def identity(self) -> dict[str, Any]:
-        """CloudTrail's userIdentity."""
+        """CloudTrail's userIdentity (CloudTrail "userIdentity element")."""
         identity = {
             "type": self.kind,
             "principalId": self.unique_id,
