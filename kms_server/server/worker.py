@@ -17,6 +17,7 @@ from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _SWEEP_SECONDS = 0.25
+_SWITCH_SECONDS = 0.0005
 _DRAIN_SECONDS = 25.0
 _TLS_SHUTDOWN_SECONDS = 2.0
 
@@ -42,6 +43,8 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""
+        # The thread that commits records waits this long for a busy event loop to let it run.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         uvloop.run(self._serve())
         sys.exit(0)
 

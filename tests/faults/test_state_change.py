@@ -2,16 +2,20 @@
 
 import multiprocessing
 import multiprocessing.synchronize
+import os
 import time
 from collections.abc import Callable
 from multiprocessing.queues import Queue
+from multiprocessing.sharedctypes import Synchronized
 
 import pytest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.functional.server_process import Access, ServerProcess, StartServer
 
-ROUNDS = 25  # by the API, and as many by the command line
+ROUNDS = 50
+CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "10"))  # each takes a second
 CLIENTS = 8
 
 
@@ -69,17 +73,45 @@ def test_by_the_api(start_server: StartServer) -> None:
     rounds(server, lambda key: kms.disable_key(KeyId=key), lambda key: kms.enable_key(KeyId=key))
 
 
-@pytest.mark.timeout(240)
+def hammer_in_turn(
+    keys: list[Access], turn: "Synchronized[int]", sent: "Queue[list[tuple[int, float, bool]]]"
+) -> None:
+    """List keys without pause, each turn with an access key of its own; report when each call was sent."""
+    kms = keys[0].client("kms")
+    calls = []
+    while (number := turn.value) < len(keys):
+        kms._request_signer._credentials = Credentials(keys[number].access_key_id, keys[number].secret)
+        start = time.monotonic()
+        try:
+            kms.list_keys(Limit=1)
+            calls.append((number, start, True))
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "UnrecognizedClientException"
+            calls.append((number, start, False))
+    sent.put(calls)
+
+
+@pytest.mark.timeout(400)
 def test_by_the_command_line(start_server: StartServer) -> None:
-    """The command line has no DisableKey: deleting an access key is its change of state."""
-    server = start_server(workers=2)
-    for _ in range(ROUNDS):
-        access = server.new_access_key()
-        kms = access.client("kms")
-        for _ in range(4):
-            kms.list_keys()
-        server.cli("identity", "delete-key", access.access_key_id)
-        for _ in range(4):
-            with pytest.raises(ClientError) as refused:
-                kms.list_keys()
-            assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"
+    """The command line changes identities and limits: here it takes access keys away."""
+    server = start_server("--quota-profile", "unlimited", workers=2)
+    keys = [server.new_access_key() for _ in range(CLI_ROUNDS)]
+    context = multiprocessing.get_context("spawn")
+    turn, sent = context.Value("i", 0), context.Queue()
+    clients = [context.Process(target=hammer_in_turn, args=(keys, turn, sent)) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    time.sleep(3)
+    deleted = []
+    for number, key in enumerate(keys):
+        server.cli("identity", "delete-key", key.access_key_id)
+        deleted.append(time.monotonic())
+        time.sleep(0.15)
+        turn.value = number + 1
+    calls = [call for _ in clients for call in sent.get(timeout=60)]
+    for client in clients:
+        client.join()
+    after = [ok for number, start, ok in calls if start > deleted[number]]
+    assert len(after) > CLI_ROUNDS, "the clients were too slow to show anything"
+    assert not any(after)
+    assert any(ok for _, _, ok in calls)
