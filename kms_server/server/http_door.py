@@ -157,12 +157,12 @@ class Connection(asyncio.Protocol):
 
     def _in_thread(self, threads: ThreadPoolExecutor, work: "partial[Outcome]") -> None:
         future = self._loop.run_in_executor(threads, work)
-        future.add_done_callback(partial(self._on_cold_done, self._current))
+        future.add_done_callback(self._on_cold_done)
 
-    def _on_cold_done(self, incoming: Incoming | None, future: "asyncio.Future[Outcome]") -> None:
+    def _on_cold_done(self, future: "asyncio.Future[Outcome]") -> None:
         error = future.exception()
-        if self._current is not incoming:
-            return  # answered by its time limit
+        if self._ending:
+            return  # the client has gone, or was answered when the time limit had passed
         if error is not None:
             self._fail(f"a request failed in its thread: {type(error).__name__}")
             return

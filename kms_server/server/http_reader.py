@@ -27,6 +27,7 @@ _KNOWN = {
     )
     for name in (title, title.lower())
 }  # fmt: skip
+_BODY_HEADERS = frozenset({"content-length", "transfer-encoding", "expect"})
 # A read is parsed in pieces, so that one read cannot queue many more requests than the limit.
 _PIECE_BYTES = 16_384
 # Chunks of one byte cost six bytes each; more than that is chunk extensions or trailers, which carry nothing.
@@ -100,14 +101,14 @@ class HttpReader:
         self._unread = data
 
     def _feed(self, data: bytes) -> None:
-        began = self.began
+        self._piece_bytes = len(data)
         self._parser.feed_data(data)
-        if not self.in_message or self.began != began:
+        if not self.in_message:
             return
-        # The callbacks see neither an unfinished header nor chunk extensions.
-        self._wire_bytes += len(data)
+        # The callbacks see neither an unfinished header nor chunk extensions. A piece may hold older requests too.
+        self._wire_bytes += self._piece_bytes
         limits = self._limits
-        allowed = limits.max_header_bytes + limits.max_target_bytes
+        allowed = limits.max_header_bytes + limits.max_target_bytes + _PIECE_BYTES
         if self.in_body:
             allowed += _CHUNK_OVERHEAD * limits.max_body_bytes
         if self._wire_bytes > allowed:
@@ -146,46 +147,54 @@ class HttpReader:
         self._headers = headers = self._named(self._lines)
         version = self._parser.get_http_version()
         self._is_1_1 = version == "1.1"
-        self._check_head(version)
-        length = headers.get("content-length")
-        if length is not None and int(length) > self._limits.max_body_bytes:
+        if not self._is_1_1 and version != "1.0":
+            self._refuse(505)
+        if "host" not in headers and self._is_1_1:
+            self._refuse(400)
+        if not self._target.startswith(b"/") and self._target != b"*":
+            self._refuse(400)  # absolute form names a second authority beside Host
+        if self._parser.should_upgrade():
+            self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
+        if not _BODY_HEADERS.isdisjoint(headers):
+            self._check_body_headers(headers)
+
+    def _check_body_headers(self, headers: dict[str, str]) -> None:
+        if int(headers.get("content-length", "0")) > self._limits.max_body_bytes:
             self._refuse(413)
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            self._refuse(400)
+        if "transfer-encoding" in headers and not self._is_1_1:
+            self._refuse(400)
         if "expect" in headers:
             if headers["expect"].lower() != "100-continue":
                 self._refuse(417)
             self.awaits_continue = self._is_1_1
 
     def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        if len(lines) > self._limits.max_header_count:
+        """Headers by lower-case name; repeated ones are joined in the order of arrival (RFC 9110 5.3)."""
+        limits = self._limits
+        if len(lines) > limits.max_header_count:
             self._refuse(431)
+        # Counted only where the bytes that have arrived could hold too many.
+        arrived = self._wire_bytes + self._piece_bytes
+        if arrived > limits.max_header_bytes and _size(lines) > limits.max_header_bytes:
+            self._refuse(431)
+        headers = {
+            _KNOWN.get(name) or name.decode("latin-1").lower(): value.decode("latin-1").rstrip(" \t")
+            for name, value in lines
+        }
+        return headers if len(headers) == len(lines) else self._joined(lines)
+
+    def _joined(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
         headers: dict[str, str] = {}
-        size = 0
         for name, value in lines:
-            size += len(name) + len(value)
-            key = _KNOWN.get(name) or name.decode("latin-1").lower()
-            text = value.decode("latin-1").rstrip(" \t")
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")
             if key in headers:
                 if key in _SINGLE:
                     self._refuse(400)
                 text = f"{headers[key]},{text}"
             headers[key] = text
-        if size > self._limits.max_header_bytes:
-            self._refuse(431)
         return headers
-
-    def _check_head(self, version: str) -> None:
-        if not self._is_1_1 and version != "1.0":
-            self._refuse(505)
-        headers = self._headers
-        if self._is_1_1 and "host" not in headers:
-            self._refuse(400)
-        if not self._target.startswith(b"/") and self._target != b"*":
-            self._refuse(400)  # absolute form names a second authority beside Host
-        coding = headers.get("transfer-encoding")
-        if coding is not None and (not self._is_1_1 or coding.lower() != "chunked"):
-            self._refuse(400)
-        if self._parser.should_upgrade():
-            self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
@@ -205,3 +214,7 @@ class HttpReader:
         # HTTP/1.0 has keep-alive only by an extension that answers do not offer.
         keep_alive = self._is_1_1 and parser.should_keep_alive()
         self._requests.append(Incoming(request, keep_alive))
+
+
+def _size(lines: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) for name, value in lines)

@@ -74,6 +74,15 @@ def test_a_record_past_its_deadline_discloses_nothing_even_later() -> None:
         assert (status, json.loads(body)["target"]) == (200, "/after")
 
 
+def test_a_late_record_is_not_taken_for_that_of_the_next_call() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline, Limits(audit_deadline=0.3)) as door, door.connection() as client:
+        client.sendall(get("/recorded/1") + get("/recorded/2"))
+        pipeline.wait_for_calls(2)
+        door.call(lambda: pipeline.tickets[0].set_result(None))
+        assert [read_answer(client)[0] for _ in range(2)] == [500, 500]
+
+
 def test_a_call_goes_on_when_its_client_has_gone() -> None:
     pipeline = SteeredPipeline()
     with running_door(pipeline) as door:
@@ -214,6 +223,7 @@ def test_a_client_that_does_not_read_is_not_read_and_then_cut_off() -> None:
     pipeline = SteeredPipeline()
     with running_door(pipeline, Limits(request_timeout=0.3)) as door, door.connection() as client:
         client.sendall(get("/large/1000000") * 200)
+        pipeline.wait_for_calls()
         eventually(lambda: not door.door.connections)
         assert len(pipeline.requests) < 50
 

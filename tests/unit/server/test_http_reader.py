@@ -140,14 +140,24 @@ def test_exactly_the_limits_pass() -> None:
 
 def test_a_header_that_never_ends_is_refused_before_it_is_complete() -> None:
     made = read(HEAD + b"X: ")
-    for _ in range(30):
+    for _ in range(200):
         made.receive(b"a" * 100)
     assert made.refusal == 431
 
 
+@pytest.mark.parametrize("piece", [7, 100, 1_950, 10_000])
+def test_header_bytes_are_counted_however_they_arrive(piece: int) -> None:
+    for value, refusal in ((1_995, None), (1_996, 431)):
+        data = b"GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + b"v" * (value - len("X-Large")) + b"\r\n\r\n"
+        made = reader()
+        for at in range(0, len(data), piece):
+            made.receive(data[at : at + piece])
+        assert made.refusal == refusal
+
+
 def test_chunk_extensions_do_not_grow_without_bound() -> None:
     made = read(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;")
-    for _ in range(100):
+    for _ in range(300):
         made.receive(b"a" * 100)
     assert made.refusal == 413
 
