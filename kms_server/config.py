@@ -49,7 +49,6 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_auto: bool = False
-    require_tls: bool = False
     allow_plain_http: bool = False
     limits: Limits = field(default_factory=Limits)
 
