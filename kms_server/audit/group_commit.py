@@ -39,6 +39,7 @@ class GroupCommit:
     def __init__(self, log: AuditLog, limits: Limits) -> None:
         self._log = log
         self._batch = limits.audit_batch
+        self._deadline = limits.audit_deadline
         self._pending: list[tuple[Row, Ticket]] = []
         self._wake = threading.Condition()
         self._closing = False
@@ -49,8 +50,14 @@ class GroupCommit:
         self._thread.start()
 
     def submit(self, row: Row) -> Ticket:
-        """Hand a record over; never waits."""
+        """Hand a record over; never waits.
+
+        While a write has hung past the deadline the ticket fails at once: what is pending stays bounded.
+        """
         ticket: Ticket = Future()
+        if self.stuck_for() > self._deadline:
+            ticket.set_exception(KMSInternalException())
+            return ticket
         with self._wake:
             self._pending.append((row, ticket))
             if len(self._pending) == 1:

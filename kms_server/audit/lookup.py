@@ -1,24 +1,32 @@
 """Questions to the audit log: one query over every place that holds records, merged by event id."""
 
 import heapq
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
 
 from pysqlite3 import dbapi2
-from sqlalchemy import URL, ColumnElement, Engine, Select, create_engine, false, or_, select
-from sqlalchemy.pool import NullPool
+from sqlalchemy import ColumnElement, Engine, Select, false, select, true
+from sqlalchemy.dialects import sqlite
 
 from kms_server.audit import event_id
+from kms_server.audit.merge import Part, Rows, merged
 from kms_server.audit.record import Row
-from kms_server.audit.segments import segment_files
+from kms_server.audit.segments import sealed_range, segment_files
+from kms_server.errors import OperatorError
 from kms_server.storage.tables import audit_events
 
-Source = Engine
 _COLUMNS = audit_events.c
 _KEY_TYPE = "AWS::KMS::Key"
+_FIRST, _LAST = "", "~"  # before and behind every event id
+_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = ?"
+_DIALECT = sqlite.dialect(paramstyle="named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,91 +60,177 @@ class Filter:
     limit: int | None = None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Statements whose ordered results together are the answer, all of it within event ids `low` to `high`."""
+
+    statements: Sequence[Select[Row]]
+    low: str
+    high: str
+    newest_first: bool
+
+    @cached_property
+    def sqlite(self) -> list[tuple[str, dict[str, Any]]]:
+        """The statements as SQLite takes them, written once for all segments."""
+        compiled = [
+            one.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+            for one in self.statements
+        ]
+        return [(one.string, dict(one.params)) for one in compiled]
+
+
+class Source(Protocol):
+    """A place that holds records."""
+
+    def part(self, plan: Plan) -> Part | None:
+        """What the place gives to the answer; None when it has nothing in the plan's range."""
+
+
 def sources(engine: Engine, segments: Path | None) -> list[Source]:
     """The main database and every segment."""
-    found = [engine]
+    found: list[Source] = [_Table(engine)]
     if segments is not None:
-        found += [_segment(path) for path in segment_files(segments)]
+        found += [_Segment(path) for path in segment_files(segments)]
     return found
 
 
 def lookup(places: Iterable[Source], query: Query) -> list[Row]:
-    """Up to `query.limit` rows, newest first; no record twice."""
-    statement = select(audit_events).where(
-        _COLUMNS.account == query.account, _COLUMNS.region == query.region, *_conditions(query)
-    )
-    statement = statement.order_by(_COLUMNS.event_id.desc()).limit(query.limit)
-    return list(islice(_merged(places, statement, newest_first=True), query.limit))
+    """Up to `query.limit` rows, newest first; no record twice.
 
-
-def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
-    """The rows that match, oldest first."""
-    conditions = [
-        getattr(_COLUMNS, name) == value
-        for name in ("event_name", "username", "access_key_id", "error_code", "account", "region")
-        if (value := getattr(wanted, name)) is not None
-    ]
-    if wanted.resource is not None:
-        conditions.append(_names(wanted.resource))
-    conditions += _between(wanted.since, wanted.until)
-    statement = select(audit_events).where(*conditions).order_by(_COLUMNS.event_id)
-    return islice(_merged(places, statement, newest_first=False), wanted.limit)
-
-
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    conditions = _between(query.start, query.end)
+    Raises:
+        OperatorError: a segment cannot be read.
+    """
+    low, high = _range(query.start, query.end)
+    conditions = [_COLUMNS.account == query.account, _COLUMNS.region == query.region, *_within(low, high)]
     if query.after is not None:
         conditions.append(_COLUMNS.event_id < query.after)
     if query.event_names:
         conditions.append(_COLUMNS.event_name.in_(query.event_names))
     if query.succeeded:
         conditions.append(_COLUMNS.error_code.is_(None))
-    if query.attribute is not None:
-        conditions.append(_attribute(*query.attribute))
-    return conditions
+    statements = [
+        select(audit_events)
+        .where(*conditions, alternative)
+        .order_by(_COLUMNS.event_id.desc())
+        .limit(query.limit)
+        for alternative in _alternatives(query.attribute)
+    ]
+    bounds = [high, query.after]
+    if query.attribute is not None and query.attribute[0] == "event_id":
+        low = max(low or "", query.attribute[1])
+        bounds.append(query.attribute[1])
+    plan = Plan(statements, low or _FIRST, min(bound or _LAST for bound in bounds), newest_first=True)
+    return list(islice(_answer(places, plan), query.limit))
 
 
-def _attribute(column: str, value: str) -> ColumnElement[bool]:
+def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
+    """The rows that match, oldest first.
+
+    Raises:
+        OperatorError: a segment cannot be read.
+    """
+    low, high = _range(wanted.since, wanted.until)
+    conditions = _within(low, high) + [
+        _COLUMNS[name] == value
+        for name in ("event_name", "username", "access_key_id", "error_code", "account", "region")
+        if (value := getattr(wanted, name)) is not None
+    ]
+    resource = None if wanted.resource is None else ("resource", wanted.resource)
+    statements = [
+        select(audit_events).where(*conditions, alternative).order_by(_COLUMNS.event_id).limit(wanted.limit)
+        for alternative in _alternatives(resource)
+    ]
+    plan = Plan(statements, low or _FIRST, high or _LAST, newest_first=False)
+    return islice(_answer(places, plan), wanted.limit)
+
+
+def _alternatives(attribute: tuple[str, str] | None) -> list[ColumnElement[bool]]:
+    """Conditions of which a row meets one or more; apart, each is a range of one index in the order asked for."""
+    if attribute is None:
+        return [true()]
+    column, value = attribute
     if column == "resource":
-        return _names(value)
+        return [_COLUMNS.resource_1 == value, _COLUMNS.resource_2 == value]
     if column == "resource_type":
-        return _COLUMNS.resource_1.is_not(None) if value == _KEY_TYPE else false()
+        return [_COLUMNS.resource_1.is_not(None) if value == _KEY_TYPE else false()]
     if column == "read_only":
-        return _COLUMNS.read_only.is_(value == "true") if value in ("true", "false") else false()
-    return _COLUMNS[column] == value
+        return [_COLUMNS.read_only.is_(value == "true") if value in ("true", "false") else false()]
+    return [_COLUMNS[column] == value]
 
 
-def _names(resource: str) -> ColumnElement[bool]:
-    return or_(_COLUMNS.resource_1 == resource, _COLUMNS.resource_2 == resource)
+def _range(start: float | None, end: float | None) -> tuple[str | None, str | None]:
+    """The first event id of a time range and the one behind it.
+
+    Records carry whole seconds, so the end's second is included whole.
+    """
+    first = None if start is None else event_id.floor(int(start))
+    behind = None if end is None else event_id.floor(int(end) + 1)
+    return first, behind
 
 
-def _between(start: float | None, end: float | None) -> list[ColumnElement[bool]]:
-    """Records carry whole seconds, so the end's second is included whole."""
+def _within(low: str | None, high: str | None) -> list[ColumnElement[bool]]:
     conditions = []
-    if start is not None:
-        conditions.append(_COLUMNS.event_id >= event_id.floor(int(start)))
-    if end is not None:
-        conditions.append(_COLUMNS.event_id < event_id.floor(int(end) + 1))
+    if low is not None:
+        conditions.append(_COLUMNS.event_id >= low)
+    if high is not None:
+        conditions.append(_COLUMNS.event_id < high)
     return conditions
 
 
-def _merged(places: Iterable[Source], statement: Select[Row], *, newest_first: bool) -> Iterator[Row]:
-    with ExitStack() as stack:
-        parts = [_rows(stack, place, statement) for place in places]
-        last = None
-        for row in heapq.merge(*parts, key=lambda row: row.event_id, reverse=newest_first):
-            if row.event_id != last:
-                yield row
-            last = row.event_id
+def _answer(places: Iterable[Source], plan: Plan) -> Rows:
+    parts = [part for place in places if (part := place.part(plan)) is not None]
+    return merged(parts, newest_first=plan.newest_first)
 
 
-def _rows(stack: ExitStack, place: Source, statement: Select[Row]) -> Iterator[Row]:
-    connection = stack.enter_context(place.connect())
-    rows = connection.execution_options(yield_per=256).execute(statement)
-    return (Row._make(row) for row in rows)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The table of the main database."""
+
+    engine: Engine
+
+    def part(self, plan: Plan) -> Part:
+        return Part(None, partial(self._rows, plan))
+
+    def _rows(self, plan: Plan) -> Rows:
+        with self.engine.connect() as connection, ExitStack() as cursors:
+            reader = connection.execution_options(yield_per=256)
+            # A page often ends before its cursors do.
+            results = [cursors.enter_context(closing(reader.execute(one))) for one in plan.statements]
+            yield from _in_order([map(Row._make, result) for result in results], plan)
 
 
-def _segment(path: Path) -> Engine:
-    # mode=rw: looking must never create a file.
-    url = URL.create("sqlite+pysqlite", database=f"file:{path}", query={"mode": "rw", "uri": "true"})
-    return create_engine(url, module=dbapi2, poolclass=NullPool, hide_parameters=True)
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A segment of any state."""
+
+    path: Path
+
+    def part(self, plan: Plan) -> Part | None:
+        known = sealed_range(self.path)
+        if known is None:
+            return Part(None, partial(self._rows, plan))
+        first, last = known
+        if first > plan.high or last < plan.low:
+            return None
+        return Part(last if plan.newest_first else first, partial(self._rows, plan))
+
+    def _rows(self, plan: Plan) -> Rows:
+        # mode=rw: looking must never create a file.
+        address = f"file:{quote(str(self.path))}?mode=rw"
+        try:
+            with closing(dbapi2.connect(address, uri=True, isolation_level=None)) as connection:
+                # Its owner may have made the file this very moment.
+                if connection.execute(_HAS_TABLE, (audit_events.name,)).fetchone():
+                    results = [map(_row, connection.execute(*statement)) for statement in plan.sqlite]
+                    yield from _in_order(results, plan)
+        except dbapi2.Error as error:
+            raise OperatorError(f"the audit segment {self.path} cannot be read: {error}") from None
+
+
+def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterator[Row]:
+    return heapq.merge(*results, key=attrgetter("event_id"), reverse=plan.newest_first)
+
+
+def _row(values: Iterable[Any]) -> Row:
+    row = Row._make(values)
+    return row._replace(read_only=bool(row.read_only))

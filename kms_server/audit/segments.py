@@ -6,9 +6,11 @@ drop SQLite's own locks). Full segments are sealed: indexed once, and read only 
 """
 
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,40 @@ from kms_server.audit.record import Row
 from kms_server.config import Limits
 from kms_server.storage.tables import audit_events, audit_indexes
 
+_LOG = logging.getLogger(__name__)
 _CREATE = str(CreateTable(audit_events, if_not_exists=True).compile(dialect=sqlite.dialect()))
 _INDEX = [
     str(CreateIndex(index, if_not_exists=True).compile(dialect=sqlite.dialect())) for index in audit_indexes
 ]
-# The state of a segment stands in empty files beside it: renaming a database would part it from its log.
+# The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _SEALED = ".full", ".sealed"
 # One statement, which is one transaction and one step: SQLite gives Python's lock up once per step, and a batch
-# of steps beside a busy event loop would wait for it as often as it has rows.
+# of steps beside a busy event loop would wait for it as often as it has rows. Only a known id is passed over:
+# OR IGNORE would also swallow a row that breaks another constraint. `WHERE true` parts FROM from ON (SQLite, UPSERT).
 _VALUES = ", ".join(f"value ->> {index}" for index in range(len(Row._fields)))
-_INSERT = f"INSERT OR IGNORE INTO audit_events SELECT {_VALUES} FROM json_each(?)"  # noqa: S608 - numbers alone
+_INSERT = (
+    f"INSERT INTO audit_events SELECT {_VALUES} FROM json_each(?) WHERE true"  # noqa: S608 - numbers alone
+    " ON CONFLICT (event_id) DO NOTHING"
+)
 
 
 def segment_files(directory: Path) -> list[Path]:
     """All segments, whatever their state."""
     return sorted(directory.glob("*.db"))
+
+
+def sealed_range(path: Path) -> tuple[str, str] | None:
+    """The smallest and the largest event id of a sealed segment; None when that is not known."""
+    try:
+        return _read_mark(path)
+    except (FileNotFoundError, ValueError):  # a mark cut by a power failure costs time, never a record
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _read_mark(path: Path) -> tuple[str, str]:
+    first, last = path.with_suffix(_SEALED).read_text().split()
+    return first, last
 
 
 class SegmentLog:
@@ -44,8 +65,10 @@ class SegmentLog:
     def __init__(self, directory: Path, limits: Limits) -> None:
         self._directory = directory
         self._limit = limits.segment_rows
+        self._patience = limits.audit_deadline / 2
         self._connection: Any = None
         self._path: Path | None = None
+        self._failed: Path | None = None
         self._owned: int | None = None
         self._rows = 0
 
@@ -53,13 +76,19 @@ class SegmentLog:
         """Store rows durably.
 
         Raises:
-            dbapi2.Error, OSError: nothing of the batch was stored; the next append begins a fresh segment.
+            dbapi2.Error, OSError: the batch is not known to be stored. After a failure of the file, rather than
+                of the rows, the next append turns to another segment.
         """
         try:
             if self._connection is None:
                 self._open()
             self._connection.execute(_INSERT, (orjson.dumps([list(row) for row in rows]).decode(),))
+        except dbapi2.IntegrityError:
+            self.close()
+            raise
         except (dbapi2.Error, OSError):
+            # Passed over until another fails: a damaged file costs one batch, a full disk two files at most.
+            self._failed = self._path
             self.close()
             raise
         self._rows += len(rows)
@@ -73,15 +102,21 @@ class SegmentLog:
             path = fresh if self._own(fresh) else None
         self._path = path
         path.touch(mode=0o600)
-        self._connection = dbapi2.connect(str(path), isolation_level=None, check_same_thread=False)
+        self._connection = dbapi2.connect(
+            str(path), timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(_CREATE)
         self._rows = self._connection.execute("SELECT count(*) FROM audit_events").fetchone()[0]
 
     def _own(self, path: Path) -> bool:
-        descriptor = None if path.with_suffix(_FULL).exists() else _lock(path)
+        descriptor = None if path == self._failed else _lock(path)
         if descriptor is None:
+            return False
+        # Under the lock: its last owner may have filled it a moment ago.
+        if path.with_suffix(_FULL).exists():
+            os.close(descriptor)
             return False
         self._owned = descriptor
         return True
@@ -101,21 +136,41 @@ class SegmentLog:
 
 
 def seal(directory: Path) -> None:
-    """Index full segments, which nobody writes any more; any number of processes may try."""
-    for full in directory.glob(f"*{_FULL}"):
-        sealed, path = full.with_suffix(_SEALED), full.with_suffix(".db")
-        descriptor = None if sealed.exists() else _lock(path)
+    """Index full segments, which nobody writes any more; any number of processes may try.
+
+    Raises:
+        OSError: some could not be sealed; the others are.
+    """
+    failed = 0
+    for full in sorted(directory.glob(f"*{_FULL}")):
+        path = full.with_suffix(".db")
+        descriptor = None if path.with_suffix(_SEALED).exists() else _lock(path)
         if descriptor is None:
             continue
-        connection = dbapi2.connect(str(path), isolation_level=None)
         try:
-            for statement in _INDEX:
-                connection.execute(statement)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            sealed.touch(mode=0o600)
+            _index(path)
+        except (dbapi2.Error, OSError) as error:
+            _LOG.error("the audit segment %s cannot be sealed: %s", path, type(error).__name__)
+            failed += 1
         finally:
-            connection.close()
             os.close(descriptor)
+    if failed:
+        raise OSError(f"{failed} audit segments cannot be sealed")
+
+
+def _index(path: Path) -> None:
+    connection = dbapi2.connect(str(path), isolation_level=None)
+    try:
+        for statement in _INDEX:
+            connection.execute(statement)
+        ((first, last),) = connection.execute("SELECT min(event_id), max(event_id) FROM audit_events")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+    mark = path.with_suffix(".mark")
+    mark.touch(mode=0o600)
+    mark.write_text(f"{first} {last}")
+    mark.rename(path.with_suffix(_SEALED))
 
 
 def _lock(path: Path) -> int | None:

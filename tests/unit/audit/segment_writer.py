@@ -1,0 +1,66 @@
+"""A process that writes to a segment log: `python segment_writer.py <what> <directory>`."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.config import Limits
+from kms_server.errors import KMSInternalException
+from tests.unit.audit.audit_rows import row
+
+BATCHES = 20
+_TOO_SMALL = 4_096
+
+
+def told(commit: GroupCommit) -> str:
+    """Submit one row and tell what its ticket says."""
+    one = row()
+    try:
+        wait(commit.submit(one), 10)
+    except KMSInternalException:
+        return "failed"
+    return one.event_id
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+def batches(directory: Path) -> None:
+    """Single submissions, each told as soon as it is acknowledged."""
+    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    for _ in range(BATCHES):
+        say(told(commit))
+    commit.close()
+
+
+def endless(directory: Path) -> None:
+    """Concurrent submissions until somebody kills the process."""
+    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    while True:
+        rows = [row() for _ in range(5)]
+        tickets = [commit.submit(one) for one in rows]
+        for one, ticket in zip(rows, tickets, strict=True):
+            wait(ticket, 10)
+            say(one.event_id)
+
+
+def file_size(directory: Path) -> None:
+    """Submissions before, under and after a limit on the size of files."""
+    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    say(told(commit))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_TOO_SMALL, hard))
+    for _ in range(10):
+        say(told(commit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    say(str(len(segment_files(directory))))
+    say(told(commit))
+    commit.close()
+
+
+if __name__ == "__main__":
+    {"batches": batches, "endless": endless, "file_size": file_size}[sys.argv[1]](Path(sys.argv[2]))
