@@ -34,7 +34,8 @@ class Postgres:
 
 
 def start(directory: Path) -> Postgres:
-    """Start a server whose files are all in `directory`, an existing empty one."""
+    """Start a server whose files are all in `directory`, an existing empty one; those above stay as they are."""
+    above = [(parent, parent.stat().st_mode) for parent in directory.parents]
     installed = _installed()
     if os.geteuid() == 0:
         # An unprivileged user may not be able to enter the directories above the installed binaries.
@@ -53,6 +54,7 @@ def start(directory: Path) -> Postgres:
     )
     options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200"
     _run(binaries / "pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
+    assert above == [(parent, parent.stat().st_mode) for parent in directory.parents]
     return Postgres(directory, binaries)
 
 

@@ -1,0 +1,78 @@
+"""The log in a PostgreSQL table."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.table_log import TableLog
+from kms_server.config import Limits
+from kms_server.errors import KMSInternalException
+from kms_server.storage.tables import audit_metadata
+from tests.postgres_server import Postgres
+from tests.unit.audit.audit_rows import row
+
+_REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE 'no'; END $$ LANGUAGE plpgsql;
+CREATE TRIGGER refuse BEFORE INSERT ON audit_events EXECUTE FUNCTION refuse()
+"""
+
+
+@pytest.fixture
+def engine(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    url = make_url(postgres.new_database(request.node.name)).set(drivername="postgresql+psycopg")
+    engine = create_engine(url)
+    audit_metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+def _execute(engine: Engine, statement: str) -> None:
+    other = create_engine(engine.url)
+    with other.begin() as connection:
+        connection.execute(text(statement))
+    other.dispose()
+
+
+def _stored(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT event_id FROM audit_events ORDER BY event_id")).scalars())
+
+
+def test_a_row_is_stored_once(engine: Engine) -> None:
+    log, rows = TableLog(engine), [row(number) for number in range(300)]
+    log.append(rows[:200])
+    log.append(rows[100:])
+    assert _stored(engine) == [one.event_id for one in rows]
+
+
+def test_a_refused_batch_leaves_nothing_and_the_next_is_taken(engine: Engine) -> None:
+    commit = GroupCommit(TableLog(engine), Limits())
+    _execute(engine, _REFUSE)
+    for ticket in [commit.submit(row()) for _ in range(5)]:
+        with pytest.raises(KMSInternalException):
+            wait(ticket, 10)
+    assert _stored(engine) == []
+    _execute(engine, "DROP TRIGGER refuse ON audit_events")
+    one = row()
+    wait(commit.submit(one), 10)
+    assert _stored(engine) == [one.event_id]
+    commit.close()
+
+
+def test_a_lost_connection_costs_one_batch(engine: Engine) -> None:
+    commit = GroupCommit(TableLog(engine), Limits())
+    first, lost, last = row(1), row(2), row(3)
+    wait(commit.submit(first), 10)
+    _execute(
+        engine,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    with pytest.raises(KMSInternalException):
+        wait(commit.submit(lost), 10)
+    wait(commit.submit(last), 10)
+    assert _stored(engine) == [first.event_id, last.event_id]
+    commit.close()
