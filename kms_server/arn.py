@@ -4,7 +4,7 @@ Form: `arn:partition:service:region:account:resource`.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PARTITION = "aws"
 
@@ -12,8 +12,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"([a-z]+-){2,3}[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Arn:
+class Arn(NamedTuple):
     """The six parts of an ARN; `resource` keeps whatever follows the fifth colon."""
 
     partition: str

@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from queue import SimpleQueue
 from typing import TypeAlias
 
 from kms_server.audit.log import AuditLog
@@ -15,53 +14,82 @@ from kms_server.errors import KMSInternalException
 
 _LOG = logging.getLogger(__name__)
 
-Ticket: TypeAlias = Future[None]
+
+class Ticket:
+    """Tells one call whether its record is on disk.
+
+    `on_done` is called once the ticket is resolved; it is set by the thread that resolves the ticket, or by a thread
+    that waits and looks at `done` afterwards.
+    """
+
+    __slots__ = ("done", "failed", "on_done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.failed = False
+        self.on_done: Callable[[Ticket], None] | None = None
+
+    def resolve(self, *, failed: bool) -> None:
+        """Say how the write ended."""
+        self.failed = failed
+        self.done = True
+        if self.on_done is not None:
+            self.on_done(self)
 
 
 def wait(ticket: Ticket, deadline: float) -> None:
-    """Wait up to `deadline` seconds for a record to be on disk.
+    """Wait up to `deadline` seconds for a record to be on disk; for threads other than the one that resolves tickets.
 
     Raises:
         KMSInternalException: it could not be written, or not in time; the outcome is unknown.
     """
-    try:
-        ticket.result(timeout=deadline)
-    except FutureTimeoutError:
-        raise KMSInternalException from None
+    resolved = threading.Event()
+    ticket.on_done = lambda _: resolved.set()
+    if not (ticket.done or resolved.wait(deadline)) or ticket.failed:
+        raise KMSInternalException
+
+
+Batch: TypeAlias = list[tuple[Row, Ticket]]
 
 
 class GroupCommit:
-    """One committer thread: takes whatever is pending, writes it, and resolves its tickets.
+    """One committer thread writes the records that calls have submitted, and resolves their tickets.
 
-    `on_batch` receives the tickets that a batch resolves, so that an event loop is woken once for all of them.
+    A batch costs a sync and several changes of Python's lock, however small it is. `soon` puts the committer's waking
+    off until an event loop has taken all that has arrived; `on_batch` receives the resolution of a batch, so that the
+    loop is woken once for all its tickets. By themselves both run what they are given at once.
     """
 
     def __init__(self, log: AuditLog, limits: Limits) -> None:
         self._log = log
         self._batch = limits.audit_batch
         self._deadline = limits.audit_deadline
-        self._pending: list[tuple[Row, Ticket]] = []
-        self._wake = threading.Condition()
-        self._closing = False
+        self._lock = threading.Lock()
+        self._pending: Batch = []
+        self._calls: SimpleQueue[bool] = SimpleQueue()
         self._writing_since: float | None = None
         self.last_error: str | None = None
-        self.on_batch: Callable[[Callable[[], None]], object] = lambda resolve: resolve()
+        self.soon: Callable[[Callable[[], None]], object] = _at_once
+        self.on_batch: Callable[[Callable[[], None]], object] = _at_once
         self._thread = threading.Thread(target=self._run, name="audit commit", daemon=True)
         self._thread.start()
 
     def submit(self, row: Row) -> Ticket:
-        """Hand a record over; never waits.
+        """Take a record; never waits.
 
         While a write has hung past the deadline the ticket fails at once: what is pending stays bounded.
         """
-        ticket: Ticket = Future()
+        ticket = Ticket()
         if self.stuck_for() > self._deadline:
-            ticket.set_exception(KMSInternalException())
+            ticket.resolve(failed=True)
             return ticket
-        with self._wake:
+        with self._lock:
             self._pending.append((row, ticket))
-            if len(self._pending) == 1:
-                self._wake.notify()
+            count = len(self._pending)
+        if count == 1:
+            self.soon(self._wake)
+        elif count == self._batch:
+            self._wake()
         return ticket
 
     def stuck_for(self) -> float:
@@ -71,23 +99,23 @@ class GroupCommit:
 
     def close(self) -> None:
         """Write what is pending and end."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._calls.put(False)
         self._thread.join()
         self._log.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._pending and not self._closing:
-                    self._wake.wait()
-                batch, self._pending = self._pending[: self._batch], self._pending[self._batch :]
-            if not batch:
-                return
-            self._write(batch)
+    def _wake(self) -> None:
+        self._calls.put(True)
 
-    def _write(self, batch: list[tuple[Row, Ticket]]) -> None:
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            going_on = self._calls.get()
+            with self._lock:
+                pending, self._pending = self._pending, []
+            for start in range(0, len(pending), self._batch):
+                self._write(pending[start : start + self._batch])
+
+    def _write(self, batch: Batch) -> None:
         self._writing_since = time.monotonic()
         error: Exception | None = None
         try:
@@ -101,11 +129,10 @@ class GroupCommit:
         self.on_batch(lambda: _resolve(batch, failed=error is not None))
 
 
-def _resolve(batch: list[tuple[Row, Ticket]], *, failed: bool) -> None:
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
+def _resolve(batch: Batch, *, failed: bool) -> None:
     for _, ticket in batch:
-        if ticket.cancelled():
-            continue
-        if failed:
-            ticket.set_exception(KMSInternalException())
-        else:
-            ticket.set_result(None)
+        ticket.resolve(failed=failed)

@@ -1,12 +1,10 @@
 """The CloudTrail record of a call or of a service event (record version 1.11)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
-from kms_server.arn import Arn
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
 
@@ -35,8 +33,7 @@ class Row(NamedTuple):
     record: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN."""
 
     event_id: str
@@ -81,8 +78,8 @@ def to_row(event: Event) -> Row:
         record["errorCode"] = error_code
     if event.error_message:
         record["errorMessage"] = event.error_message[:_MOST_TEXT]
-    record["requestParameters"] = _bounded(event.request_parameters)
-    record["responseElements"] = _bounded(event.response_elements)
+    record["requestParameters"] = event.request_parameters
+    record["responseElements"] = event.response_elements
     if event.additional:
         record["additionalEventData"] = event.additional
     if event.request_id is not None:
@@ -91,7 +88,7 @@ def to_row(event: Event) -> Row:
     record["readOnly"] = event.read_only
     if event.resources:
         record["resources"] = [
-            {"accountId": _owner(arn), "type": kind, "ARN": arn} for kind, arn in event.resources
+            {"accountId": arn.split(":", 5)[4], "type": kind, "ARN": arn} for kind, arn in event.resources
         ]
     record["eventType"] = event.event_type
     record["managementEvent"] = True
@@ -104,7 +101,7 @@ def to_row(event: Event) -> Row:
     arns = [arn for _, arn in event.resources[:2]] + [None, None]
     return Row(
         event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
-        event.access_key_id, arns[0], arns[1], error_code, orjson.dumps(record).decode(),
+        event.access_key_id, arns[0], arns[1], error_code, _json(record),
     )  # fmt: skip
 
 
@@ -121,12 +118,12 @@ def service_event(
     )  # fmt: skip
 
 
-def _bounded(content: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if content is None or len(orjson.dumps(content)) > _MOST_CONTENT:
-        return None
-    return content
-
-
-def _owner(arn: str) -> str:
-    parsed = Arn.parse(arn)
-    return parsed.account if parsed else ""
+def _json(record: dict[str, Any]) -> str:
+    """The record as JSON, without the contents that are too large for CloudTrail."""
+    written = orjson.dumps(record)
+    if len(written) > _MOST_CONTENT:
+        for member in ("requestParameters", "responseElements"):
+            if len(orjson.dumps(record[member])) > _MOST_CONTENT:
+                record[member] = None
+        written = orjson.dumps(record)
+    return written.decode()

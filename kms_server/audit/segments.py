@@ -10,11 +10,11 @@ import logging
 import os
 import secrets
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -30,14 +30,8 @@ _INDEX = [
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _SEALED = ".full", ".sealed"
-# One statement, which is one transaction and one step: SQLite gives Python's lock up once per step, and a batch
-# of steps beside a busy event loop would wait for it as often as it has rows. Only a known id is passed over:
-# OR IGNORE would also swallow a row that breaks another constraint. `WHERE true` parts FROM from ON (SQLite, UPSERT).
-_VALUES = ", ".join(f"value ->> {index}" for index in range(len(Row._fields)))
-_INSERT = (
-    f"INSERT INTO audit_events SELECT {_VALUES} FROM json_each(?) WHERE true"  # noqa: S608 - numbers alone
-    " ON CONFLICT (event_id) DO NOTHING"
-)
+_COLUMNS = len(Row._fields)
+_PADDING = (None,) * _COLUMNS
 
 
 def segment_files(directory: Path) -> list[Path]:
@@ -57,6 +51,22 @@ def sealed_range(path: Path) -> tuple[str, str] | None:
 def _read_mark(path: Path) -> tuple[str, str]:
     first, last = path.with_suffix(_SEALED).read_text().split()
     return first, last
+
+
+@cache
+def _insert(size: int) -> str:
+    """One statement for up to `size` rows; what is not a row is null.
+
+    One statement is one transaction and one step. SQLite gives Python's lock up once per step, and a batch of steps
+    beside a busy event loop would wait for it as often as it has rows. Sizes are powers of two, so that the few
+    statements there are stay prepared. Only a known id is passed over: OR IGNORE would also swallow a row that breaks
+    another constraint.
+    """
+    row = f"({', '.join('?' * _COLUMNS)})"
+    return (
+        f"INSERT INTO audit_events SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column1 IS NOT NULL"  # noqa: S608 - question marks alone
+        " ON CONFLICT (event_id) DO NOTHING"
+    )
 
 
 class SegmentLog:
@@ -82,7 +92,9 @@ class SegmentLog:
         try:
             if self._connection is None:
                 self._open()
-            self._connection.execute(_INSERT, (orjson.dumps([list(row) for row in rows]).decode(),))
+            size = 1 << (len(rows) - 1).bit_length()
+            padding = (_PADDING,) * (size - len(rows))
+            self._connection.execute(_insert(size), tuple(chain.from_iterable((*rows, *padding))))
         except dbapi2.IntegrityError:
             self.close()
             raise

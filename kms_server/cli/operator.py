@@ -42,7 +42,7 @@ def change(state: State, name: str, account: str, **parameters: Any) -> Iterator
         yield made
         event = Event(
             event_id=event_id.new(now), time=now, source="kms-server", name=name, account=account,
-            region=DEFAULT_REGION, identity=principal.identity(), username=principal.name, access_key_id=None,
+            region=DEFAULT_REGION, identity=principal.identity, username=principal.name, access_key_id=None,
             source_ip="127.0.0.1", user_agent="kms-server", request_parameters=made.parameters or None,
             response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
             resources=(), error_code=None, error_message=None, tls=None, event_type="AwsApiCall",

@@ -11,8 +11,8 @@ from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
-from kms_server.operations.limits import key_subject, quota_subject
 from kms_server.quotas import table
+from kms_server.quotas.limiter import key_subject, quota_subject
 from kms_server.server.startup import State
 from kms_server.storage import keys, limits
 

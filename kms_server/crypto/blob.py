@@ -17,7 +17,7 @@ import hmac
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,8 +35,7 @@ _LABEL = b"kms-server ciphertext v1"
 _MULTI_REGION = "mrk-"
 
 
-@dataclass(frozen=True, slots=True)
-class CiphertextBlob:
+class CiphertextBlob(NamedTuple):
     """A parsed ciphertext; `header` is everything the message key is bound to."""
 
     key_id: str

@@ -1,5 +1,6 @@
 """Who makes a call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,8 @@ from kms_server.iam.statement import CompiledPolicy
 class Principal:
     """The root of an account, a user, or the operator at the command line.
 
-    `names` are the ARNs under which a key policy may name the principal: its own and its account's.
+    `names` are the ARNs under which a key policy may name the principal: its own and its account's. `identity` is
+    CloudTrail's userIdentity (CloudTrail "userIdentity element").
     """
 
     kind: str
@@ -22,9 +24,11 @@ class Principal:
     user_name: str | None = None
     policies: tuple[CompiledPolicy, ...] = ()
     names: frozenset[str] = field(init=False, repr=False, compare=False)
+    identity: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", frozenset({self.arn, root_arn(self.account)}))
+        object.__setattr__(self, "identity", self._identity())
 
     @classmethod
     def root(cls, account: str, access_key_id: str) -> "Principal":
@@ -53,8 +57,7 @@ class Principal:
         """What CloudTrail calls Username."""
         return self.user_name or "root"
 
-    def identity(self) -> dict[str, Any]:
-        """CloudTrail's userIdentity (CloudTrail "userIdentity element")."""
+    def _identity(self) -> dict[str, Any]:
         identity = {
             "type": self.kind,
             "principalId": self.unique_id,

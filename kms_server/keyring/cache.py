@@ -4,8 +4,6 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from kms_server.storage.database import Database, changed_since, latest_change
 
 Value = TypeVar("Value")
@@ -55,8 +53,10 @@ class ScopedCache:
             self._stamp = newest
             self._generation = generation
 
-    def get(self, scope: str, load: Callable[[Connection], Value | None], *, may_block: bool) -> Value | None:
-        """The value of `scope`, loaded when absent; None is never kept.
+    def get(
+        self, scope: str, load: Callable[..., Value | None], *arguments: str, may_block: bool
+    ) -> Value | None:
+        """The value of `scope`, loaded when absent by `load(connection, *arguments)`; None is never kept.
 
         Raises:
             WouldBlock: the value is not here and `may_block` is false.
@@ -68,7 +68,7 @@ class ScopedCache:
             raise WouldBlock
         with self._database.read() as connection:
             snapshot = latest_change(connection)
-            value = load(connection)
+            value = load(connection, *arguments)
         if value is not None:
             self._keep(scope, value, snapshot)
         return value

@@ -94,7 +94,7 @@ class Keyring:
 
     def key(self, key_id: str, *, may_block: bool) -> UsableKey | None:
         """The key of that id, in whatever account and Region."""
-        return self._cache.get(keys.scope(key_id), lambda c: self.load_key(c, key_id), may_block=may_block)
+        return self._cache.get(keys.scope(key_id), self.load_key, key_id, may_block=may_block)
 
     def load_key(self, connection: Connection, key_id: str) -> UsableKey | None:
         """The key as `connection` sees it, past the cache."""
@@ -107,16 +107,17 @@ class Keyring:
     def alias(self, account: str, region: str, name: str, *, may_block: bool) -> aliases.Alias | None:
         """The alias of that name."""
         scope = aliases.scope(account, region, name)
-        return self._cache.get(scope, lambda c: aliases.get(c, account, region, name), may_block=may_block)
+        return self._cache.get(scope, aliases.get, account, region, name, may_block=may_block)
 
     def identity(self, access_key_id: str, *, may_block: bool) -> Identity | None:
         """Who signs with an access key."""
         scope = identities.scope(access_key_id)
-        return self._cache.get(scope, lambda c: self._load_identity(c, access_key_id), may_block=may_block)
+        return self._cache.get(scope, self._load_identity, access_key_id, may_block=may_block)
 
     def limits(self, *, may_block: bool) -> dict[str, limits.SetLimit]:
         """All limits that were set, by subject."""
-        return self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block) or {}
+        found = self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block)
+        return {} if found is None else found
 
     def _load_identity(self, connection: Connection, access_key_id: str) -> Identity | None:
         stored = identities.get_access_key(connection, access_key_id)

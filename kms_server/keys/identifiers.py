@@ -3,7 +3,8 @@
 import re
 import secrets
 import uuid
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from kms_server.arn import Arn
 from kms_server.errors import (
@@ -31,8 +32,7 @@ PREDEFINED_ALIASES = tuple(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReference:
+class KeyReference(NamedTuple):
     """What an identifier names: a key by id, or an alias; exactly one of the two is set."""
 
     account: str
@@ -51,6 +51,7 @@ def new_material_id() -> str:
     return secrets.token_hex(32)
 
 
+@lru_cache(maxsize=4_096)
 def parse_key_identifier(text: str, *, region: str, account: str, aliases_allowed: bool) -> KeyReference:
     """Parse a key id, key ARN, alias name or alias ARN, as sent by a caller of `account` in `region`.
 

@@ -39,15 +39,16 @@ def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
 
 def canonical_headers(request: Request, names: Iterable[str]) -> str:
     """`name:value` lines; outer blanks trimmed, inner runs of blanks made one."""
-    return "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in names)
+    headers = request.headers
+    return "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
 
 
-def canonical_request(request: Request, signed_headers: tuple[str, ...], payload_hash: str) -> str:
-    """The text whose hash is signed."""
-    query = canonical_query(parse_query(request.query)) if request.query else ""
+def canonical_request(request: Request, signed_headers: str, names: Iterable[str], payload_hash: str) -> str:
+    """The text whose hash is signed; `signed_headers` lists the `names`, joined by semicolons."""
+    path, _, query = request.target.partition("?")
     return (
-        f"{request.method}\n{canonical_path(request.path)}\n{query}\n"
-        f"{canonical_headers(request, signed_headers)}\n{';'.join(signed_headers)}\n{payload_hash}"
+        f"{request.method}\n{canonical_path(path)}\n{canonical_query(parse_query(query)) if query else ''}\n"
+        f"{canonical_headers(request, names)}\n{signed_headers}\n{payload_hash}"
     )
 
 

@@ -1,19 +1,17 @@
 """A request and a response, as every door and every test sees them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class TlsDetails:
+class TlsDetails(NamedTuple):
     """What the connection negotiated."""
 
     version: str
     cipher: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request.
 
     `target` is the raw request target, `headers` has lower-case names and repeated headers joined by a comma in
@@ -38,8 +36,7 @@ class Request:
         return self.target.partition("?")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """One HTTP response; the door adds Content-Length, Date and Connection."""
 
     status: int

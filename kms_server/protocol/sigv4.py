@@ -5,12 +5,13 @@ Error texts are AWS's; facts of the order: form, scope, clock, signature.
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import gmtime, strftime
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from kms_server.arn import is_region
@@ -25,15 +26,16 @@ from kms_server.protocol.message import Request
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _TERMINATOR = "aws4_request"
+_REMEMBERED = 4_096
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
     "Key and signing method. Consult the service documentation for details."
 )
+_HEADER_PARTS = ("Credential", "Signature", "SignedHeaders")
 _QUERY_PARTS = ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """Access key id and scope of a signature."""
 
     access_key_id: str
@@ -43,13 +45,20 @@ class Credential:
     terminator: str = _TERMINATOR
 
 
-@dataclass(frozen=True, slots=True)
+class SignedHeaders(NamedTuple):
+    """The names of the signed headers, as they stand in the request and one by one."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
 class Signed:
     """The parts of a signed request; `presigned_expires` is in seconds and None for header signatures."""
 
     credential: Credential
     signature: str = field(repr=False)
-    signed_headers: tuple[str, ...]
+    signed_headers: SignedHeaders
     timestamp: str
     presigned_expires: int | None
     session_token: str | None = field(repr=False)
@@ -85,19 +94,23 @@ def _parse_header(request: Request, authorization: str) -> Signed:
         name, _, value = item.strip().partition("=")
         parts[name] = value
     timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
+    if not (timestamp and all(map(parts.get, _HEADER_PARTS))):
+        raise _incomplete(algorithm, parts, timestamp)
+    return Signed(
+        _credential(parts["Credential"]), parts["Signature"], _signed_headers(parts["SignedHeaders"]), timestamp,
+        None, request.headers.get("x-amz-security-token"),
+    )  # fmt: skip
+
+
+def _incomplete(
+    algorithm: str, parts: Mapping[str, str], timestamp: str | None
+) -> IncompleteSignatureException:
     missing = [
-        f"Authorization header requires '{name}' parameter."
-        for name in ("Credential", "Signature", "SignedHeaders")
-        if not parts.get(name)
+        f"Authorization header requires '{name}' parameter." for name in _HEADER_PARTS if not parts.get(name)
     ]
     if not timestamp:
         missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    if missing or not timestamp:
-        raise IncompleteSignatureException(f"{' '.join(missing)} Authorization={algorithm}")
-    return Signed(
-        _credential(parts["Credential"]), parts["Signature"], tuple(parts["SignedHeaders"].split(";")), timestamp,
-        None, request.headers.get("x-amz-security-token"),
-    )  # fmt: skip
+    return IncompleteSignatureException(f"{' '.join(missing)} Authorization={algorithm}")
 
 
 def _parse_query(request: Request) -> Signed:
@@ -121,11 +134,13 @@ def _parse_query(request: Request) -> Signed:
         raise IncompleteSignatureException("Re-examine the query-string parameters.")
     return Signed(
         _credential(values["X-Amz-Credential"]), values["X-Amz-Signature"],
-        tuple(values["X-Amz-SignedHeaders"].split(";")), values["X-Amz-Date"], int(expires[:7]),
+        _signed_headers(values["X-Amz-SignedHeaders"]), values["X-Amz-Date"], int(expires[:7]),
         values.get("X-Amz-Security-Token"),
     )  # fmt: skip
 
 
+# What clients repeat in all their requests of a day is taken apart once.
+@lru_cache(maxsize=_REMEMBERED)
 def _credential(text: str) -> Credential:
     parts = text.split("/")
     if len(parts) != 5:
@@ -135,7 +150,13 @@ def _credential(text: str) -> Credential:
     return Credential(*parts)
 
 
-def check_scope(credential: Credential, services: Collection[str]) -> None:
+@lru_cache(maxsize=_REMEMBERED)
+def _signed_headers(text: str) -> SignedHeaders:
+    return SignedHeaders(text, tuple(text.split(";")))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def check_scope(credential: Credential, service: str) -> None:
     """Check the scope of a signature.
 
     Raises:
@@ -144,8 +165,8 @@ def check_scope(credential: Credential, services: Collection[str]) -> None:
     wrong = ""
     if not is_region(credential.region):
         wrong += "Credential should be scoped to a valid region. "
-    if credential.service not in services:
-        wrong += f"Credential should be scoped to correct service: '{next(iter(services))}'. "
+    if credential.service != service:
+        wrong += f"Credential should be scoped to correct service: '{service}'. "
     if credential.terminator != _TERMINATOR:
         wrong += f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{credential.terminator}'."
     if wrong:
@@ -165,7 +186,7 @@ def signature(request: Request, signed: Signed, key: Prf) -> str:
     credential = signed.credential
     presigned = signed.presigned_expires is not None
     body_hash = payload_hash(b"" if presigned else request.body)
-    canonical = canonical_request(request, signed.signed_headers, body_hash)
+    canonical = canonical_request(request, signed.signed_headers.text, signed.signed_headers.names, body_hash)
     text = (
         f"{_ALGORITHM}\n{signed.timestamp}\n"
         f"{credential.date}/{credential.region}/{credential.service}/{_TERMINATOR}\n"
@@ -183,7 +204,7 @@ def verify(
         InvalidSignatureException: outside the clock window, headers unsigned, body or signature different.
     """
     _check_clock(signed, now, window, presigned_lifetime)
-    _check_signed_headers(request, signed.signed_headers)
+    _check_signed_headers(request, signed.signed_headers.names)
     declared = request.headers.get("x-amz-content-sha256")
     if declared is not None and declared != payload_hash(request.body):
         raise InvalidSignatureException(_MISMATCH)
@@ -214,10 +235,10 @@ def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: 
     lifetime = window
     if signed.presigned_expires is not None:
         lifetime = min(signed.presigned_expires, presigned_lifetime)
-    minutes = f"{lifetime / 60:g} min."
     if signed_at < now - lifetime:
         raise InvalidSignatureException(
-            f"Signature expired: {stamp} is now earlier than {_stamp(now - lifetime)} ({_stamp(now)} - {minutes})"
+            f"Signature expired: {stamp} is now earlier than {_stamp(now - lifetime)} "
+            f"({_stamp(now)} - {lifetime / 60:g} min.)"
         )
     if signed_at > now + window:
         raise InvalidSignatureException(

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kms_server.arn import is_account
 from kms_server.clock import real_now
@@ -22,8 +22,7 @@ _LOGGED_PER_SECOND = 5
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who signed a request and for which Region."""
 
     principal: Principal
@@ -52,7 +51,7 @@ class Authenticator:
             self._refuse_web_pages(request)
         signed = sigv4.parse(request)
         credential = signed.credential
-        sigv4.check_scope(credential, (operation.service,))
+        sigv4.check_scope(credential, operation.service)
         identity = self._keyring.identity(credential.access_key_id, may_block=may_block)
         if identity is None and self._dev:
             return Caller(_anyone(credential.access_key_id), credential.region)

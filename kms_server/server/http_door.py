@@ -175,11 +175,11 @@ class Connection(asyncio.Protocol):
         ticket = outcome.ticket
         if ticket is None:
             self._answer(outcome.response)
-        elif ticket.done():
+        elif ticket.done:
             self._settle(outcome, ticket)
         else:
             self._outcome = outcome
-            ticket.add_done_callback(self._on_ticket)
+            ticket.on_done = self._on_ticket
 
     def _on_ticket(self, ticket: Ticket) -> None:
         """The record is on disk, or failed; a ticket whose deadline has passed is no longer waited for."""
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
-        self._answer(outcome.unaudited() if ticket.exception() else outcome.response)
+        self._answer(outcome.unaudited() if ticket.failed else outcome.response)
 
     def _answer(self, response: Response, *, last: bool = False) -> None:
         incoming = self._current

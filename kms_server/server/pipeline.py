@@ -6,7 +6,7 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,8 +26,7 @@ from kms_server.storage import events
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """An answer, and the ticket whose commit must come before the answer's first byte."""
 
     response: Response

@@ -1,7 +1,7 @@
 """From a finished call to its audit event."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from kms_server.audit.record import Event
@@ -16,10 +16,10 @@ def event_of(call: Call, answer: Answer, error: ServiceError | None) -> Event:
     principal, request, operation = call.principal, call.request, call.operation
     return Event(
         event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
-        account=call.account, region=call.region, identity=principal.identity(), username=principal.name,
+        account=call.account, region=call.region, identity=principal.identity, username=principal.name,
         access_key_id=principal.access_key_id, source_ip=request.source_ip,
         user_agent=request.headers.get("user-agent"), request_parameters=_parameters(call),
-        response_elements=None if error else _elements(call, answer), additional=dict(call.additional) or None,
+        response_elements=None if error else _elements(call, answer), additional=call.additional or None,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
         resources=tuple(call.resources), error_code=error.code if error else None,
         error_message=error.message if error else None, tls=_tls(call), event_type="AwsApiCall",
@@ -28,25 +28,23 @@ def event_of(call: Call, answer: Answer, error: ServiceError | None) -> Event:
 
 def _parameters(call: Call) -> dict[str, Any] | None:
     """The logged request members; a call refused before its schema was loaded has none to show."""
-    logged = {
-        _lower(name): _plain(name, call.get(name))
-        for name in call.operation.logged
-        if name in call.parameters
-    }
-    return logged | call.logged_extra or None
+    sent = call.parameters
+    logged = {_lower(name): _plain(name, sent[name]) for name in call.operation.logged if name in sent}
+    logged.update(call.logged_extra)
+    return logged or None
 
 
 def _elements(call: Call, answer: Answer) -> dict[str, Any] | None:
-    elements = {
-        _lower(name): _plain(name, answer[name])
-        for name in call.operation.answers
-        if answer and name in answer
-    }
-    return elements | call.answered_extra or None
+    told = answer or {}
+    elements = {_lower(name): _plain(name, told[name]) for name in call.operation.answers if name in told}
+    elements.update(call.answered_extra)
+    return elements or None
 
 
 def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, Mapping) and not name.endswith("EncryptionContext"):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and not name.endswith("EncryptionContext"):
         return {_lower(member): _plain(member, inner) for member, inner in value.items()}
     if isinstance(value, list):
         return [_plain("", item) for item in value]
@@ -55,6 +53,7 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
+@cache
 def _lower(name: str) -> str:
     return name[:1].lower() + name[1:]
 

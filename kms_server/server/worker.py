@@ -17,7 +17,6 @@ from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _SWEEP_SECONDS = 0.25
-_SWITCH_SECONDS = 0.0005
 _DRAIN_SECONDS = 25.0
 _TLS_SHUTDOWN_SECONDS = 2.0
 
@@ -43,8 +42,6 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""
-        # The thread that commits records waits this long for a busy event loop to let it run.
-        sys.setswitchinterval(_SWITCH_SECONDS)
         uvloop.run(self._serve())
         sys.exit(0)
 
@@ -55,7 +52,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             loop.add_signal_handler(number, stopping.set)
         state = self.wsgi
         door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits)
-        state.commit.on_batch = loop.call_soon_threadsafe
+        state.commit.soon = state.commit.on_batch = loop.call_soon_threadsafe
         servers = [
             await loop.create_server(
                 partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,

@@ -3,10 +3,9 @@
 import fcntl
 import mmap
 import os
-import struct
 from pathlib import Path
 
-_COUNTER = struct.Struct("<Q")
+_BYTES = 8
 
 
 class Generation:
@@ -20,21 +19,20 @@ class Generation:
         self._path = path
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, _COUNTER.size)
-            self._memory = mmap.mmap(descriptor, _COUNTER.size)
+            os.ftruncate(descriptor, _BYTES)
+            self._counter = memoryview(mmap.mmap(descriptor, _BYTES)).cast("Q")
         finally:
             os.close(descriptor)
 
     def read(self) -> int:
         """The present generation (well under a microsecond)."""
-        value: int = _COUNTER.unpack_from(self._memory)[0]
-        return value
+        return self._counter[0]
 
     def raise_(self) -> None:
         """Tell every reader to look again; the lock keeps the counter from ever falling back."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _COUNTER.pack_into(self._memory, 0, self.read() + 1)
+            self._counter[0] += 1
         finally:
             os.close(descriptor)

@@ -176,7 +176,6 @@ audit_events = Table(
     Column("resource_2", String(512), nullable=True),
     Column("error_code", String(64), nullable=True),
     Column("record", Text, nullable=False, comment="the whole CloudTrail record as JSON"),
-    sqlite_with_rowid=False,
 )
 
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.

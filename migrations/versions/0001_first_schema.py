@@ -35,7 +35,6 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("record", sa.Text(), nullable=False, comment="the whole CloudTrail record as JSON"),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_audit_events")),
-        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_audit_events_access_key_id",

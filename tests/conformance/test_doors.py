@@ -111,9 +111,10 @@ def both(pipeline: Answerer, health: Health, limits: Limits = LIMITS) -> Iterato
 def doors(access: _Access) -> Iterator[Doors]:
     for made in both(access.state.pipeline, Health.of(access.state.state.database, access.state.commit)):
         # As a worker does: tickets are resolved in the event loop's thread.
-        access.state.commit.on_batch = made.fast.loop.call_soon_threadsafe
+        commit = access.state.commit
+        commit.soon = commit.on_batch = made.fast.loop.call_soon_threadsafe
         yield made
-        access.state.commit.on_batch = lambda resolve: resolve()
+        commit.soon = commit.on_batch = lambda work: work()
 
 
 Build = Callable[[_Access], bytes]
@@ -234,7 +235,7 @@ def test_the_pipeline_sees_the_same_request(data: bytes) -> None:
     for made in both(pipeline, Health(())):
         made.answers(data)
     fast, wsgi = pipeline.requests
-    assert wsgi == replace(fast, headers=wsgi.headers)
+    assert wsgi == fast._replace(headers=wsgi.headers)
     assert dict(sorted(wsgi.headers.items())) == dict(sorted(fast.headers.items()))
 
 

@@ -8,7 +8,7 @@ A = "111111111111"
 def test_a_root_in_the_audit_log() -> None:
     principal = Principal.root(A, "AKIAROOT")
     assert principal.name == "root"
-    assert principal.identity() == {
+    assert principal.identity == {
         "type": "Root",
         "principalId": A,
         "arn": f"arn:aws:iam::{A}:root",
@@ -20,7 +20,7 @@ def test_a_root_in_the_audit_log() -> None:
 def test_a_user_in_the_audit_log() -> None:
     principal = Principal.user(A, "mira", "AIDA", "AKIAUSER", ())
     assert principal.name == "mira"
-    assert principal.identity() == {
+    assert principal.identity == {
         "type": "IAMUser",
         "principalId": "AIDA",
         "arn": f"arn:aws:iam::{A}:user/mira",
@@ -33,7 +33,7 @@ def test_a_user_in_the_audit_log() -> None:
 def test_the_operator_in_the_audit_log() -> None:
     principal = Principal.operator(A)
     assert principal.name == "operator"
-    assert principal.identity() == {
+    assert principal.identity == {
         "type": "Operator",
         "principalId": "operator",
         "accountId": A,

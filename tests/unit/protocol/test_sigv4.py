@@ -143,7 +143,7 @@ def test_dates_are_strict(stamp: str) -> None:
 
 def test_scope() -> None:
     with pytest.raises(e.InvalidSignatureException) as refused:
-        sigv4.check_scope(sigv4.Credential("a", "20150830", "nowhere", "s3", "aws5"), ("kms",))
+        sigv4.check_scope(sigv4.Credential("a", "20150830", "nowhere", "s3", "aws5"), "kms")
     assert refused.value.message == (
         "Credential should be scoped to a valid region. Credential should be scoped to correct service: 'kms'. "
         "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."

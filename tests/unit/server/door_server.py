@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import uvloop
@@ -47,7 +47,7 @@ class SteeredPipeline:
             assert self.unblock.wait(20)
         ticket: Ticket | None = None
         if kind == "recorded":
-            ticket = Future()
+            ticket = Ticket()
             self.tickets.append(ticket)
         self.requests.append(request)
         self.completed.release()
@@ -57,7 +57,7 @@ class SteeredPipeline:
     def _echo(request: Request) -> Response:
         if request.path.startswith("/large/"):
             return Response(200, (("Content-Type", "text/plain"),), b"x" * int(request.path.split("/")[2]))
-        seen = asdict(request) | {"body": request.body.decode("latin-1")}
+        seen = request._asdict() | {"body": request.body.decode("latin-1")}
         return Response(200, (("Content-Type", "application/json"),), json.dumps(seen).encode())
 
     def wait_for_calls(self, count: int = 1) -> None:

@@ -8,7 +8,6 @@ import threading
 import pytest
 
 from kms_server.config import Limits
-from kms_server.errors import KMSInternalException
 from kms_server.server.health import Health
 from tests.unit.server.door_server import (
     SteeredPipeline,
@@ -47,7 +46,7 @@ def test_no_byte_leaves_before_the_record_is_on_disk() -> None:
         with pytest.raises(TimeoutError):
             client.recv(1)
         client.settimeout(20)
-        door.call(lambda: pipeline.tickets[0].set_result(None))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
         status, _, body = read_answer(client)
         assert (status, json.loads(body)["target"]) == (200, "/recorded")
 
@@ -57,7 +56,7 @@ def test_a_record_that_fails_discloses_nothing() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded/secret"))
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].set_exception(KMSInternalException()))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=True))
         status, headers, body = read_answer(client)
         assert (status, headers["x-amzn-errortype"]) == (500, "KMSInternalException")
         assert b"secret" not in body
@@ -68,7 +67,7 @@ def test_a_record_past_its_deadline_discloses_nothing_even_later() -> None:
     with running_door(pipeline, Limits(audit_deadline=0.05)) as door, door.connection() as client:
         client.sendall(get("/recorded/secret"))
         assert read_answer(client)[0] == 500
-        door.call(lambda: pipeline.tickets[0].set_result(None))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
         client.sendall(get("/after"))
         status, _, body = read_answer(client)
         assert (status, json.loads(body)["target"]) == (200, "/after")
@@ -79,7 +78,7 @@ def test_a_late_record_is_not_taken_for_that_of_the_next_call() -> None:
     with running_door(pipeline, Limits(audit_deadline=0.3)) as door, door.connection() as client:
         client.sendall(get("/recorded/1") + get("/recorded/2"))
         pipeline.wait_for_calls(2)
-        door.call(lambda: pipeline.tickets[0].set_result(None))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
         assert [read_answer(client)[0] for _ in range(2)] == [500, 500]
 
 
@@ -119,7 +118,7 @@ def test_the_refusal_comes_after_the_answers_before_it() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded") + b"\x00garbage")
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].set_result(None))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
         assert read_answer(client)[0] == 200
         status, headers, _ = read_answer(client)
         assert (status, headers["connection"]) == (400, "close")
@@ -141,7 +140,7 @@ def test_continue_is_said_in_turn_and_only_when_awaited() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded") + head % 1)
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].set_result(None))
+        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
         assert read_answer(client)[0] == 200
         assert read_answer(client)[0] == 100
         client.sendall(b"ab" + head % 2 + b"cd")
