@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from queue import SimpleQueue
 from typing import TypeAlias
 
@@ -52,6 +53,13 @@ def wait(ticket: Ticket, deadline: float) -> None:
 Batch: TypeAlias = list[tuple[Row, Ticket]]
 
 
+class _Call(Enum):
+    """What the committer is called for; it writes what is pending in either case."""
+
+    WRITE = auto()
+    END = auto()
+
+
 class GroupCommit:
     """One committer thread writes the records that calls have submitted, and resolves their tickets.
 
@@ -66,7 +74,7 @@ class GroupCommit:
         self._deadline = limits.audit_deadline
         self._lock = threading.Lock()
         self._pending: Batch = []
-        self._calls: SimpleQueue[bool] = SimpleQueue()
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._writing_since: float | None = None
         self.last_error: str | None = None
         self.soon: Callable[[Callable[[], None]], object] = _at_once
@@ -99,17 +107,17 @@ class GroupCommit:
 
     def close(self) -> None:
         """Write what is pending and end."""
-        self._calls.put(False)
+        self._calls.put(_Call.END)
         self._thread.join()
         self._log.close()
 
     def _wake(self) -> None:
-        self._calls.put(True)
+        self._calls.put(_Call.WRITE)
 
     def _run(self) -> None:
-        going_on = True
-        while going_on:
-            going_on = self._calls.get()
+        call = _Call.WRITE
+        while call is not _Call.END:
+            call = self._calls.get()
             with self._lock:
                 pending, self._pending = self._pending, []
             for start in range(0, len(pending), self._batch):

@@ -29,6 +29,7 @@ from kms_server.errors import InvalidCiphertextException
 _FORMAT = 1
 _HEADER = 66
 _SEALED = _HEADER + 32
+_SALT = 16
 _TAG = 16
 _NONCE = bytes(12)
 _LABEL = b"kms-server ciphertext v1"
@@ -61,34 +62,43 @@ class CiphertextBlob(NamedTuple):
         return self.header + self.commitment + self.sealed
 
 
-def seal(material: Prf, key_id: str, material_id: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:
-    """Encrypt `plaintext` under key material."""
-    multi_region = key_id.startswith(_MULTI_REGION)
-    digits = key_id[4:] if multi_region else key_id.replace("-", "")
-    header = bytes((_FORMAT, multi_region)) + bytes.fromhex(digits + material_id) + os.urandom(16)
-    key, commitment = _message_key(material, header)
-    sealed = AESGCM(key).encrypt(_NONCE, plaintext, _associated_data(header, commitment, context))
-    return header + commitment + sealed
+class MessageCipher:
+    """Seals and opens messages under one version of a key's material."""
 
+    __slots__ = ("_material", "_prefix")
 
-def open_(material: Prf, blob: CiphertextBlob, context: Mapping[str, str]) -> bytes:
-    """Decrypt; the commitment is checked before the ciphertext is touched.
+    def __init__(self, material: bytes, key_id: str, material_id: str) -> None:
+        multi_region = key_id.startswith(_MULTI_REGION)
+        digits = key_id[4:] if multi_region else key_id.replace("-", "")
+        self._material = Prf(material)
+        self._prefix = bytes((_FORMAT, multi_region)) + bytes.fromhex(digits + material_id)
 
-    Raises:
-        InvalidCiphertextException: any bit of the ciphertext or the context differs.
-    """
-    key, commitment = _message_key(material, blob.header)
-    if not hmac.compare_digest(commitment, blob.commitment):
-        raise InvalidCiphertextException
-    try:
-        return AESGCM(key).decrypt(_NONCE, blob.sealed, _associated_data(blob.header, commitment, context))
-    except InvalidTag:
-        raise InvalidCiphertextException from None
+    def seal(self, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        """Encrypt `plaintext`; the ciphertext as bytes."""
+        header = self._prefix + os.urandom(_SALT)
+        key, commitment = self._message_key(header)
+        sealed = AESGCM(key).encrypt(_NONCE, plaintext, _associated_data(header, commitment, context))
+        return header + commitment + sealed
 
+    def open(self, blob: CiphertextBlob, context: Mapping[str, str]) -> bytes:
+        """Decrypt; the commitment is checked before the ciphertext is touched.
 
-def _message_key(material: Prf, header: bytes) -> tuple[bytes, bytes]:
-    derived = material.derive(_LABEL, header, 64)
-    return derived[:32], derived[32:]
+        Raises:
+            InvalidCiphertextException: any bit of the ciphertext or the context differs.
+        """
+        key, commitment = self._message_key(blob.header)
+        if not hmac.compare_digest(commitment, blob.commitment):
+            raise InvalidCiphertextException
+        try:
+            return AESGCM(key).decrypt(
+                _NONCE, blob.sealed, _associated_data(blob.header, commitment, context)
+            )
+        except InvalidTag:
+            raise InvalidCiphertextException from None
+
+    def _message_key(self, header: bytes) -> tuple[bytes, bytes]:
+        derived = self._material.derive(_LABEL, header, 64)
+        return derived[:32], derived[32:]
 
 
 def _associated_data(header: bytes, commitment: bytes, context: Mapping[str, str]) -> bytes:

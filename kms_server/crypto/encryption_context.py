@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 def length_prefixed(*parts: bytes) -> bytes:
     """The parts, each behind its length in four bytes: different lists of parts never give the same bytes."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
 def canonical(context: Mapping[str, str]) -> bytes:

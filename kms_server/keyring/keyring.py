@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
-from kms_server.crypto.kdf import Prf
+from kms_server.crypto.blob import MessageCipher
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException
 from kms_server.iam.evaluate import KeyAuthority
@@ -29,21 +29,20 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class UsableKey:
-    """A KMS key with its policy compiled; material is opened at its first use."""
+    """A KMS key with its policy compiled; material is opened at its first use. `current` is the version that encrypts."""
 
     key: KmsKey
     authority: KeyAuthority
     backing: tuple[BackingKey, ...]
     _root: RootKey = field(repr=False)
-    _opened: dict[str, Prf] = field(default_factory=dict, repr=False)
+    _opened: dict[str, MessageCipher] = field(default_factory=dict, repr=False)
+    current: BackingKey = field(init=False)
 
-    @property
-    def current(self) -> BackingKey:
-        """The version that encrypts."""
-        return next(version for version in self.backing if version.is_current)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "current", next(version for version in self.backing if version.is_current))
 
-    def material(self, material_id: str) -> Prf:
-        """The key material of one version, ready to derive from.
+    def cipher(self, material_id: str) -> MessageCipher:
+        """What seals and opens messages under one version of the key.
 
         Raises:
             InvalidCiphertextException: the key has no such version.
@@ -55,15 +54,16 @@ class UsableKey:
             self._opened[material_id] = opened
         return opened
 
-    def _open(self, material_id: str) -> Prf:
+    def _open(self, material_id: str) -> MessageCipher:
         version = next((v for v in self.backing if v.material_id == material_id), None)
         if version is None:
             raise InvalidCiphertextException
         try:
             binding = key_binding(self.key, material_id, self._root.version)
-            return Prf(self._root.unwrap(version.wrapped, binding))
+            material = self._root.unwrap(version.wrapped, binding)
         except WrapError:
             raise KeyUnavailableException(f"{self.key.arn} is unavailable.") from None
+        return MessageCipher(material, self.key.key_id, material_id)
 
 
 def key_binding(key: KmsKey, material_id: str, root_version: int) -> bytes:

@@ -39,11 +39,10 @@ class KmsKey:
     next_rotation_at: float | None
     scheduled_rotation_at: float | None
     on_demand_rotations: int
+    arn: str = field(init=False)
 
-    @property
-    def arn(self) -> str:
-        """The key ARN."""
-        return key_arn(self.region, self.account, self.key_id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arn", key_arn(self.region, self.account, self.key_id))
 
     def metadata(self, current_material_id: str) -> dict[str, object]:
         """AWS's KeyMetadata."""

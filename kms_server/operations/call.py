@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kms_server.audit.lookup import Source
-from kms_server.audit.record import Event
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
@@ -37,7 +36,8 @@ class Operation:
     """All that is true of one operation; dispatch, limits, audit and documents derive from it.
 
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
-    members that the record keeps, `answers` the response members; both are allow-lists.
+    members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
+    `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -55,16 +55,13 @@ class Operation:
     shared_quota: bool = False
     read_only: bool | None = None
     service: str = "kms"
+    action: str = field(init=False)
+    records_as_read: bool = field(init=False)
 
-    @property
-    def action(self) -> str:
-        """The IAM action."""
-        return f"{self.service}:{self.name}"
-
-    @property
-    def records_as_read(self) -> bool:
-        """Whether the audit record says readOnly: it follows the plane unless declared."""
-        return self.plane is not Plane.WRITE if self.read_only is None else self.read_only
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "action", f"{self.service}:{self.name}")
+        read = self.plane is not Plane.WRITE if self.read_only is None else self.read_only
+        object.__setattr__(self, "records_as_read", read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,6 @@ class Call:
     additional: dict[str, Any] = field(default_factory=dict)
     logged_extra: dict[str, Any] = field(default_factory=dict)
     answered_extra: dict[str, Any] = field(default_factory=dict)
-    service_events: list[Event] = field(default_factory=list)
 
     @property
     def account(self) -> str:

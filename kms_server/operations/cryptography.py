@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 
 from kms_server import errors as e
-from kms_server.crypto import blob as sealing
 from kms_server.crypto.blob import CiphertextBlob
 from kms_server.crypto.encryption_context import canonical
 from kms_server.keyring.cache import WouldBlock
@@ -172,15 +171,13 @@ def _open(call: Call, usable: UsableKey, parsed: CiphertextBlob, context: str, a
     access.require_fit(call, usable)
     if call.get(algorithm, _SYMMETRIC) != _SYMMETRIC:
         raise e.InvalidCiphertextException
-    material = usable.material(parsed.material_id)
-    return sealing.open_(material, parsed, _context(call, context))
+    return usable.cipher(parsed.material_id).open(parsed, _context(call, context))
 
 
 def _seal(call: Call, usable: UsableKey, plaintext: bytes, context: Mapping[str, str]) -> bytes:
     current = usable.current
     call.additional["keyMaterialId"] = current.material_id
-    material = usable.material(current.material_id)
-    return sealing.seal(material, usable.key.key_id, current.material_id, plaintext, context)
+    return usable.cipher(current.material_id).seal(plaintext, context)
 
 
 def _context(call: Call, member: str) -> Mapping[str, str]:

@@ -19,11 +19,14 @@ def charge(call: Call, *keys: tuple[str, str]) -> None:
     if call.charged:
         return
     call.charged = True
-    quotas = [find(spec).quota for _, spec in keys] or [_own_quota(call)]
-    subjects = [quota_subject(call.account, call.region, quota) for quota in quotas]
-    subjects += [key_subject(key_id) for key_id, _ in keys]
+    subjects: tuple[str, ...] = ()
+    for key_id, spec in keys:
+        subjects += (quota_subject(call.account, call.region, find(spec).quota), key_subject(key_id))
     services = call.services
-    services.limiter.admit(services.keyring.limits(may_block=call.may_block), tuple(subjects))
+    services.limiter.admit(
+        services.keyring.limits(may_block=call.may_block),
+        subjects or (quota_subject(call.account, call.region, _own_quota(call)),),
+    )
 
 
 def _own_quota(call: Call) -> str:

@@ -89,10 +89,9 @@ def _parse_header(request: Request, authorization: str) -> Signed:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != _ALGORITHM:
         raise MissingAuthenticationTokenException
-    parts = {}
-    for item in rest.split(","):
-        name, _, value = item.strip().partition("=")
-        parts[name] = value
+    # The last part, the signature, is the one that differs from request to request.
+    repeated, _, last = rest.rpartition(",")
+    parts = _parts(repeated) | _parts.__wrapped__(last)
     timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
     if not (timestamp and all(map(parts.get, _HEADER_PARTS))):
         raise _incomplete(algorithm, parts, timestamp)
@@ -100,6 +99,12 @@ def _parse_header(request: Request, authorization: str) -> Signed:
         _credential(parts["Credential"]), parts["Signature"], _signed_headers(parts["SignedHeaders"]), timestamp,
         None, request.headers.get("x-amz-security-token"),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parts(text: str) -> dict[str, str]:
+    pairs = (item.strip().partition("=") for item in text.split(","))
+    return {name: value for name, _, value in pairs}
 
 
 def _incomplete(
