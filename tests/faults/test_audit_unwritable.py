@@ -1,15 +1,16 @@
-"""Without its record no call is answered; and an fsync comes before each answer."""
+"""Without its record no call is answered; and a sync comes before each answer."""
 
-import re
-import shutil
-import subprocess
+import json
+import resource
+import urllib.error
+import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from pysqlite3 import dbapi2
 
+from tests.faults.traced import SYNCS, traced
 from tests.functional.server_process import StartServer
 
 
@@ -32,11 +33,7 @@ def test_a_log_that_refuses(start_server: StartServer) -> None:
         lambda: kms.encrypt(KeyId="alias/none", Plaintext=b"x"),
     )
     for call in calls:
-        with pytest.raises(ClientError) as failed:
-            call()
-        assert failed.value.response["Error"]["Code"] == "KMSInternalException"
-        assert failed.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
-        assert "Plaintext" not in failed.value.response
+        fails(call)
     for vandal in vandals:
         vandal.execute("DROP TRIGGER refuse")
         vandal.commit()
@@ -45,30 +42,69 @@ def test_a_log_that_refuses(start_server: StartServer) -> None:
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_the_log_is_synced_before_each_answer(start_server: StartServer, tmp_path: Path) -> None:
+def test_a_log_whose_files_may_not_grow(start_server: StartServer) -> None:
+    server = start_server(workers=1)
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    (worker,) = server.worker_pids()
+    unlimited = resource.prlimit(worker, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    for _ in range(3):
+        fails(lambda: kms.encrypt(KeyId=key, Plaintext=b"x"))
+        fails(lambda: kms.decrypt(CiphertextBlob=blob))
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, unlimited)
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+
+
+def test_a_disk_that_hangs(start_server: StartServer) -> None:
+    server = start_server(workers=1)
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    with traced(server.worker_pids()[0]) as kernel:
+        kernel.hang_syncs = True
+        fails(lambda: kms.encrypt(KeyId=key, Plaintext=b"x"))
+        assert kernel.hanging.is_set()
+        fails(lambda: kms.decrypt(CiphertextBlob=blob))
+        assert "disk does not answer" in ready(server.url)
+        kernel.hang_syncs = False
+        server.wait_for(lambda: ready(server.url) == "")
+        assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+
+
+def test_the_log_is_synced_before_each_answer(start_server: StartServer) -> None:
     server = start_server(workers=1)
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.encrypt(KeyId=key, Plaintext=b"x")
-    trace = tmp_path / "trace"
-    (worker,) = server.worker_pids()
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg", "-o", str(trace), "-p", str(worker)],
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert tracer.stderr is not None
-    assert b"attached" in tracer.stderr.readline()
-    for _ in range(100):
-        kms.encrypt(KeyId=key, Plaintext=b"x")
-    tracer.terminate()
-    tracer.wait()
-    tracer.stderr.close()
+    with traced(server.worker_pids()[0]) as kernel:
+        for _ in range(100):
+            kms.encrypt(KeyId=key, Plaintext=b"x")
     synced, answers = 0, 0
-    for line in trace.read_text().splitlines():
-        if re.search(r"f(data)?sync\(.*audit/.*= 0|f(data)?sync resumed.*= 0", line):
+    for event in kernel.events:
+        if event.name in SYNCS and event.result == 0 and "/audit/" in event.file:
             synced += 1
-        elif "HTTP/1.1 200" in line:
+        elif event.result is None and event.file.startswith("socket:"):
             answers += 1
             assert synced >= answers
     assert answers == 100
+
+
+def fails(call: Callable[[], object]) -> None:
+    with pytest.raises(ClientError) as failed:
+        call()
+    answer = failed.value.response
+    assert answer["Error"]["Code"] == "KMSInternalException"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert set(answer) <= {"Error", "ResponseMetadata", "message"}
+
+
+def ready(url: str) -> str:
+    """What the server says is wrong with it."""
+    try:
+        with urllib.request.urlopen(f"{url}/_kms/ready") as answer:
+            return " ".join(json.load(answer)["problems"])
+    except urllib.error.HTTPError as error:
+        return " ".join(json.load(error)["problems"])
