@@ -3,6 +3,7 @@
 import hashlib
 
 _BLOCK = 64
+_DIGEST = 32
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -30,6 +31,8 @@ class Prf:
 
     def derive(self, label: bytes, context: bytes, length: int) -> bytes:
         """Derive `length` bytes: K(i) = HMAC([i] || label || 0x00 || context || [L]), 32-bit counter and L (bits)."""
-        fixed = label + b"\x00" + context + (length * 8).to_bytes(4, "big")
-        blocks = range(1, -(-length // 32) + 1)
-        return b"".join([self.digest(counter.to_bytes(4, "big") + fixed) for counter in blocks])[:length]
+        fixed = label + b"\0" + context + (length * 8).to_bytes(4)
+        derived = self.digest(b"\0\0\0\1" + fixed)
+        for counter in range(2, -(-length // _DIGEST) + 1):
+            derived += self.digest(counter.to_bytes(4) + fixed)
+        return derived[:length]

@@ -27,7 +27,7 @@ def create_alias(call: Call) -> Answer:
         raise e.AlreadyExistsException(f"An alias with the name {arn} already exists")
     _require_room(call, target.key_id)
     aliases.add(call.writing, Alias(call.account, call.region, name, target.key_id, call.time, call.time))
-    call.answered_extra["keyId"] = target.arn
+    call.answered_extra = {"keyId": target.arn}
     return None
 
 
@@ -49,7 +49,7 @@ def update_alias(call: Call) -> Answer:
     if target.key_id != alias.key_id:
         _require_room(call, target.key_id)
     aliases.point(call.writing, alias, target.key_id, call.time)
-    call.answered_extra["keyId"] = target.arn
+    call.answered_extra = {"keyId": target.arn}
     return None
 
 
@@ -62,7 +62,7 @@ def delete_alias(call: Call) -> Answer:
     usable = access.load(call, alias.key_id)
     if usable is not None:
         access.allow(call, usable.authority)
-        call.answered_extra["keyId"] = usable.key.arn
+        call.answered_extra = {"keyId": usable.key.arn}
     aliases.remove(call.writing, alias)
     return None
 

@@ -79,7 +79,11 @@ class Services:
 
 @dataclass(slots=True)
 class Call:
-    """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for."""
+    """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
+
+    The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
+    as additionalEventData.
+    """
 
     operation: Operation
     services: Services
@@ -91,13 +95,13 @@ class Call:
     time: float
     may_block: bool
     document: Mapping[str, Any]
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     tx: Transaction | None = None
     charged: bool = False
-    resources: list[tuple[str, str]] = field(default_factory=list)
-    additional: dict[str, Any] = field(default_factory=dict)
-    logged_extra: dict[str, Any] = field(default_factory=dict)
-    answered_extra: dict[str, Any] = field(default_factory=dict)
+    resources: tuple[tuple[str, str], ...] = ()
+    additional: Mapping[str, Any] | None = None
+    logged_extra: Mapping[str, Any] | None = None
+    answered_extra: Mapping[str, Any] | None = None
 
     @property
     def account(self) -> str:
@@ -123,4 +127,4 @@ class Call:
     def touches(self, kind: str, arn: str) -> None:
         """Name a resource in the audit record."""
         if (kind, arn) not in self.resources:
-            self.resources.append((kind, arn))
+            self.resources += ((kind, arn),)

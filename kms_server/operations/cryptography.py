@@ -25,7 +25,7 @@ _UNKNOWN_KEY = (
 
 def encrypt(call: Call) -> Answer:
     """Encrypt up to 4,096 bytes under the current version of a key (AWS Encrypt)."""
-    call.logged_extra["encryptionAlgorithm"] = call.get("EncryptionAlgorithm", _SYMMETRIC)
+    call.logged_extra = {"encryptionAlgorithm": call.get("EncryptionAlgorithm", _SYMMETRIC)}
     usable = access.use_key(call, call.parameters["KeyId"])
     _require_symmetric(usable, call.get("EncryptionAlgorithm", _SYMMETRIC))
     context = _context(call, "EncryptionContext")
@@ -36,7 +36,7 @@ def encrypt(call: Call) -> Answer:
 
 def decrypt(call: Call) -> Answer:
     """Decrypt a ciphertext under whatever version of its key it names (AWS Decrypt)."""
-    call.logged_extra["encryptionAlgorithm"] = call.get("EncryptionAlgorithm", _SYMMETRIC)
+    call.logged_extra = {"encryptionAlgorithm": call.get("EncryptionAlgorithm", _SYMMETRIC)}
     _refuse_recipient(call)
     if _permission_only(call):
         access.use_key(call, _named(call, "KeyId"))
@@ -44,7 +44,7 @@ def decrypt(call: Call) -> Answer:
     usable, parsed = _ciphertext_key(call, "KeyId", action=None)
     limits.charge(call, (usable.key.key_id, usable.key.spec))
     plaintext = _open(call, usable, parsed, "EncryptionContext", "EncryptionAlgorithm")
-    call.additional["keyMaterialId"] = parsed.material_id
+    call.additional = {"keyMaterialId": parsed.material_id}
     _stop_dry_run(call)
     return {
         "KeyId": usable.key.arn,
@@ -56,9 +56,10 @@ def decrypt(call: Call) -> Answer:
 
 def re_encrypt(call: Call) -> Answer:
     """Decrypt under one key and encrypt under another without showing the plaintext (AWS ReEncrypt)."""
-    for side in ("source", "destination"):
-        name = f"{side.capitalize()}EncryptionAlgorithm"
-        call.logged_extra[f"{side}EncryptionAlgorithm"] = call.get(name, _SYMMETRIC)
+    call.logged_extra = {
+        "sourceEncryptionAlgorithm": call.get("SourceEncryptionAlgorithm", _SYMMETRIC),
+        "destinationEncryptionAlgorithm": call.get("DestinationEncryptionAlgorithm", _SYMMETRIC),
+    }
     permission_only = _permission_only(call)
     if permission_only:
         source = access.authorized_key(call, _named(call, "SourceKeyId"), action="kms:ReEncryptFrom")
@@ -74,9 +75,10 @@ def re_encrypt(call: Call) -> Answer:
         raise e.DryRunOperationException
     plaintext = _open(call, source, parsed, "SourceEncryptionContext", "SourceEncryptionAlgorithm")
     sealed = _seal(call, target, plaintext, _context(call, "DestinationEncryptionContext"))
-    call.additional.clear()
-    call.additional["sourceKeyMaterialId"] = parsed.material_id
-    call.additional["destinationKeyMaterialId"] = target.current.material_id
+    call.additional = {
+        "sourceKeyMaterialId": parsed.material_id,
+        "destinationKeyMaterialId": target.current.material_id,
+    }
     _stop_dry_run(call)
     return {
         "CiphertextBlob": sealed,
@@ -176,7 +178,7 @@ def _open(call: Call, usable: UsableKey, parsed: CiphertextBlob, context: str, a
 
 def _seal(call: Call, usable: UsableKey, plaintext: bytes, context: Mapping[str, str]) -> bytes:
     current = usable.current
-    call.additional["keyMaterialId"] = current.material_id
+    call.additional = {"keyMaterialId": current.material_id}
     return usable.cipher(current.material_id).seal(plaintext, context)
 
 

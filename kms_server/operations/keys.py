@@ -113,7 +113,7 @@ def cancel_key_deletion(call: Call) -> Answer:
 def _set_state(call: Call, state: KeyState) -> Answer:
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
     keys.change(call.writing, key.key_id, state=state)
-    call.answered_extra["keyId"] = key.arn
+    call.answered_extra = {"keyId": key.arn}
     return None
 
 

@@ -19,7 +19,7 @@ def enable_key_rotation(call: Call) -> Answer:
     key = _rotatable(call)
     period = call.get("RotationPeriodInDays", key.rotation_period_days or _DEFAULT_PERIOD)
     _set_period(call, key, period)
-    call.answered_extra["keyId"] = key.arn
+    call.answered_extra = {"keyId": key.arn}
     return None
 
 
@@ -57,7 +57,7 @@ def rotate_key_on_demand(call: Call) -> Answer:
         )
     kind = rotation.RotationType.ON_DEMAND
     lifecycle.rotate(call.writing, key, call.services.root_key, call.time, kind)
-    call.answered_extra["keyId"] = key.arn
+    call.answered_extra = {"keyId": key.arn}
     return {"KeyId": key.arn}
 
 

@@ -17,7 +17,7 @@ def tag_resource(call: Call) -> Answer:
     wanted = rules.checked(call.parameters["Tags"])
     rules.require_room(tags.of_key(call.connection, key.key_id) | wanted)
     tags.put(call.writing, key.key_id, wanted)
-    call.answered_extra["keyId"] = key.arn
+    call.answered_extra = {"keyId": key.arn}
     return None
 
 
@@ -27,7 +27,7 @@ def untag_resource(call: Call) -> Answer:
     names = call.parameters["TagKeys"]
     rules.checked_names(names)
     tags.remove(call.writing, key.key_id, names)
-    call.answered_extra["keyId"] = key.arn
+    call.answered_extra = {"keyId": key.arn}
     return None
 
 

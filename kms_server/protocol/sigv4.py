@@ -5,9 +5,7 @@ Error texts are AWS's; facts of the order: form, scope, clock, signature.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import gmtime, strftime
@@ -26,7 +24,8 @@ from kms_server.protocol.message import Request
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _TERMINATOR = "aws4_request"
-_REMEMBERED = 4_096
+# Characters of an Authorization header that are remembered: strangers choose what is in it.
+_MOST_REMEMBERED = 1_024
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
     "Key and signing method. Consult the service documentation for details."
@@ -44,24 +43,31 @@ class Credential(NamedTuple):
     service: str
     terminator: str = _TERMINATOR
 
+    @property
+    def scope(self) -> str:
+        """What the signature is good for."""
+        return f"{self.date}/{self.region}/{self.service}/{self.terminator}"
 
-class SignedHeaders(NamedTuple):
-    """The names of the signed headers, as they stand in the request and one by one."""
 
-    text: str
+class Claim(NamedTuple):
+    """Who signed which headers, in which scope: what a client repeats in all its requests of a day.
+
+    `signed_headers` is the list as it stands in the request, `names` the same one by one.
+    """
+
+    credential: Credential
+    signed_headers: str
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Signed:
+class Signed(NamedTuple):
     """The parts of a signed request; `presigned_expires` is in seconds and None for header signatures."""
 
-    credential: Credential
-    signature: str = field(repr=False)
-    signed_headers: SignedHeaders
+    claim: Claim
+    signature: str
     timestamp: str
     presigned_expires: int | None
-    session_token: str | None = field(repr=False)
+    session_token: str | None
 
 
 def parse(request: Request) -> Signed:
@@ -89,27 +95,38 @@ def _parse_header(request: Request, authorization: str) -> Signed:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != _ALGORITHM:
         raise MissingAuthenticationTokenException
-    # The last part, the signature, is the one that differs from request to request.
+    # Every client sends the signature, which differs from request to request, behind what it repeats.
     repeated, _, last = rest.rpartition(",")
-    parts = _parts(repeated) | _parts.__wrapped__(last)
+    name, _, signature = last.strip().partition("=")
     timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
-    if not (timestamp and all(map(parts.get, _HEADER_PARTS))):
-        raise _incomplete(algorithm, parts, timestamp)
-    return Signed(
-        _credential(parts["Credential"]), parts["Signature"], _signed_headers(parts["SignedHeaders"]), timestamp,
-        None, request.headers.get("x-amz-security-token"),
-    )  # fmt: skip
+    if name != "Signature" or not signature or not timestamp:
+        raise _incomplete(algorithm, rest, timestamp)
+    claim = _known_claim(repeated) if len(repeated) <= _MOST_REMEMBERED else _claim(repeated)
+    if claim is None:
+        raise _incomplete(algorithm, rest, timestamp)
+    return Signed(claim, signature, timestamp, None, request.headers.get("x-amz-security-token"))
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def _parts(text: str) -> dict[str, str]:
     pairs = (item.strip().partition("=") for item in text.split(","))
     return {name: value for name, _, value in pairs}
 
 
-def _incomplete(
-    algorithm: str, parts: Mapping[str, str], timestamp: str | None
-) -> IncompleteSignatureException:
+def _claim(text: str) -> Claim | None:
+    parts = _parts(text)
+    credential, signed_headers = parts.get("Credential"), parts.get("SignedHeaders")
+    return _claimed(credential, signed_headers) if credential and signed_headers else None
+
+
+_known_claim = lru_cache(maxsize=4_096)(_claim)
+
+
+def _claimed(credential: str, signed_headers: str) -> Claim:
+    return Claim(_credential(credential), signed_headers, tuple(signed_headers.split(";")))
+
+
+def _incomplete(algorithm: str, rest: str, timestamp: str | None) -> IncompleteSignatureException:
+    parts = _parts(rest)
     missing = [
         f"Authorization header requires '{name}' parameter." for name in _HEADER_PARTS if not parts.get(name)
     ]
@@ -138,14 +155,11 @@ def _parse_query(request: Request) -> Signed:
     ):
         raise IncompleteSignatureException("Re-examine the query-string parameters.")
     return Signed(
-        _credential(values["X-Amz-Credential"]), values["X-Amz-Signature"],
-        _signed_headers(values["X-Amz-SignedHeaders"]), values["X-Amz-Date"], int(expires[:7]),
-        values.get("X-Amz-Security-Token"),
+        _claimed(values["X-Amz-Credential"], values["X-Amz-SignedHeaders"]), values["X-Amz-Signature"],
+        values["X-Amz-Date"], int(expires[:7]), values.get("X-Amz-Security-Token"),
     )  # fmt: skip
 
 
-# What clients repeat in all their requests of a day is taken apart once.
-@lru_cache(maxsize=_REMEMBERED)
 def _credential(text: str) -> Credential:
     parts = text.split("/")
     if len(parts) != 5:
@@ -155,12 +169,7 @@ def _credential(text: str) -> Credential:
     return Credential(*parts)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _signed_headers(text: str) -> SignedHeaders:
-    return SignedHeaders(text, tuple(text.split(";")))
-
-
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=4_096)
 def check_scope(credential: Credential, service: str) -> None:
     """Check the scope of a signature.
 
@@ -188,15 +197,11 @@ def signing_key(secret: str, date: str, region: str, service: str) -> Prf:
 
 def signature(request: Request, signed: Signed, key: Prf) -> str:
     """SigV4 tasks 1, 2 and 4: the signature that `request` must have."""
-    credential = signed.credential
-    presigned = signed.presigned_expires is not None
-    body_hash = payload_hash(b"" if presigned else request.body)
-    canonical = canonical_request(request, signed.signed_headers.text, signed.signed_headers.names, body_hash)
-    text = (
-        f"{_ALGORITHM}\n{signed.timestamp}\n"
-        f"{credential.date}/{credential.region}/{credential.service}/{_TERMINATOR}\n"
-        f"{hashlib.sha256(canonical.encode()).hexdigest()}"
-    )
+    credential, names_text, names = signed.claim
+    body = request.body if signed.presigned_expires is None else b""
+    canonical = canonical_request(request, names_text, names, payload_hash(body))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"{_ALGORITHM}\n{signed.timestamp}\n{credential.scope}\n{digest}"
     return key.digest(text.encode()).hex()
 
 
@@ -209,7 +214,7 @@ def verify(
         InvalidSignatureException: outside the clock window, headers unsigned, body or signature different.
     """
     _check_clock(signed, now, window, presigned_lifetime)
-    _check_signed_headers(request, signed.signed_headers.names)
+    _check_signed_headers(request, signed.claim.names)
     declared = request.headers.get("x-amz-content-sha256")
     if declared is not None and declared != payload_hash(request.body):
         raise InvalidSignatureException(_MISMATCH)
@@ -225,12 +230,12 @@ def _check_signed_headers(request: Request, names: tuple[str, ...]) -> None:
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
     for name in request.headers:
-        if name.startswith("x-amz-") and name not in names:
+        if name[:6] == "x-amz-" and name not in names:
             raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
 def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:
-    stamp, day = signed.timestamp, signed.credential.date
+    stamp, day = signed.timestamp, signed.claim.credential.date
     signed_at = _epoch(stamp)
     if day != stamp[:8]:
         raise InvalidSignatureException(

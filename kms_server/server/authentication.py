@@ -50,7 +50,7 @@ class Authenticator:
         if self._dev:
             self._refuse_web_pages(request)
         signed = sigv4.parse(request)
-        credential = signed.credential
+        credential = signed.claim.credential
         sigv4.check_scope(credential, operation.service)
         identity = self._keyring.identity(credential.access_key_id, may_block=may_block)
         if identity is None and self._dev:

@@ -19,9 +19,9 @@ def event_of(call: Call, answer: Answer, error: ServiceError | None) -> Event:
         account=call.account, region=call.region, identity=principal.identity, username=principal.name,
         access_key_id=principal.access_key_id, source_ip=request.source_ip,
         user_agent=request.headers.get("user-agent"), request_parameters=_parameters(call),
-        response_elements=None if error else _elements(call, answer), additional=call.additional or None,
+        response_elements=None if error else _elements(call, answer), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
-        resources=tuple(call.resources), error_code=error.code if error else None,
+        resources=call.resources, error_code=error.code if error else None,
         error_message=error.message if error else None, tls=_tls(call), event_type="AwsApiCall",
     )  # fmt: skip
 
@@ -30,14 +30,16 @@ def _parameters(call: Call) -> dict[str, Any] | None:
     """The logged request members; a call refused before its schema was loaded has none to show."""
     sent = call.parameters
     logged = {_lower(name): _plain(name, sent[name]) for name in call.operation.logged if name in sent}
-    logged.update(call.logged_extra)
+    if call.logged_extra:
+        logged.update(call.logged_extra)
     return logged or None
 
 
 def _elements(call: Call, answer: Answer) -> dict[str, Any] | None:
     told = answer or {}
     elements = {_lower(name): _plain(name, told[name]) for name in call.operation.answers if name in told}
-    elements.update(call.answered_extra)
+    if call.answered_extra:
+        elements.update(call.answered_extra)
     return elements or None
 
 

@@ -23,7 +23,7 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read
 
 def verify(request: Request, now: float, secret: str = SECRET) -> None:
     signed = sigv4.parse(request)
-    credential = signed.credential
+    credential = signed.claim.credential
     key = sigv4.signing_key(secret, credential.date, credential.region, credential.service)
     sigv4.verify(request, signed, key, now=now, window=300, presigned_lifetime=300)
 
