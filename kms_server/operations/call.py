@@ -81,6 +81,8 @@ class Services:
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
+    When it has run it has an `answer` or a `fault`.
+
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData.
     """
@@ -98,6 +100,8 @@ class Call:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tx: Transaction | None = None
     charged: bool = False
+    answer: Answer = None
+    fault: ServiceError | None = None
     resources: tuple[tuple[str, str], ...] = ()
     additional: Mapping[str, Any] | None = None
     logged_extra: Mapping[str, Any] | None = None

@@ -4,6 +4,7 @@ import uuid
 from typing import Protocol
 
 from kms_server.errors import ServiceError
+from kms_server.operations.call import Call
 from kms_server.protocol import faults
 from kms_server.protocol.message import Request, Response
 from kms_server.server.pipeline import Outcome
@@ -21,6 +22,18 @@ class Answerer(Protocol):
         Raises:
             WouldBlock: the call would wait and `may_block` is false; nothing was done.
         """
+        ...
+
+    def admit(self, request: Request, *, may_block: bool) -> Call | Outcome:
+        """The first stage of `handle`: the call, whose caller is known, or the answer when it ends there."""
+        ...
+
+    def run(self, call: Call) -> None:
+        """The second stage."""
+        ...
+
+    def record(self, call: Call) -> Outcome:
+        """The last stage."""
         ...
 
 

@@ -7,13 +7,15 @@ requests, and none before its audit record is on disk. A call goes on when its c
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from kms_server.audit.group_commit import Ticket
 from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
+from kms_server.operations.call import Call
 from kms_server.protocol.message import Response, TlsDetails
 from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, failure
@@ -24,13 +26,16 @@ from kms_server.server.pipeline import Outcome
 _LOG = logging.getLogger(__name__)
 # How long a refused client may go on sending what is thrown away, so that it gets to read the refusal.
 _LINGER_SECONDS = 2.0
+Subject = TypeVar("Subject")
+Result = TypeVar("Result")
 
 
 class Connection(asyncio.Protocol):
     """One client connection.
 
-    `_current` is the request under way, and `_outcome` its answer while that waits for its record. `_since` is when
-    what is waited for now began. `_ending` means that the last answer has been written.
+    `_current` is the request under way, `_admitted` what has become of it between two stages, and
+    `_outcome` its answer while that waits for its record. `_since` is when what is waited for now began. `_ending`
+    means that the last answer has been written.
     """
 
     def __init__(self, door: Door) -> None:
@@ -38,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._limits = door.limits
         self._loop = asyncio.get_running_loop()
         self._current: Incoming | None = None
+        self._admitted: Call | Outcome | None = None
         self._outcome: Outcome | None = None
         self._half_closed = False
         self._write_paused = False
@@ -66,7 +72,7 @@ class Connection(asyncio.Protocol):
         """Bytes arrived."""
         if not self._ending:
             self._reader.receive(data)
-            self._advance()
+            self._door.soon(self)
 
     def eof_received(self) -> bool:
         """The client sends no more; keep the connection while answers are due. TLS has no half-closed state."""
@@ -76,12 +82,12 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read: read nothing from it either."""
         self._write_paused = True
-        self._advance()
+        self.advance()
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self._write_paused = False
-        self._advance()
+        self.advance()
 
     def check_time(self, now: float) -> None:
         """End what takes too long: a record that does not reach the disk, a call, a client."""
@@ -89,7 +95,7 @@ class Connection(asyncio.Protocol):
         if self._outcome is not None:
             if waited > self._limits.audit_deadline:
                 self._answer(self._outcome.unaudited())
-                self._advance()
+                self.advance()
         elif self._current is not None:
             if waited > self._limits.request_timeout:
                 self._fail("a call took longer than its time limit")
@@ -101,7 +107,7 @@ class Connection(asyncio.Protocol):
             allowed = self._limits.request_timeout if self._reader.in_body else self._limits.header_timeout
             if now - max(self._since, self._reader.began) > allowed:
                 self._reader.refusal = 408
-                self._advance()
+                self.advance()
         elif waited > self._limits.idle_timeout:
             self._end()
 
@@ -113,14 +119,11 @@ class Connection(asyncio.Protocol):
     def _answers_due(self) -> bool:
         return self._current is not None or self._reader.waiting
 
-    def _advance(self) -> None:
-        """Begin the next request if none is under way; after the last comes what else is due."""
-        while self._current is None and not self._ending and not self._write_paused:
-            incoming = self._reader.take()
-            if incoming is None:
-                self._catch_up()
-                break
-            self._begin(incoming)
+    def advance(self) -> None:
+        """Answer the requests that wait, one after the other; after the last comes what else is due."""
+        while self.admit():
+            self.run()
+            self.record()
         reading = self._ending or not (self._reader.full or self._write_paused)
         if reading != self._reading and not self._half_closed:
             self._reading = reading
@@ -139,21 +142,49 @@ class Connection(asyncio.Protocol):
             self._reader.awaits_continue = False
             self._transport.write(CONTINUE)
 
-    def _begin(self, incoming: Incoming) -> None:
+    def admit(self) -> bool:
+        """Begin the next request unless one is under way; whether one was begun."""
+        if self._current is not None or self._ending or self._write_paused:
+            return False
+        incoming = self._reader.take()
+        if incoming is None:
+            self._catch_up()
+            return False
         self._current = incoming
         self._since = time.monotonic()
         door, request = self._door, incoming.request
         if request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
-            return
+        else:
+            self._admitted = self._stage(door.admit_inline, request)
+        return True
+
+    def run(self) -> None:
+        """Run the call that was admitted."""
+        if isinstance(self._admitted, Call):
+            self._stage(self._door.pipeline.run, self._admitted)
+
+    def record(self) -> None:
+        """Record the call that has run, or answer what was no call."""
+        admitted, self._admitted = self._admitted, None
+        outcome = (
+            self._stage(self._door.pipeline.record, admitted) if isinstance(admitted, Call) else admitted
+        )
+        if outcome is not None:
+            self._take(outcome)
+
+    def _stage(self, work: Callable[[Subject], Result], subject: Subject) -> Result | None:
+        """Take the request under way through a stage here, or through all of them in a thread when it would wait."""
         try:
-            outcome = door.pipeline.handle(request, may_block=False)
+            return work(subject)
         except WouldBlock:
-            self._in_thread(door.threads, partial(door.pipeline.handle, request, may_block=True))
+            assert self._current is not None  # noqa: S101 - it stays while the request is in a stage
+            handle = partial(self._door.pipeline.handle, self._current.request, may_block=True)
+            self._in_thread(self._door.threads, handle)
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             self._fail(f"a request failed: {type(error).__name__}")
-        else:
-            self._take(outcome)
+        self._admitted = None
+        return None
 
     def _in_thread(self, threads: ThreadPoolExecutor, work: "partial[Outcome]") -> None:
         future = self._loop.run_in_executor(threads, work)
@@ -168,7 +199,7 @@ class Connection(asyncio.Protocol):
             return
         self._since = time.monotonic()  # the record's deadline begins when the record was handed over
         self._take(future.result())
-        self._advance()
+        self.advance()
 
     def _take(self, outcome: Outcome) -> None:
         """Answer when the record of the call is on disk."""
@@ -186,7 +217,7 @@ class Connection(asyncio.Protocol):
         outcome = self._outcome
         if outcome is not None and outcome.ticket is ticket:
             self._settle(outcome, ticket)
-            self._advance()
+            self.advance()
 
     def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
         self._answer(outcome.unaudited() if ticket.failed else outcome.response)

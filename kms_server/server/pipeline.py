@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kms_server.audit import event_id, record
+from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, Ticket
+from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.keyring.cache import WouldBlock
 from kms_server.operations import limits, registry
-from kms_server.operations.call import Answer, Call, Operation, Plane, Services
+from kms_server.operations.call import Answer, Call, Plane, Services
 from kms_server.protocol import faults, front_door, json_reader
 from kms_server.protocol.message import Request, Response
 from kms_server.schemas.base import load
-from kms_server.server.authentication import Authenticator, Caller
+from kms_server.server.authentication import Authenticator
 from kms_server.server.recording import event_of
 from kms_server.storage import events
 
@@ -35,7 +36,11 @@ class Outcome(NamedTuple):
 
 
 class Pipeline:
-    """Authenticates, authorizes, performs and records calls."""
+    """Authenticates, authorizes, performs and records calls.
+
+    `handle` is `admit`, `run` and `record`; a door that has many requests at a time takes them through one after the
+    other.
+    """
 
     def __init__(self, services: Services, authenticator: Authenticator, commit: GroupCommit) -> None:
         self._services = services
@@ -47,6 +52,18 @@ class Pipeline:
 
         Raises:
             WouldBlock: the call needs the database and `may_block` is false; nothing was done.
+        """
+        admitted = self.admit(request, may_block=may_block)
+        if isinstance(admitted, Outcome):
+            return admitted
+        self.run(admitted)
+        return self.record(admitted)
+
+    def admit(self, request: Request, *, may_block: bool) -> Call | Outcome:
+        """Find out what is asked for and by whom; a request that fails here is no call and leaves no record.
+
+        Raises:
+            WouldBlock: as `handle`.
         """
         request_id = event_id.new_request_id()
         refused = front_door.check(request, request_id)
@@ -62,38 +79,36 @@ class Pipeline:
             return _unrecorded(faults.fault(error, request_id), request_id)
         except SQLAlchemyError as error:
             return _unrecorded(faults.fault(_unexpected(error), request_id), request_id)
-        call = self._call(operation, caller, request, request_id, may_block=may_block)
-        call.document = document
-        return self._perform(call)
-
-    def _call(
-        self, operation: Operation, caller: Caller, request: Request, request_id: str, *, may_block: bool
-    ) -> Call:
         now = self._services.clock.now()
         return Call(
             operation=operation, services=self._services, principal=caller.principal, region=caller.region,
             request=request, request_id=request_id, event_id=event_id.new(now), time=now, may_block=may_block,
-            document={},
+            document=document,
         )  # fmt: skip
 
-    def _perform(self, call: Call) -> Outcome:
-        """Run the operation; whatever happens is recorded."""
+    def run(self, call: Call) -> None:
+        """Run the operation; `call` has its answer or its fault afterwards.
+
+        Raises:
+            WouldBlock: as `handle`.
+        """
         try:
             if call.operation.plane is Plane.WRITE:
-                answer = self._write(call)
-                return Outcome(
-                    faults.answer(answer, call.request_id), None, lambda: _internal(call.request_id)
-                )
-            answer = self._run(call)
-            response = faults.answer(answer, call.request_id)
-            row = record.to_row(event_of(call, answer, None))
+                self._write(call)
+            else:
+                call.answer = self._run(call)
         except WouldBlock:
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
-            fault = error if isinstance(error, ServiceError) else _unexpected(error)
-            response = faults.fault(fault, call.request_id)
-            row = record.to_row(event_of(call, None, fault))
-        return Outcome(response, self._commit.submit(row), lambda: _internal(call.request_id))
+            call.fault = error if isinstance(error, ServiceError) else _unexpected(error)
+
+    def record(self, call: Call) -> Outcome:
+        """Hand the record over, whatever happened; a mutation has committed its own."""
+        response = _response(call)
+        ticket = None
+        if call.fault is not None or call.operation.plane is not Plane.WRITE:
+            ticket = self._commit.submit(to_row(event_of(call)))
+        return Outcome(response, ticket, lambda: _internal(call.request_id))
 
     def _run(self, call: Call) -> Answer:
         if call.operation.plane is not Plane.DATA and not call.may_block:
@@ -107,7 +122,7 @@ class Pipeline:
             limits.charge(call)  # a refused call counts too
             raise
 
-    def _write(self, call: Call) -> Answer:
+    def _write(self, call: Call) -> None:
         """One transaction for the mutation, its service events and its record."""
         if not call.may_block:
             raise WouldBlock
@@ -115,9 +130,14 @@ class Pipeline:
         call.parameters = load(call.operation.request, call.document)
         with self._services.database.write() as tx:
             call.tx = tx
-            answer = call.operation.handler(call)
-            events.add(tx, record.to_row(event_of(call, answer, None))._asdict())
-        return answer
+            call.answer = call.operation.handler(call)
+            events.add(tx, to_row(event_of(call))._asdict())
+
+
+def _response(call: Call) -> Response:
+    if call.fault is not None:
+        return faults.fault(call.fault, call.request_id)
+    return faults.answer(call.answer, call.request_id)
 
 
 def _unrecorded(response: Response, request_id: str) -> Outcome:

@@ -5,24 +5,23 @@ from functools import cache
 from typing import Any
 
 from kms_server.audit.record import Event
-from kms_server.errors import ServiceError
-from kms_server.operations.call import Answer, Call
+from kms_server.operations.call import Call
 
 _DATES = frozenset({"CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime"})
 
 
-def event_of(call: Call, answer: Answer, error: ServiceError | None) -> Event:
+def event_of(call: Call) -> Event:
     """The CloudTrail event of a call: request members and response members that the operation lists, no others."""
-    principal, request, operation = call.principal, call.request, call.operation
+    principal, request, operation, fault = call.principal, call.request, call.operation, call.fault
     return Event(
         event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
         account=call.account, region=call.region, identity=principal.identity, username=principal.name,
         access_key_id=principal.access_key_id, source_ip=request.source_ip,
         user_agent=request.headers.get("user-agent"), request_parameters=_parameters(call),
-        response_elements=None if error else _elements(call, answer), additional=call.additional,
+        response_elements=None if fault else _elements(call), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
-        resources=call.resources, error_code=error.code if error else None,
-        error_message=error.message if error else None, tls=_tls(call), event_type="AwsApiCall",
+        resources=call.resources, error_code=fault.code if fault else None,
+        error_message=fault.message if fault else None, tls=_tls(call), event_type="AwsApiCall",
     )  # fmt: skip
 
 
@@ -35,8 +34,8 @@ def _parameters(call: Call) -> dict[str, Any] | None:
     return logged or None
 
 
-def _elements(call: Call, answer: Answer) -> dict[str, Any] | None:
-    told = answer or {}
+def _elements(call: Call) -> dict[str, Any] | None:
+    told = call.answer or {}
     elements = {_lower(name): _plain(name, told[name]) for name in call.operation.answers if name in told}
     if call.answered_extra:
         elements.update(call.answered_extra)
