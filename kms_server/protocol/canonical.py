@@ -1,7 +1,7 @@
 """SigV4 task 1: the canonical request, for every service but S3 (AWS "Signature Version 4")."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from posixpath import normpath
 from urllib.parse import quote, unquote_to_bytes
 
@@ -37,13 +37,16 @@ def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
 
 
-def canonical_headers(request: Request, names: Iterable[str]) -> str:
+def canonical_headers(request: Request, names: Sequence[str]) -> str:
     """`name:value` lines; outer blanks trimmed, inner runs of blanks made one."""
     headers = request.headers
+    lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
+    if len(lines.split()) == len(names):
+        return lines  # without a blank in it there is nothing to trim
     return "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
 
 
-def canonical_request(request: Request, signed_headers: str, names: Iterable[str], payload_hash: str) -> str:
+def canonical_request(request: Request, signed_headers: str, names: Sequence[str], payload_hash: str) -> str:
     """The text whose hash is signed; `signed_headers` lists the `names`, joined by semicolons."""
     path, _, query = request.target.partition("?")
     return (
