@@ -3,7 +3,6 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kms_server.config import Limits
@@ -24,8 +23,7 @@ class Door:
     """
 
     def __init__(self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits) -> None:
-        self.pipeline = pipeline
-        self.admit_inline = partial(pipeline.admit, may_block=False)
+        self.stages = pipeline.stages
         self.bridge = bridge
         self.limits = limits
         self.writer = HttpWriter()
@@ -50,11 +48,11 @@ class Door:
         """
         turn, self._turn = self._turn, []
         for connection in turn:
-            connection.admit()
+            connection.begin()
+        for stage in self.stages:
+            for connection in turn:
+                connection.go(stage)
         for connection in turn:
-            connection.run()
-        for connection in turn:
-            connection.record()
             connection.advance()
 
     def sweep(self) -> None:

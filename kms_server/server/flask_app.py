@@ -12,6 +12,7 @@ from kms_server.operations.openapi import openapi_text
 from kms_server.protocol import message
 from kms_server.server.door_types import OWN_PATHS, Answerer, failure
 from kms_server.server.health import Health
+from kms_server.server.pipeline import handle
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def create_app(pipeline: Answerer, health: Health, limits: Limits) -> Flask:
 
 
 def _answer(pipeline: Answerer, limits: Limits) -> Response:
-    outcome = pipeline.handle(_read(), may_block=True)
+    outcome = handle(pipeline.stages, _read())
     if outcome.ticket is not None:
         try:
             wait(outcome.ticket, limits.audit_deadline)

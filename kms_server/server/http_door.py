@@ -7,33 +7,29 @@ requests, and none before its audit record is on disk. A call goes on when its c
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
 from kms_server.audit.group_commit import Ticket
 from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
-from kms_server.operations.call import Call
 from kms_server.protocol.message import Response, TlsDetails
 from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, failure
 from kms_server.server.http_reader import HttpReader, Incoming
 from kms_server.server.http_writer import CONTINUE, refusal
-from kms_server.server.pipeline import Outcome
+from kms_server.server.pipeline import Arrival, Outcome, Stage, handle
 
 _LOG = logging.getLogger(__name__)
 # How long a refused client may go on sending what is thrown away, so that it gets to read the refusal.
 _LINGER_SECONDS = 2.0
-Subject = TypeVar("Subject")
-Result = TypeVar("Result")
 
 
 class Connection(asyncio.Protocol):
     """One client connection.
 
-    `_current` is the request under way, `_admitted` what has become of it between two stages, and
+    `_current` is the request under way, `_work` what has become of it between two stages, and
     `_outcome` its answer while that waits for its record. `_since` is when what is waited for now began. `_ending`
     means that the last answer has been written.
     """
@@ -43,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._limits = door.limits
         self._loop = asyncio.get_running_loop()
         self._current: Incoming | None = None
-        self._admitted: Call | Outcome | None = None
+        self._work: object = None
         self._outcome: Outcome | None = None
         self._half_closed = False
         self._write_paused = False
@@ -121,9 +117,9 @@ class Connection(asyncio.Protocol):
 
     def advance(self) -> None:
         """Answer the requests that wait, one after the other; after the last comes what else is due."""
-        while self.admit():
-            self.run()
-            self.record()
+        while self.begin():
+            for stage in self._door.stages:
+                self.go(stage)
         reading = self._ending or not (self._reader.full or self._write_paused)
         if reading != self._reading and not self._half_closed:
             self._reading = reading
@@ -142,8 +138,8 @@ class Connection(asyncio.Protocol):
             self._reader.awaits_continue = False
             self._transport.write(CONTINUE)
 
-    def admit(self) -> bool:
-        """Begin the next request unless one is under way; whether one was begun."""
+    def begin(self) -> bool:
+        """Take the next request unless one is under way; whether one was taken."""
         if self._current is not None or self._ending or self._write_paused:
             return False
         incoming = self._reader.take()
@@ -156,35 +152,27 @@ class Connection(asyncio.Protocol):
         if request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
         else:
-            self._admitted = self._stage(door.admit_inline, request)
+            self._work = Arrival(request, may_block=False)
         return True
 
-    def run(self) -> None:
-        """Run the call that was admitted."""
-        if isinstance(self._admitted, Call):
-            self._stage(self._door.pipeline.run, self._admitted)
-
-    def record(self) -> None:
-        """Record the call that has run, or answer what was no call."""
-        admitted, self._admitted = self._admitted, None
-        outcome = (
-            self._stage(self._door.pipeline.record, admitted) if isinstance(admitted, Call) else admitted
-        )
-        if outcome is not None:
-            self._take(outcome)
-
-    def _stage(self, work: Callable[[Subject], Result], subject: Subject) -> Result | None:
-        """Take the request under way through a stage here, or through all of them in a thread when it would wait."""
+    def go(self, stage: Stage) -> None:
+        """Take the request under way through a stage, or through all of them in a thread when it would wait."""
+        work = self._work
+        if work is None:
+            return
+        self._work = None
         try:
-            return work(subject)
+            done = stage(work)
         except WouldBlock:
-            assert self._current is not None  # noqa: S101 - it stays while the request is in a stage
-            handle = partial(self._door.pipeline.handle, self._current.request, may_block=True)
-            self._in_thread(self._door.threads, handle)
+            assert self._current is not None  # noqa: S101 - there is work only on a request under way
+            self._in_thread(self._door.threads, partial(handle, self._door.stages, self._current.request))
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             self._fail(f"a request failed: {type(error).__name__}")
-        self._admitted = None
-        return None
+        else:
+            if isinstance(done, Outcome):
+                self._take(done)
+            else:
+                self._work = done
 
     def _in_thread(self, threads: ThreadPoolExecutor, work: "partial[Outcome]") -> None:
         future = self._loop.run_in_executor(threads, work)

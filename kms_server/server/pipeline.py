@@ -5,8 +5,8 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 import traceback
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,7 +16,7 @@ from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.keyring.cache import WouldBlock
 from kms_server.operations import limits, registry
-from kms_server.operations.call import Answer, Call, Plane, Services
+from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.protocol import faults, front_door, json_reader
 from kms_server.protocol.message import Request, Response
 from kms_server.schemas.base import load
@@ -27,6 +27,23 @@ from kms_server.storage import events
 _LOG = logging.getLogger(__name__)
 
 
+class Arrival(NamedTuple):
+    """A request that has just been received; one that may not block raises WouldBlock where it would have to wait."""
+
+    request: Request
+    may_block: bool
+
+
+class Asked(NamedTuple):
+    """A request that asks for an operation; nobody knows yet whose it is."""
+
+    request: Request
+    may_block: bool
+    request_id: str
+    operation: Operation
+    document: Mapping[str, Any]
+
+
 class Outcome(NamedTuple):
     """An answer, and the ticket whose commit must come before the answer's first byte."""
 
@@ -35,74 +52,107 @@ class Outcome(NamedTuple):
     unaudited: Callable[[], Response]
 
 
+# A stage takes what the stage before it returned; an Outcome ends the way.
+Stage: TypeAlias = Callable[[Any], Any]
+
+
 class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
-    `handle` is `admit`, `run` and `record`; a door that has many requests at a time takes them through one after the
-    other.
+    `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
+    through one stage after the other. Any stage before the last may raise WouldBlock, and nothing was done then.
     """
 
     def __init__(self, services: Services, authenticator: Authenticator, commit: GroupCommit) -> None:
         self._services = services
         self._authenticator = authenticator
         self._commit = commit
+        self.stages: tuple[Stage, ...] = (
+            self._read,
+            self._authenticate,
+            self._load,
+            self._run,
+            self._record,
+        )
 
-    def handle(self, request: Request, *, may_block: bool) -> Outcome:
-        """Answer one request.
-
-        Raises:
-            WouldBlock: the call needs the database and `may_block` is false; nothing was done.
-        """
-        admitted = self.admit(request, may_block=may_block)
-        if isinstance(admitted, Outcome):
-            return admitted
-        self.run(admitted)
-        return self.record(admitted)
-
-    def admit(self, request: Request, *, may_block: bool) -> Call | Outcome:
-        """Find out what is asked for and by whom; a request that fails here is no call and leaves no record.
-
-        Raises:
-            WouldBlock: as `handle`.
-        """
+    def _read(self, arrival: Arrival) -> Asked | Outcome:
+        request, may_block = arrival
         request_id = event_id.new_request_id()
-        refused = front_door.check(request, request_id)
-        if refused is not None:
-            return _unrecorded(refused, request_id)
+        answered = front_door.check(request, request_id)
+        if answered is not None:
+            return _unrecorded(answered, request_id)
         try:
             document = json_reader.read_object(request.body)
             operation = registry.find(*front_door.target(request))
-            self._services.keyring.refresh(may_block=may_block)
+        except ServiceError as error:
+            return self._refused(request, request_id, error)
+        return Asked(request, may_block, request_id, operation, document)
+
+    def _authenticate(self, asked: Asked) -> Call | Outcome:
+        """From here on there is a call, which will be recorded."""
+        request, may_block, request_id, operation, document = asked
+        services = self._services
+        try:
+            services.keyring.refresh(may_block=may_block)
             caller = self._authenticator.authenticate(request, operation, may_block=may_block)
         except ServiceError as error:
-            self._authenticator.note_refusal(request, error)
-            return _unrecorded(faults.fault(error, request_id), request_id)
+            return self._refused(request, request_id, error)
         except SQLAlchemyError as error:
             return _unrecorded(faults.fault(_unexpected(error), request_id), request_id)
-        now = self._services.clock.now()
+        now = services.clock.now()
         return Call(
-            operation=operation, services=self._services, principal=caller.principal, region=caller.region,
-            request=request, request_id=request_id, event_id=event_id.new(now), time=now, may_block=may_block,
-            document=document,
+            operation, services, caller.principal, caller.region, request, request_id, event_id.new(now), now,
+            may_block, document,
         )  # fmt: skip
 
-    def run(self, call: Call) -> None:
-        """Run the operation; `call` has its answer or its fault afterwards.
+    def _refused(self, request: Request, request_id: str, error: ServiceError) -> Outcome:
+        self._authenticator.note_refusal(request, error)
+        return _unrecorded(faults.fault(error, request_id), request_id)
 
-        Raises:
-            WouldBlock: as `handle`.
-        """
+    def _load(self, call: Call) -> Call:
+        """Limits that need no key, then the schema."""
+        operation = call.operation
+        if operation.plane is not Plane.DATA and not call.may_block:
+            raise WouldBlock
+        try:
+            if not operation.shared_quota:
+                limits.charge(call)
+            call.parameters = load(operation.request, call.document)
+        except Exception as error:  # noqa: BLE001 - see _fault
+            call.fault = _fault(error)
+        return call
+
+    def _run(self, call: Call) -> Call:
+        """The operation; the call has its answer or its fault afterwards."""
+        if call.fault is not None:
+            return call
         try:
             if call.operation.plane is Plane.WRITE:
                 self._write(call)
             else:
-                call.answer = self._run(call)
+                call.answer = call.operation.handler(call)
         except WouldBlock:
             raise
-        except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
-            call.fault = error if isinstance(error, ServiceError) else _unexpected(error)
+        except Exception as error:  # noqa: BLE001 - see _fault
+            call.fault = _fault(error)
+            self._charge_refused(call)
+        return call
 
-    def record(self, call: Call) -> Outcome:
+    def _charge_refused(self, call: Call) -> None:
+        """A refused call counts too."""
+        try:
+            limits.charge(call)
+        except ServiceError as error:
+            call.fault = error
+
+    def _write(self, call: Call) -> None:
+        """One transaction for the mutation, its service events and its record."""
+        with self._services.database.write() as tx:
+            call.tx = tx
+            call.answer = call.operation.handler(call)
+            events.add(tx, to_row(event_of(call))._asdict())
+
+    def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""
         response = _response(call)
         ticket = None
@@ -110,28 +160,15 @@ class Pipeline:
             ticket = self._commit.submit(to_row(event_of(call)))
         return Outcome(response, ticket, lambda: _internal(call.request_id))
 
-    def _run(self, call: Call) -> Answer:
-        if call.operation.plane is not Plane.DATA and not call.may_block:
-            raise WouldBlock
-        if not call.operation.shared_quota:
-            limits.charge(call)
-        call.parameters = load(call.operation.request, call.document)
-        try:
-            return call.operation.handler(call)
-        except ServiceError:
-            limits.charge(call)  # a refused call counts too
-            raise
 
-    def _write(self, call: Call) -> None:
-        """One transaction for the mutation, its service events and its record."""
-        if not call.may_block:
-            raise WouldBlock
-        limits.charge(call)
-        call.parameters = load(call.operation.request, call.document)
-        with self._services.database.write() as tx:
-            call.tx = tx
-            call.answer = call.operation.handler(call)
-            events.add(tx, to_row(event_of(call))._asdict())
+def handle(stages: Iterable[Stage], request: Request) -> Outcome:
+    """Take one request through all stages; waits where it has to."""
+    work: Any = Arrival(request, may_block=True)
+    for stage in stages:
+        work = stage(work)
+        if isinstance(work, Outcome):
+            return work
+    raise AssertionError("the last stage gives an Outcome")
 
 
 def _response(call: Call) -> Response:
@@ -146,6 +183,11 @@ def _unrecorded(response: Response, request_id: str) -> Outcome:
 
 def _internal(request_id: str) -> Response:
     return faults.fault(KMSInternalException(), request_id)
+
+
+def _fault(error: Exception) -> ServiceError:
+    """The last resort: no input may get a traceback."""
+    return error if isinstance(error, ServiceError) else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> KMSInternalException:

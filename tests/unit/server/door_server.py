@@ -18,14 +18,13 @@ from kms_server.audit.group_commit import Ticket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
-from kms_server.operations.call import Call
 from kms_server.protocol.message import Request, Response
 from kms_server.server.door import Door
 from kms_server.server.door_types import Answerer, failure
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.http_door import Connection
-from kms_server.server.pipeline import Outcome
+from kms_server.server.pipeline import Arrival, Outcome, Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 
@@ -38,7 +37,12 @@ class SteeredPipeline:
         self.unblock = threading.Event()
         self.completed = threading.Semaphore(0)
 
-    def handle(self, request: Request, *, may_block: bool) -> Outcome:
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return (self._answer,)
+
+    def _answer(self, arrival: Arrival) -> Outcome:
+        request, may_block = arrival
         kind = request.path.split("/")[1]
         if kind in {"cold", "blocked"} and not may_block:
             raise WouldBlock
@@ -53,15 +57,6 @@ class SteeredPipeline:
         self.requests.append(request)
         self.completed.release()
         return Outcome(self._echo(request), ticket, lambda: failure(KMSInternalException()))
-
-    def admit(self, request: Request, *, may_block: bool) -> Outcome:
-        return self.handle(request, may_block=may_block)
-
-    def run(self, call: Call) -> None:
-        raise AssertionError(f"{call} was never admitted")
-
-    def record(self, call: Call) -> Outcome:
-        raise AssertionError(f"{call} was never admitted")
 
     @staticmethod
     def _echo(request: Request) -> Response:
