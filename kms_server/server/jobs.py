@@ -6,10 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from kms_server.audit.segments import seal
-from kms_server.errors import ServiceError
 from kms_server.keyring.keyring import Keyring
 from kms_server.server.startup import State
 
@@ -59,7 +56,7 @@ class Jobs:
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (SQLAlchemyError, ServiceError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - without this thread nothing would rotate, expire or be reread
             _LOG.error("background work failed, it is tried again: %s", type(error).__name__)
 
 
