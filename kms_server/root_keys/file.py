@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from kms_server.errors import OperatorError
@@ -22,18 +23,9 @@ class FileRootKey(MemoryRootKey):
         """
         key = os.urandom(32)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            _create(path, b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
         except OSError as error:
             raise OperatorError(f"cannot create the root key file {path}: {error.strerror}") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
         return cls(key, version=1)
 
     @classmethod
@@ -57,3 +49,17 @@ class FileRootKey(MemoryRootKey):
         if matched is None:
             raise OperatorError(f"{path} is not a root key file: restore it from a backup")
         return cls(bytes.fromhex(matched[2].decode()), version=int(matched[1]))
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Make a file that is whole or not there at all, whenever the process dies; an existing one stays."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:  # has mode 0600
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        path.hardlink_to(file.name)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

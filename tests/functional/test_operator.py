@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from pysqlite3 import dbapi2
 
 import kms_server
 from tests.functional.server_process import Access, ServerProcess, StartServer
@@ -71,6 +72,18 @@ def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
     assert (server.data_dir / "keys.db").read_bytes() == before
     server.restart()
     server.client("kms").list_keys()
+
+
+def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
+    server = start_server()
+    assert server.stop() == 0
+    database = dbapi2.connect(str(server.data_dir / "keys.db"))
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.commit()
+    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "newer version", "nothing was changed")
+    refused(server.cli("quota", "list", check=False), "newer version")
+    assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+    database.close()
 
 
 def test_modes_do_not_mix(start_server: StartServer) -> None:

@@ -1,0 +1,88 @@
+"""The root key's file: private, whole or absent, never replaced, and refused with one clear line."""
+
+import resource
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kms_server.errors import OperatorError
+from kms_server.root_keys.file import FileRootKey
+
+GOOD = b"kms-server-root-key 1 1 " + b"0123456789abcdef" * 4 + b"\n"
+CREATE = """
+import sys
+from pathlib import Path
+from kms_server.root_keys.file import FileRootKey
+
+FileRootKey.create(Path(sys.argv[1]))
+"""
+
+
+def test_what_is_created_loads(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    made = FileRootKey.create(path)
+    loaded = FileRootKey.load(path)
+    assert (loaded.fingerprint, loaded.version) == (made.fingerprint, 1)
+    assert loaded.unwrap(made.wrap(b"secret", b"binding"), b"binding") == b"secret"
+
+
+def test_only_the_owner_reads_it_and_nothing_lies_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    FileRootKey.create(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_existing_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    path.write_bytes(b"something of value")
+    with pytest.raises(OperatorError, match="cannot create the root key file"):
+        FileRootKey.create(path)
+    assert path.read_bytes() == b"something of value"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_could_not_be_written_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", CREATE, str(path)], capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+    )  # fmt: skip
+    assert "cannot create the root key file" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\n", GOOD[:-1], GOOD + b"\n", GOOD[:40], GOOD * 100, GOOD.upper(), GOOD.replace(b" 1 1 ", b" 2 1 "),
+        GOOD.replace(b" 1 1 ", b" 1 0 "), GOOD.replace(b"\n", b"\r\n"), b"\xff" * 90,
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_anything_else_is_no_root_key(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "root.key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(OperatorError, match="is not a root key file") as refused:
+        FileRootKey.load(path)
+    assert str(path) in str(refused.value)
+    assert GOOD[24:40].decode() not in str(refused.value)
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o666])
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "root.key"
+    path.write_bytes(GOOD)
+    path.chmod(mode)
+    with pytest.raises(OperatorError, match="chmod 600"):
+        FileRootKey.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="put the file back or name it by --root-key") as refused:
+        FileRootKey.load(tmp_path / "root.key")
+    assert str(tmp_path / "root.key") in str(refused.value)
