@@ -8,8 +8,11 @@ An error is raised where it is detected and carries AWS's text. Nothing here kno
 class ServiceError(Exception):
     """An answer that an AWS client understands as a failure.
 
-    The class name is the AWS error code. `message` may be empty: several KMS errors carry none.
+    The class name is the AWS error code. `message` may be empty: several KMS errors carry none. Where
+    `quotes_input` is set it may hold what was sent, a secret too: the caller may see it, the log may not.
     """
+
+    quotes_input = False
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -83,6 +86,8 @@ class UnknownOperationException(ServiceError):
 
 class SerializationException(ServiceError):
     """The body is not JSON, not an object, or a member has the wrong type."""
+
+    quotes_input = True
 
 
 class ValidationException(ServiceError):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, pre_load
 
-from kms_server.errors import ValidationException
+from kms_server.errors import SerializationException, ValidationException
 from kms_server.protocol.json_reader import read_object, write
 from kms_server.schemas.fields import ListOf, Member, Structure
 
@@ -64,7 +64,7 @@ def load(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:
             for name, value in document.items()
             if value is not None and (member := members.get(name)) is not None
         }
-    except ValidationError:
+    except (ValidationError, SerializationException):
         return _load_slowly(schema, document)
     return loaded if required <= loaded.keys() else _load_slowly(schema, document)
 

@@ -21,7 +21,7 @@ def event_of(call: Call) -> Event:
         response_elements=None if fault else _elements(call), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
         resources=call.resources, error_code=fault.code if fault else None,
-        error_message=fault.message if fault else None, tls=_tls(call), event_type="AwsApiCall",
+        error_message=fault.message if fault and not fault.quotes_input else None, tls=_tls(call), event_type="AwsApiCall",
     )  # fmt: skip
 
 

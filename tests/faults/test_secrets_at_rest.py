@@ -1,9 +1,12 @@
 """No secret is found at rest: not in the files, not in logs, not in process command lines."""
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from botocore.exceptions import ClientError
 from pysqlite3 import dbapi2
 
 from kms_server.root_keys.binding import material_binding
@@ -40,6 +43,20 @@ def places(server: ServerProcess) -> Iterator[tuple[str, bytes]]:
         yield "command line", Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def send_malformed(server: ServerProcess, key: str) -> None:
+    """A plaintext that is no base64, which the error text quotes to the caller."""
+    kms = server.client("kms")
+    body = json.dumps({"KeyId": key, "Plaintext": base64.b64encode(PLAINTEXT).decode()[:-3]})
+    kms.meta.events.register(
+        "before-sign.kms.Encrypt", lambda request, **_: setattr(request, "data", body.encode())
+    )
+    with pytest.raises(ClientError) as refused:
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+    assert refused.value.response["Error"]["Code"] == "SerializationException"
+    (record,) = server.audit_records("--error", "SerializationException")
+    assert "errorMessage" not in record
+
+
 def test_nothing_is_found(start_server: StartServer) -> None:
     server = start_server()
     kms = server.client("kms")
@@ -48,6 +65,7 @@ def test_nothing_is_found(start_server: StartServer) -> None:
         kms.rotate_key_on_demand(KeyId=key)
         sealed = kms.encrypt(KeyId=key, Plaintext=PLAINTEXT)["CiphertextBlob"]
         kms.decrypt(CiphertextBlob=sealed)
+    send_malformed(server, key)
     data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
     access = server.new_access_key()
     opened = list(materials(server))
