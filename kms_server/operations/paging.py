@@ -1,7 +1,6 @@
 """Pages of lists: opaque markers that name the last item and the list they belong to."""
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -50,8 +49,8 @@ def _last(call: Call) -> str:
         owner, separator, last = (
             base64.b64decode(marker, altchars=b"-_", validate=True).decode().partition("\n")
         )
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise InvalidMarkerException from None
-    if not separator or owner != _list_name(call):
+    if not separator or owner != _list_name(call) or "\0" in last:
         raise InvalidMarkerException
     return last

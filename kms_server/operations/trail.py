@@ -1,7 +1,6 @@
 """What the audit log answers: CloudTrail's LookupEvents and KMS's GetKeyLastUsage."""
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -133,9 +132,9 @@ def _after(call: Call) -> str | None:
         return None
     try:
         fingerprint, _, last = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise e.InvalidNextTokenException("The token is invalid.") from None
-    if fingerprint != _fingerprint(call) or len(last) != 36:
+    if fingerprint != _fingerprint(call) or len(last) != 36 or "\0" in last:
         raise e.InvalidNextTokenException("The token is only valid with the parameters it was returned for.")
     return last
 

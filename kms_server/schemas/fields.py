@@ -14,6 +14,7 @@ from kms_server.errors import SerializationException
 from kms_server.protocol.json_reader import read_base64
 
 Check = Callable[[Any], None]
+_LAST_TIME = 253_402_300_799
 
 
 def _length(low: int, high: int | None, noun: str = "length") -> list[Check]:
@@ -25,6 +26,12 @@ def _length(low: int, high: int | None, noun: str = "length") -> list[Check]:
             raise ValidationError(f"Member must have {noun} less than or equal to {high}")
 
     return [check]
+
+
+def _no_nul(value: str) -> None:
+    """PostgreSQL has no text with U+0000, and nothing that AWS names contains it."""
+    if "\0" in value:
+        raise ValidationError("Member must satisfy regular expression pattern: [^\\u0000]*")
 
 
 def _pattern(pattern: str) -> Check:
@@ -79,7 +86,7 @@ class Text(Member):
         required: bool = False, sensitive: bool = False,
     ) -> None:  # fmt: skip
         self.low, self.high, self.pattern = low, high, pattern
-        checks = _length(low, high) + ([_pattern(pattern)] if pattern else [])
+        checks = [*_length(low, high), _no_nul] + ([_pattern(pattern)] if pattern else [])
         super().__init__(checks, required=required, sensitive=sensitive)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ANN401 - marshmallow's signature
@@ -147,10 +154,10 @@ class Boolean(Member):
 
 
 class Timestamp(Member):
-    """Epoch seconds, with a fraction where there is one."""
+    """Epoch seconds, with a fraction where there is one, up to the year 9999."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ANN401 - marshmallow's signature
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_TIME:
             raise _mismatch(value, "Date")
         return float(value)
 
