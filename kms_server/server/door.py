@@ -3,17 +3,34 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from kms_server.config import Limits
 from kms_server.server.door_types import Answerer
 from kms_server.server.http_writer import HttpWriter
+from kms_server.server.pipeline import Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 
-if TYPE_CHECKING:
-    from kms_server.server.http_door import Connection
-
 _OWN_THREADS = 2
+
+
+class Guest(Protocol):
+    """What a door asks of a connection."""
+
+    def begin(self) -> bool:
+        """Take the next request unless one is under way; whether one was taken."""
+
+    def go(self, stage: Stage) -> None:
+        """Take the request under way through a stage."""
+
+    def advance(self) -> None:
+        """Go on with whatever waits."""
+
+    def check_time(self, now: float) -> None:
+        """End what takes too long; `now` is in monotonic seconds."""
+
+    def close_if_idle(self) -> None:
+        """Close unless an answer is due."""
 
 
 class Door:
@@ -30,12 +47,12 @@ class Door:
         self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
         # Health must answer also when every other thread waits for the database.
         self.own_threads = ThreadPoolExecutor(_OWN_THREADS, thread_name_prefix="own")
-        self.connections: set[Connection] = set()
+        self.connections: set[Guest] = set()
         self.draining = False
         self._loop = asyncio.get_running_loop()
-        self._turn: list[Connection] = []
+        self._turn: list[Guest] = []
 
-    def soon(self, connection: "Connection") -> None:
+    def soon(self, connection: Guest) -> None:
         """Go on with a connection when all that has arrived is read."""
         if not self._turn:
             self._loop.call_soon(self._take_turn)

@@ -71,6 +71,11 @@ class SteeredPipeline:
             assert self.completed.acquire(timeout=20)
 
 
+def connections_of(door: Door) -> list[Connection]:
+    """The open connections, with what is inside them."""
+    return [connection for connection in door.connections if isinstance(connection, Connection)]
+
+
 @dataclass(frozen=True)
 class RunningDoor:
     """A door that listens."""
@@ -159,7 +164,7 @@ def running_door(
             door.sweep()
             await asyncio.sleep(0.01)
         server.close()
-        for connection in list(door.connections):
+        for connection in connections_of(door):
             connection._transport.abort()
         await loop.run_in_executor(None, door.close)
 

@@ -11,6 +11,7 @@ from kms_server.config import Limits
 from kms_server.server.health import Health
 from tests.unit.server.door_server import (
     SteeredPipeline,
+    connections_of,
     eventually,
     parse_head,
     read_all,
@@ -255,8 +256,8 @@ def test_draining_answers_what_is_due_and_closes_the_rest() -> None:
         eventually(lambda: len(door.door.connections) == 2)
         with door.connection() as partial:
             partial.sendall(b"GET /late HTTP/1.1\r\n")
-            eventually(lambda: any(each._reader.in_message for each in door.door.connections))
-            eventually(lambda: any(each._current is not None for each in door.door.connections))
+            eventually(lambda: any(each._reader.in_message for each in connections_of(door.door)))
+            eventually(lambda: any(each._current is not None for each in connections_of(door.door)))
             door.call(door.door.drain)
             assert idle.recv(1) == b""
             pipeline.unblock.set()
