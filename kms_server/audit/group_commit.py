@@ -143,4 +143,7 @@ def _at_once(work: Callable[[], None]) -> None:
 
 def _resolve(batch: Batch, *, failed: bool) -> None:
     for _, ticket in batch:
-        ticket.resolve(failed=failed)
+        try:
+            ticket.resolve(failed=failed)
+        except Exception as error:  # noqa: BLE001 - what one call does with its ticket must not keep the others waiting
+            _LOG.error("a call failed after its record: %s", type(error).__name__)

@@ -1,8 +1,11 @@
 """What all connections of a worker's fast door share."""
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from kms_server.config import Limits
@@ -11,6 +14,7 @@ from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 
+_LOG = logging.getLogger(__name__)
 _OWN_THREADS = 2
 
 
@@ -28,6 +32,9 @@ class Guest(Protocol):
 
     def check_time(self, now: float) -> None:
         """End what takes too long; `now` is in monotonic seconds."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
     def close_if_idle(self) -> None:
         """Close unless an answer is due."""
@@ -65,18 +72,25 @@ class Door:
         """
         turn, self._turn = self._turn, []
         for connection in turn:
-            connection.begin()
+            self._try(connection, connection.begin)
         for stage in self.stages:
             for connection in turn:
                 connection.go(stage)
         for connection in turn:
-            connection.advance()
+            self._try(connection, connection.advance)
+
+    def _try(self, connection: Guest, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - one connection's failure must not stop the others' turn
+            _LOG.error("a connection failed: %s", type(error).__name__)
+            connection.abort()
 
     def sweep(self) -> None:
         """End what is past a time limit; called a few times a second."""
         now = time.monotonic()
         for connection in list(self.connections):
-            connection.check_time(now)
+            self._try(connection, partial(connection.check_time, now))
 
     def drain(self) -> None:
         """Take no more connections; those there are close when their answers are out."""

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The client is gone; a call under way goes on."""
-        self._ending = True
+        self._ending = self._reading = True
         self._door.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
@@ -106,6 +106,11 @@ class Connection(asyncio.Protocol):
                 self.advance()
         elif waited > self._limits.idle_timeout:
             self._end()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._ending = True
+        self._transport.abort()
 
     def close_if_idle(self) -> None:
         """Close unless an answer is due."""

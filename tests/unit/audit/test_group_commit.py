@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
-from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.group_commit import GroupCommit, Ticket, wait
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.config import Limits
@@ -79,6 +79,20 @@ def test_one_call_resolves_a_batch() -> None:
         resolve()
     assert all(ticket.done for ticket in (first, *others))
     assert len(resolvers) == 2
+    commit.close()
+
+
+def test_a_call_that_fails_with_its_ticket_keeps_no_other_waiting() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, LIMITS)
+    first, second = commit.submit(row()), commit.submit(row())
+
+    def fail(_ticket: Ticket) -> None:
+        raise ZeroDivisionError
+
+    first.on_done = fail
+    log.gate.set()
+    wait(second, 10)
     commit.close()
 
 
