@@ -105,8 +105,7 @@ def _violations(schema: Schema, messages: Mapping[str, Any], document: Any, pref
 def _of_member(member: Member, texts: Any, value: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - JSON
     if isinstance(texts, dict):
         if isinstance(member, ListOf):
-            for index, inner in texts.items():
-                yield from _of_member(member.inner, inner, value[index], f"{path}.{index + 1}.member")
+            yield from _of_items(member, texts, value, path)
         elif isinstance(member, Structure):
             yield from _violations(member.schema_class(), texts, value, f"{path}.")
         return
@@ -116,10 +115,14 @@ def _of_member(member: Member, texts: Any, value: Any, path: str) -> Iterator[st
         elif member.sensitive:
             yield f"Value at '{path}' failed to satisfy constraint: {text}"
         else:
-            yield f"Value '{_shown(value)}' at '{path}' failed to satisfy constraint: {text}"
+            yield f"Value '{member.shown(value)}' at '{path}' failed to satisfy constraint: {text}"
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _of_items(member: ListOf, texts: Mapping[int, Any], items: list[Any], path: str) -> Iterator[str]:
+    """Structures are named one by one; for anything else the list is named, with all that its items must satisfy."""
+    if not all(isinstance(inner, dict) for inner in texts.values()):
+        rules = member.inner.rules + ("Member must not be null",) * (None in items)
+        yield from _of_member(member, [f"Member must satisfy constraint: [{', '.join(rules)}]"], items, path)
+    for index, inner in texts.items():
+        if isinstance(inner, dict):
+            yield from _of_member(member.inner, inner, items[index], f"{path}.{index + 1}.member")

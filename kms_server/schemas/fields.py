@@ -15,15 +15,18 @@ from kms_server.protocol.json_reader import read_base64
 
 Check = Callable[[Any], None]
 _LAST_TIME = 253_402_300_799
+_AT_LEAST = "Member must have {} greater than or equal to {}".format
+_AT_MOST = "Member must have {} less than or equal to {}".format
+_PATTERN = "Member must satisfy regular expression pattern: {}".format
 
 
-def _length(low: int, high: int | None, noun: str = "length") -> list[Check]:
+def _length(low: int, high: int | None) -> list[Check]:
     def check(value: Any) -> None:  # noqa: ANN401 - anything with a length
         size = len(value)
         if size < low:
-            raise ValidationError(f"Member must have {noun} greater than or equal to {low}")
+            raise ValidationError(_AT_LEAST("length", low))
         if high is not None and size > high:
-            raise ValidationError(f"Member must have {noun} less than or equal to {high}")
+            raise ValidationError(_AT_MOST("length", high))
 
     return [check]
 
@@ -31,15 +34,15 @@ def _length(low: int, high: int | None, noun: str = "length") -> list[Check]:
 def _no_nul(value: str) -> None:
     """PostgreSQL has no text with U+0000, and nothing that AWS names contains it."""
     if "\0" in value:
-        raise ValidationError("Member must satisfy regular expression pattern: [^\\u0000]*")
+        raise ValidationError(_PATTERN("[^\\u0000]*"))
 
 
 def _pattern(pattern: str) -> Check:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)  # as AWS's engine reads `\w`
 
     def check(value: str) -> None:
         if compiled.fullmatch(value) is None:
-            raise ValidationError(f"Member must satisfy regular expression pattern: {pattern}")
+            raise ValidationError(_PATTERN(pattern))
 
     return check
 
@@ -61,14 +64,36 @@ def _mismatch(value: object, wanted: str) -> SerializationException:
     return SerializationException(f"class {kind} can not be converted to an {wanted}")
 
 
+def _whole(value: float) -> int:
+    return int(max(-(2.0**31), min(value, 2**31 - 1)))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        pairs = [f"{name}={_shown(item)}" for name, item in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    return "null" if value is None else str(value)
+
+
 class Member(fields.Field[Any]):
-    """A member; `sensitive` keeps its value out of error texts. Null is the same as absent."""
+    """A member; `sensitive` keeps its value out of error texts. Null is the same as absent.
+
+    `rules` are the constraints as AWS lists them when an item of a list violates one.
+    """
+
+    rules: tuple[str, ...] = ()
 
     def __init__(
         self, checks: Iterable[Check] = (), *, required: bool = False, sensitive: bool = False
     ) -> None:
         super().__init__(required=required, validate=list(checks))
         self.sensitive = sensitive
+
+    def shown(self, value: Any) -> str:  # noqa: ANN401 - JSON
+        """A value as an error text shows it."""
+        return _shown(value)
 
     def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
         """Deserialize and check one value, as marshmallow does it but without its bookkeeping."""
@@ -88,6 +113,8 @@ class Text(Member):
         self.low, self.high, self.pattern = low, high, pattern
         checks = [*_length(low, high), _no_nul] + ([_pattern(pattern)] if pattern else [])
         super().__init__(checks, required=required, sensitive=sensitive)
+        lengths = () if high is None else (_AT_MOST("length", high), _AT_LEAST("length", low))
+        self.rules = (*lengths, *([_PATTERN(pattern)] if pattern else []))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
@@ -109,6 +136,7 @@ class Choice(Text):
                 raise ValidationError(text)
 
         self.validators = [check]
+        self.rules = (text,)
 
 
 class Blob(Member):
@@ -132,16 +160,20 @@ class Integer(Member):
 
         def check(value: int) -> None:
             if value < low:
-                raise ValidationError(f"Member must have value greater than or equal to {low}")
+                raise ValidationError(_AT_LEAST("value", low))
             if value > high:
-                raise ValidationError(f"Member must have value less than or equal to {high}")
+                raise ValidationError(_AT_MOST("value", high))
 
         super().__init__([check], required=required)
+
+    def shown(self, value: Any) -> str:  # noqa: ANN401 - JSON
+        """The number that was taken for it."""
+        return str(_whole(value))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ANN401 - marshmallow's signature
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _mismatch(value, "Integer")
-        return int(max(-(2.0**31), min(value, 2**31 - 1)))
+        return _whole(value)
 
 
 class Boolean(Member):
@@ -169,7 +201,7 @@ class ListOf(Member):
         self, inner: Member, low: int = 0, high: int | None = None, *, required: bool = False
     ) -> None:
         self.inner, self.low, self.high = inner, low, high
-        super().__init__(_length(low, high), required=required)
+        super().__init__(_length(low, high), required=required, sensitive=inner.sensitive)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, list):
@@ -192,6 +224,8 @@ class MapOf(Member):
         if not isinstance(value, dict):
             raise SerializationException("Expected map or null")
         for item in value.values():
+            if item is None:
+                raise ValidationError("Map value must satisfy constraint: [Member must not be null]")
             if not isinstance(item, str):
                 raise _mismatch(item, "String")
         return value
