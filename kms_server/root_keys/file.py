@@ -1,8 +1,9 @@
 """A root key in a file that only its owner may read: `kms-server-root-key 1 VERSION HEX`."""
 
+import fcntl
 import os
 import re
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from kms_server.errors import OperatorError
@@ -48,18 +49,44 @@ class FileRootKey(MemoryRootKey):
         matched = _LINE.fullmatch(content)
         if matched is None:
             raise OperatorError(f"{path} is not a root key file: restore it from a backup")
+        _finish(path)
         return cls(bytes.fromhex(matched[2].decode()), version=int(matched[1]))
 
 
 def _create(path: Path, content: bytes) -> None:
     """Make a file that is whole or not there at all, whenever the process dies; an existing one stays."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as file:  # has mode 0600
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        path.hardlink_to(file.name)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    temporary = _temporary(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        # One creator at a time: whatever lies there is a dead one's.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        temporary.unlink(missing_ok=True)
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            path.hardlink_to(temporary)
+            os.fsync(directory)
+        finally:
+            temporary.unlink(missing_ok=True)
     finally:
         os.close(directory)
+
+
+def _finish(path: Path) -> None:
+    """What a creator left undone that died between naming the file and taking its other name away."""
+    temporary = _temporary(path)
+    with suppress(OSError):
+        if temporary.exists():
+            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+            temporary.unlink()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")

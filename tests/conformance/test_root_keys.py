@@ -1,6 +1,7 @@
 """What every root key does, wherever it lives."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,26 @@ from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.root_keys.provider import RootKey
 
-NewRootKey = Callable[[], RootKey]
+KEY = bytes(range(32))
+NewRootKey = Callable[[bytes], RootKey]
 
 
 @pytest.fixture(scope="module", params=["memory", "file"])
 def new_root_key(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewRootKey:
-    def in_file() -> RootKey:
+    """The implementation over a key of 32 bytes; each call is a new load of it."""
+
+    def from_file(key: bytes) -> RootKey:
         path: Path = tmp_path_factory.mktemp("root") / "root.key"
-        FileRootKey.create(path)
+        path.touch(mode=0o600)
+        path.write_text(f"kms-server-root-key 1 1 {key.hex()}\n")
         return FileRootKey.load(path)
 
-    return MemoryRootKey if request.param == "memory" else in_file
+    return MemoryRootKey if request.param == "memory" else from_file
 
 
 @pytest.fixture(scope="module")
 def root(new_root_key: NewRootKey) -> RootKey:
-    return new_root_key()
+    return new_root_key(KEY)
 
 
 @given(secret=st.binary(max_size=5_000), binding=st.binary(max_size=200))
@@ -61,17 +66,28 @@ def test_another_binding_is_refused(root: RootKey, other: bytes) -> None:
 
 def test_another_root_key_is_refused(root: RootKey, new_root_key: NewRootKey) -> None:
     with pytest.raises(WrapError):
-        new_root_key().unwrap(root.wrap(b"secret", b"binding"), b"binding")
+        new_root_key(bytes(32)).unwrap(root.wrap(b"secret", b"binding"), b"binding")
+
+
+def test_the_same_root_key_unwraps_when_it_is_loaded_again(root: RootKey, new_root_key: NewRootKey) -> None:
+    assert new_root_key(KEY).unwrap(root.wrap(b"secret", b"binding"), b"binding") == b"secret"
 
 
 def test_equal_secrets_wrap_differently(root: RootKey) -> None:
     assert len({root.wrap(b"secret", b"binding") for _ in range(100)}) == 100
 
 
-def test_a_fingerprint_tells_root_keys_apart(root: RootKey, new_root_key: NewRootKey) -> None:
-    assert root.fingerprint == root.fingerprint
-    assert len(bytes.fromhex(root.fingerprint)) == 32
-    assert new_root_key().fingerprint != root.fingerprint
+def test_a_fingerprint_is_of_the_key_alone(root: RootKey, new_root_key: NewRootKey) -> None:
+    assert new_root_key(KEY).fingerprint == root.fingerprint
+    others = {new_root_key(bytes([byte]) + KEY[1:]).fingerprint for byte in range(20)}
+    assert len(others | {root.fingerprint}) == 20
+
+
+def test_a_fingerprint_tells_nothing_about_the_key(root: RootKey) -> None:
+    told = bytes.fromhex(root.fingerprint)
+    assert len(told) == 32
+    assert told not in (KEY, sha256(KEY).digest())
+    assert not any(KEY[at : at + 3] in told for at in range(30))
 
 
 def test_versions_count_from_one(root: RootKey) -> None:

@@ -4,6 +4,7 @@ import resource
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,33 @@ def test_a_file_that_could_not_be_written_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_wherever_creation_is_killed_the_next_start_finds_a_whole_key_or_makes_one(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-B", "-m", "tests.unit.root_keys.killed_creators", str(tmp_path)], check=True
+    )
+    for directory in tmp_path.iterdir():
+        path = directory / "root.key"
+        found = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+        assert list(directory.iterdir()) == [path]
+        assert path.stat().st_nlink == 1
+        assert FileRootKey.load(path).fingerprint == found.fingerprint
+
+
+def test_of_many_creators_one_succeeds(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+
+    def create(_: int) -> str | None:
+        try:
+            return FileRootKey.create(path).fingerprint
+        except OperatorError:
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        (made,) = filter(None, threads.map(create, range(40)))
+    assert FileRootKey.load(path).fingerprint == made
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -80,6 +108,20 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
     path.chmod(mode)
     with pytest.raises(OperatorError, match="chmod 600"):
         FileRootKey.load(path)
+
+
+def test_a_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    path.write_bytes(GOOD.replace(b" 1 1 ", b" 1 999999999 "))
+    path.chmod(0o600)
+    assert FileRootKey.load(path).version == 999_999_999
+
+
+def test_a_file_in_a_place_that_cannot_be_written_loads(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    made = FileRootKey.create(path)
+    (tmp_path / ".root.key.new").mkdir()
+    assert FileRootKey.load(path).fingerprint == made.fingerprint
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
