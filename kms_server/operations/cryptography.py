@@ -138,7 +138,7 @@ def _ciphertext_key(call: Call, member: str, *, action: str | None) -> tuple[Usa
     raw = call.get("CiphertextBlob")
     if raw is None:
         raise e.ValidationException(
-            "1 validation error detected: Value at 'ciphertextBlob' failed to satisfy constraint: Member must not be null"
+            "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be null"
         )
     parsed = CiphertextBlob.parse(raw)
     named = call.get(member)

@@ -91,7 +91,7 @@ def hammer_in_turn(
     sent.put(calls)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(200 + 20 * CLI_ROUNDS)
 def test_by_the_command_line(start_server: StartServer) -> None:
     """The command line changes identities and limits: here it takes access keys away."""
     server = start_server("--quota-profile", "unlimited", workers=2)
