@@ -43,7 +43,7 @@ settings = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("scope", String(256), primary_key=True),
+    Column("scope", String(512), primary_key=True, comment="the longest names an alias"),
     Column("value", BigInteger, nullable=False, index=True),
     comment="raised by each mutation of what the scope names, in the mutation's own transaction",
 )
@@ -171,7 +171,7 @@ audit_events = Table(
     Column("event_source", String(64), nullable=False),
     Column("read_only", Boolean, nullable=False),
     Column("username", String(64), nullable=True),
-    Column("access_key_id", String(32), nullable=True),
+    Column("access_key_id", String(128), nullable=True),
     Column("resource_1", String(512), nullable=True),
     Column("resource_2", String(512), nullable=True),
     Column("error_code", String(64), nullable=True),

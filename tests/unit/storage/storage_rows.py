@@ -1,0 +1,60 @@
+"""Keys, aliases and users to store."""
+
+from typing import Any
+from uuid import uuid4
+
+from kms_server.keys.key import BackingKey, KmsKey
+from kms_server.keys.states import KeyState
+from kms_server.storage import keys
+from kms_server.storage.aliases import Alias
+from kms_server.storage.database import Database
+from kms_server.storage.identities import AccessKey, User
+
+ACCOUNT, OTHER_ACCOUNT, REGION = "111122223333", "444455556666", "us-east-1"
+
+
+def key(**changes: Any) -> KmsKey:
+    """An enabled key, or another."""
+    plain: dict[str, Any] = {
+        "key_id": str(uuid4()), "account": ACCOUNT, "region": REGION, "spec": "SYMMETRIC_DEFAULT",
+        "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS", "manager": "CUSTOMER", "state": KeyState.ENABLED,
+        "description": "Ω\n'\"", "policy": "{}", "created_at": 1.5, "deletion_date": None,
+        "rotation_period_days": None, "next_rotation_at": None, "scheduled_rotation_at": None,
+        "on_demand_rotations": 0,
+    }  # fmt: skip
+    return KmsKey(**plain | changes)
+
+
+def backing(number: int = 1, **changes: Any) -> BackingKey:
+    """The current material of a key, its first or a later one."""
+    plain: dict[str, Any] = {
+        "material_id": uuid4().hex * 2, "number": number, "is_current": True, "wrapped": b"\x00\xff",
+        "created_at": 2.5, "rotation_type": None if number == 1 else "ON_DEMAND",
+    }  # fmt: skip
+    return BackingKey(**plain | changes)
+
+
+def alias(key_id: str, name: str = "alias/a", **changes: Any) -> Alias:
+    """A name for a key."""
+    plain: dict[str, Any] = {
+        "account": ACCOUNT, "region": REGION, "name": name, "key_id": key_id, "created_at": 1.0, "updated_at": 1.0,
+    }  # fmt: skip
+    return Alias(**plain | changes)
+
+
+def user(name: str = "mira", account: str = ACCOUNT) -> User:
+    """A user with one policy."""
+    return User(account, name, f"AIDA{uuid4().hex[:17]}", {"p": "{}"}, 3.5)
+
+
+def access_key(user_name: str | None = None, account: str = ACCOUNT) -> AccessKey:
+    """An access key of a user, or of the account's root."""
+    return AccessKey(f"AKIA{uuid4().hex[:16]}", account, user_name, b"\x00wrapped", 4.5)
+
+
+def stored_key(database: Database, **changes: Any) -> KmsKey:
+    """A key with its first material, stored."""
+    made = key(**changes)
+    with database.write() as tx:
+        keys.add(tx, made, backing())
+    return made

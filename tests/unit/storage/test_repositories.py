@@ -1,0 +1,196 @@
+"""Aliases, tags, identities, limits, settings and events: the rules that the schema keeps, and the answers."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from kms_server.storage import aliases, events, identities, keys, limits, settings, tables, tags
+from kms_server.storage.database import Database
+from kms_server.storage.limits import SetLimit
+from tests.unit.audit.audit_rows import row
+from tests.unit.storage.storage_rows import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    REGION,
+    access_key,
+    alias,
+    backing,
+    key,
+    stored_key,
+    user,
+)
+
+LONGEST_ALIAS = "alias/" + "x" * 250
+LONGEST_REGION = "us-" + "x" * 26 + "-10"
+
+
+def test_an_alias_is_unique_in_its_account_and_region(database: Database) -> None:
+    one, other = stored_key(database).key_id, stored_key(database).key_id
+    with database.write() as tx:
+        aliases.add(tx, alias(one))
+    with pytest.raises(IntegrityError), database.write() as tx:
+        aliases.add(tx, alias(other))
+    elsewhere = [
+        alias(other, account=OTHER_ACCOUNT),
+        alias(other, region="eu-central-1"),
+        alias(other, "alias/A"),
+    ]
+    with database.write() as tx:
+        for another in elsewhere:
+            aliases.add(tx, another)
+    with database.read() as connection:
+        assert aliases.get(connection, ACCOUNT, REGION, "alias/a") == alias(one)
+        assert aliases.count_of_key(connection, other) == 3
+
+
+def test_an_alias_names_a_key_that_exists(database: Database) -> None:
+    made = alias(stored_key(database).key_id)
+    with pytest.raises(IntegrityError), database.write() as tx:
+        aliases.add(tx, alias("none"))
+    with database.write() as tx:
+        aliases.add(tx, made)
+    with pytest.raises(IntegrityError), database.write() as tx:
+        aliases.point(tx, made, "none", 2.0)
+
+
+def test_an_alias_is_pointed_elsewhere_and_removed(database: Database) -> None:
+    one, other = stored_key(database).key_id, stored_key(database).key_id
+    with database.write() as tx:
+        aliases.add(tx, alias(one))
+        aliases.add(tx, alias(one, "alias/b"))
+        aliases.point(tx, alias(one), other, 2.0)
+        aliases.remove(tx, alias(one, "alias/b"))
+    with database.read() as connection:
+        assert aliases.names_of_key(connection, one) == []
+        assert aliases.names_of_key(connection, other) == [alias(other, updated_at=2.0)]
+
+
+def test_the_longest_alias_has_room_in_every_region(database: Database) -> None:
+    made = stored_key(database, region=LONGEST_REGION)
+    longest = alias(made.key_id, LONGEST_ALIAS, region=LONGEST_REGION)
+    assert (len(longest.name), len(longest.region)) == (256, 32)
+    with database.write() as tx:
+        aliases.add(tx, longest)
+        events.add(tx, row(region=LONGEST_REGION, resource_1=longest.arn, resource_2=made.arn)._asdict())
+    with database.read() as connection:
+        assert aliases.get(connection, ACCOUNT, LONGEST_REGION, LONGEST_ALIAS) == longest
+
+
+def test_pages_of_aliases_are_in_order_of_names(database: Database) -> None:
+    one, other = stored_key(database).key_id, stored_key(database).key_id
+    names = ["alias/1", "alias/B", "alias/_", "alias/a"]
+    with database.write() as tx:
+        for name in reversed(names):
+            aliases.add(tx, alias(other if name == "alias/B" else one, name))
+    with database.read() as connection:
+        everything = aliases.page(connection, ACCOUNT, REGION, "", 9, None)
+        assert [found.name for found in everything] == names
+        assert aliases.page(connection, ACCOUNT, REGION, "alias/B", 1, None) == [alias(one, "alias/_")]
+        assert len(aliases.page(connection, ACCOUNT, REGION, "", 9, one)) == 3
+
+
+def test_tags_replace_those_of_the_same_key(database: Database) -> None:
+    one, other = stored_key(database).key_id, stored_key(database).key_id
+    with database.write() as tx:
+        tags.put(tx, one, {"b": "1", "a": ""})
+        tags.put(tx, other, {"b": "other"})
+        tags.put(tx, one, {"b": "x" * 256, "x" * 128: "2"})
+        tags.remove(tx, one, ["a", "absent"])
+        tags.put(tx, one, {})
+    with database.read() as connection:
+        assert tags.of_key(connection, one) == {"b": "x" * 256, "x" * 128: "2"}
+        assert tags.of_key(connection, other) == {"b": "other"}
+    with pytest.raises(IntegrityError), database.write() as tx:
+        tags.put(tx, "none", {"a": "b"})
+
+
+def test_users_and_access_keys_belong_to_accounts(database: Database) -> None:
+    mira, root, hers = user(), access_key(), access_key("mira")
+    for orphan in (mira, root, hers):
+        with pytest.raises(IntegrityError), database.write() as tx:
+            add_identity(tx, orphan)
+    with database.write() as tx:
+        for account in (ACCOUNT, ACCOUNT, OTHER_ACCOUNT):
+            identities.add_account(tx, account)
+        for known in (mira, root, hers):
+            add_identity(tx, known)
+    with database.read() as connection:
+        assert identities.get_user(connection, ACCOUNT, "mira") == mira
+        assert identities.get_user(connection, OTHER_ACCOUNT, "mira") is None
+        assert identities.all_users(connection, None) == [mira]
+        assert identities.all_access_keys(connection, OTHER_ACCOUNT) == []
+        assert {one.access_key_id for one in identities.all_access_keys(connection, ACCOUNT)} == {
+            root.access_key_id,
+            hers.access_key_id,
+        }
+        assert identities.get_access_key(connection, hers.access_key_id) == hers
+    with pytest.raises(IntegrityError), database.write() as tx:
+        add_identity(tx, access_key("mira", OTHER_ACCOUNT))
+    with pytest.raises(IntegrityError), database.write() as tx:
+        add_identity(tx, user())
+
+
+def add_identity(tx: Any, one: identities.User | identities.AccessKey) -> None:
+    if isinstance(one, identities.User):
+        identities.add_user(tx, one)
+    else:
+        identities.add_access_key(tx, one)
+
+
+def test_a_user_takes_the_access_keys_along(database: Database) -> None:
+    root, hers = access_key(), access_key("mira")
+    with database.write() as tx:
+        identities.add_account(tx, ACCOUNT)
+        for one in (user(), root, hers):
+            add_identity(tx, one)
+        tx.connection.execute(delete(tables.users))
+    with database.write() as tx:
+        assert identities.all_access_keys(tx.connection, None) == [root]
+        assert identities.remove_access_key(tx, root.access_key_id)
+        assert not identities.remove_access_key(tx, hers.access_key_id)
+
+
+def test_a_limit_is_positive_and_set_once_for_a_subject(database: Database) -> None:
+    with database.write() as tx:
+        limits.put(tx, SetLimit("a", 1.0, None))
+        limits.put(tx, SetLimit("b", 0.5, 1.0))
+        limits.put(tx, SetLimit("a", 2.0, 3.0))
+    for wrong in (SetLimit("a", 0.0, None), SetLimit("a", -1.0, None), SetLimit("a", 1.0, 0.9)):
+        with pytest.raises(IntegrityError), database.write() as tx:
+            limits.put(tx, wrong)
+    with database.write() as tx:
+        assert limits.remove(tx, "b")
+        assert not limits.remove(tx, "b")
+        assert limits.all_limits(tx.connection) == {"a": SetLimit("a", 2.0, 3.0)}
+
+
+def test_a_setting_has_one_value(database: Database) -> None:
+    with database.write() as tx:
+        assert settings.get(tx.connection, settings.MODE) is None
+        settings.put(tx, settings.MODE, "dev")
+        settings.put(tx, settings.MODE, "strict")
+        assert settings.get(tx.connection, settings.MODE) == "strict"
+
+
+def test_an_event_is_stored_once_and_commits_with_what_it_records(database: Database) -> None:
+    one, made = row(username="Ω"), key()
+
+    def add() -> None:
+        with database.write() as tx:
+            keys.add(tx, made, backing())
+            events.add(tx, one._asdict())
+
+    with database.write() as tx:
+        events.add(tx, one._asdict())
+    with pytest.raises(IntegrityError):
+        add()
+    with database.read() as connection:
+        assert tuple(connection.execute(select(tables.audit_events)).one()) == tuple(one)
+        assert keys.get(connection, made.key_id) is None
+
+
+def test_an_event_may_name_the_longest_access_key_of_aws(database: Database) -> None:
+    with database.write() as tx:
+        events.add(tx, row(access_key_id="A" * 128)._asdict())
