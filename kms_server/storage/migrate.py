@@ -46,11 +46,12 @@ def upgrade(engine: Engine) -> None:
     Raises:
         OperatorError: the database is from a newer version.
     """
-    _refuse_newer(current(engine))
     with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '30s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+        # A newer server may have had its turn while this one waited.
+        _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         command.upgrade(_config(connection), "head")
 
 

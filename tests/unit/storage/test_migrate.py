@@ -1,152 +1,246 @@
 """The migrations build the declared schema, once, and leave a newer one alone."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from pysqlite3 import dbapi2
-from sqlalchemy import Engine, MetaData, create_engine, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import (
+    CheckConstraint,
+    Constraint,
+    Engine,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+    inspect,
+    select,
+    text,
+)
 
+import kms_server
 from kms_server.errors import OperatorError
 from kms_server.storage import migrate
-from kms_server.storage.database import open_database
+from kms_server.storage.database import Database
 from kms_server.storage.tables import audit_metadata, metadata
-from tests.postgres_server import Postgres
+from tests.unit.databases import Place, empty
 
+ROOT = Path(kms_server.__file__).parent.parent
 UPGRADE = """
 import sys
-from pathlib import Path
 from kms_server.storage import migrate
-from kms_server.storage.database import open_database
+from tests.unit.databases import Place, migrated
 
-directory = Path(sys.argv[1])
-database = open_database(None, directory, directory)
-with migrate.lock(directory):
-    migrate.upgrade(database.engine)
+place = Place.of(sys.argv[1:])
+with migrate.lock(place.directory):
+    migrated(place).close()
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engines(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
-    """Two empty databases of one kind."""
-    made = []
-    for name in ("one", "other"):
-        directory = tmp_path / name
-        directory.mkdir()
-        url = None
-        if request.param == "postgresql":
-            postgres: Postgres = request.getfixturevalue("postgres")
-            url = postgres.new_database(f"{request.node.name}-{name}")
-        made.append(open_database(url, directory, directory))
-    yield made[0].engine, made[1].engine
-    for database in made:
-        database.close()
+@pytest.fixture
+def engine(place: Place) -> Iterator[Engine]:
+    """An empty database."""
+    database = place.open()
+    yield database.engine
+    database.close()
 
 
-def declared(engine: Engine) -> None:
-    with engine.begin() as connection:
-        for tables in (metadata, audit_metadata):
-            tables.create_all(connection)
+@pytest.fixture
+def other(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Another empty database of the same kind."""
+    made = empty(tmp_path / "other", request.getfixturevalue("postgres") if place.url else None).open()
+    yield made.engine
+    made.close()
 
 
-def shape(engine: Engine) -> dict[str, Any]:
-    """Everything that the database tells of its tables; names of constraints that nothing refers to are left out."""
-    seen = inspect(engine)
-    found: dict[str, Any] = {}
-    for table in seen.get_table_names():
-        if table == "alembic_version":
-            continue
-        found[table] = {
-            "columns": {
-                column["name"]: (str(column["type"]), column["nullable"], column["default"])
-                for column in seen.get_columns(table)
-            },
-            "primary key": seen.get_pk_constraint(table)["constrained_columns"],
-            "foreign keys": sorted(
-                str(
-                    (
-                        key["constrained_columns"],
-                        key["referred_table"],
-                        key["referred_columns"],
-                        key["options"],
-                    )
-                )
-                for key in seen.get_foreign_keys(table)
-            ),
-            "checks": sorted(check["sqltext"] for check in seen.get_check_constraints(table)),
-            "unique": sorted(str(key["column_names"]) for key in seen.get_unique_constraints(table)),
-            "indexes": sorted(
-                str(
-                    (
-                        index["name"],
-                        index["column_names"],
-                        index["unique"],
-                        *map(str, _options(index).values()),
-                    )
-                )
-                for index in seen.get_indexes(table)
-            ),
-        }
-    return found
-
-
-def _options(index: Any) -> dict[str, Any]:
-    options: dict[str, Any] = index.get("dialect_options", {})
-    return options
-
-
-def test_the_migrated_schema_is_the_declared_one(engines: tuple[Engine, Engine]) -> None:
-    migrated, plain = engines
-    migrate.upgrade(migrated)
-    declared(plain)
-    assert shape(migrated) == shape(plain)
-    with migrated.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, _merged()) == []
-
-
-def _merged() -> MetaData:
-    both = MetaData()
+def declared() -> MetaData:
+    """All tables as the program declares them."""
+    both = MetaData(naming_convention=metadata.naming_convention)
     for tables in (metadata, audit_metadata):
         for table in tables.tables.values():
             table.to_metadata(both)
     return both
 
 
-def test_a_second_upgrade_changes_nothing(engines: tuple[Engine, Engine]) -> None:
-    engine = engines[0]
+def shape(engine: Engine) -> dict[str, Any]:
+    """Everything that the database tells of its tables; names of constraints that nothing refers to are left out."""
+    seen = inspect(engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in seen.get_columns(table)
+            },
+            "primary key": seen.get_pk_constraint(table)["constrained_columns"],
+            "foreign keys": sorted(map(_foreign_key, seen.get_foreign_keys(table))),
+            "checks": sorted(check["sqltext"] for check in seen.get_check_constraints(table)),
+            "unique": sorted(str(key["column_names"]) for key in seen.get_unique_constraints(table)),
+            "indexes": sorted(map(_index, seen.get_indexes(table))),
+        }
+        for table in seen.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _foreign_key(key: Any) -> str:
+    return f"{key['constrained_columns']} {key['referred_table']} {key['referred_columns']} {key['options']}"
+
+
+def _index(index: Any) -> str:
+    options = map(str, index.get("dialect_options", {}).values())
+    return " ".join((index["name"], str(index["column_names"]), str(index["unique"]), *options))
+
+
+def contents(engine: Engine) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    everything = MetaData()
+    everything.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for name, table in everything.tables.items()
+        }
+
+
+def test_the_migrated_schema_is_the_declared_one(engine: Engine, other: Engine) -> None:
     migrate.upgrade(engine)
-    before = shape(engine)
+    declared().create_all(other)
+    assert shape(engine) == shape(other)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, declared()) == []
+
+
+def _without(kind: type[Constraint | Index], table: str, name: str) -> Callable[[MetaData], None]:
+    def drop(tables: MetaData) -> None:
+        found = tables.tables[table]
+        group: set[Any] = found.indexes if kind is Index else found.constraints
+        group.remove(next(one for one in group if type(one) is kind and name in str(one.name)))
+
+    return drop
+
+
+def _on_column(table: str, column: str, attribute: str, value: object) -> Callable[[MetaData], None]:
+    def change(tables: MetaData) -> None:
+        setattr(tables.tables[table].c[column], attribute, value)
+
+    return change
+
+
+def _everywhere_current(tables: MetaData) -> None:
+    _without(Index, "backing_keys", "one_current")(tables)
+    Index("uq_backing_keys_one_current", tables.tables["backing_keys"].c.key_id, unique=True)
+
+
+def _orphans(tables: MetaData) -> None:
+    for key in tables.tables["tags"].foreign_key_constraints:
+        key.ondelete = None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        _without(CheckConstraint, "keys", "deletion_date"),
+        _without(UniqueConstraint, "users", "unique_id"),
+        _without(Index, "audit_events", "resource_2"),
+        _everywhere_current,
+        _orphans,
+        _on_column("keys", "on_demand_rotations", "server_default", None),
+        _on_column("keys", "deletion_date", "nullable", False),
+        _on_column("changes", "scope", "type", String(256)),
+    ],
+)
+def test_no_difference_escapes_the_comparison(
+    engine: Engine, other: Engine, wrong: Callable[[MetaData], None]
+) -> None:
     migrate.upgrade(engine)
-    migrate.require_current(engine)
-    assert shape(engine) == before
+    tables = declared()
+    wrong(tables)
+    tables.create_all(other)
+    assert shape(engine) != shape(other)
 
 
-def test_an_empty_database_is_not_current(engines: tuple[Engine, Engine]) -> None:
-    with pytest.raises(OperatorError, match="kms-server migrate"):
-        migrate.require_current(engines[0])
-
-
-def test_a_newer_database_is_left_alone(engines: tuple[Engine, Engine]) -> None:
-    engine = engines[0]
-    migrate.upgrade(engine)
+def test_rows_of_the_first_schema_stay(engine: Engine) -> None:
     with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        command.upgrade(migrate._config(connection), "0001")
+        connection.execute(text("INSERT INTO changes VALUES ('', 7), ('limits', 7)"))
+        connection.execute(
+            text(
+                "INSERT INTO audit_events VALUES ('e', 'a', 'r', 'n', 's', true, 'u', 'AKIA', '1', '2', NULL, '{}')"
+            )
+        )
+    before = contents(engine)
+    with pytest.raises(OperatorError, match="kms-server migrate"):
+        migrate.require_current(engine)
+    migrate.upgrade(engine)
+    assert contents(engine) == before | {"alembic_version": [(migrate.head(),)]}
+
+
+def test_a_second_upgrade_changes_nothing(database: Database) -> None:
+    before = shape(database.engine), contents(database.engine)
+    migrate.upgrade(database.engine)
+    migrate.require_current(database.engine)
+    assert (shape(database.engine), contents(database.engine)) == before
+
+
+def test_an_empty_database_is_not_current(engine: Engine) -> None:
+    with pytest.raises(OperatorError, match="kms-server migrate"):
+        migrate.require_current(engine)
+
+
+def _from_the_future(database: Database) -> dict[str, list[Any]]:
+    with database.write() as tx:
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    return contents(database.engine)
+
+
+def test_a_newer_database_is_left_alone(database: Database) -> None:
+    before = _from_the_future(database)
     for attempt in (migrate.upgrade, migrate.require_current):
         with pytest.raises(OperatorError, match=r"newer version \(schema 9999\).*nothing was changed"):
-            attempt(engine)
-    assert migrate.current(engine) == "9999"
+            attempt(database.engine)
+    assert contents(database.engine) == before
 
 
-def test_servers_that_start_at_once_migrate_once(tmp_path: Path) -> None:
-    started = [subprocess.Popen([sys.executable, "-c", UPGRADE, str(tmp_path)]) for _ in range(3)]
+def test_every_command_refuses_a_newer_database_in_one_line(database: Database, place: Place) -> None:
+    before = _from_the_future(database)
+    where = ["--data-dir", str(place.directory), *(("--database-url", place.url) if place.url else ())]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KMS_SERVER_")}
+    for arguments in (
+        ["serve", "--port", "0"],
+        ["migrate"],
+        ["quota", "list"],
+        ["identity", "create-account", "111122223333"],
+        ["audit", "query"],
+        ["clock", "advance", "1h"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "kms_server.cli.main", *arguments, *where], capture_output=True, text=True, timeout=60,
+            check=False, cwd=ROOT, env=clean,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+        assert "newer version (schema 9999): upgrade kms-server, nothing was changed" in done.stderr
+    assert contents(database.engine) == before
+    assert not (place.directory / "root.key").exists()
+
+
+def test_servers_that_start_at_once_migrate_once(place: Place, engine: Engine, tmp_path: Path) -> None:
+    hosts = [place] * 3
+    if place.url:  # from hosts that share nothing else
+        hosts = [Place(tmp_path / str(number), place.url) for number in range(3)]
+    for host in hosts:
+        host.directory.mkdir(exist_ok=True)
+    started = [
+        subprocess.Popen([sys.executable, "-c", UPGRADE, *host.arguments()], cwd=ROOT) for host in hosts
+    ]
     assert [process.wait(60) for process in started] == [0, 0, 0]
-    engine = create_engine(make_url(f"sqlite:///{tmp_path / 'keys.db'}"), module=dbapi2)
-    assert migrate.current(engine) == migrate.head()
-    engine.dispose()
+    migrate.require_current(engine)
+    assert contents(engine)["changes"] == [("", 0)]
