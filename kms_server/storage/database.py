@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from pysqlite3 import dbapi2
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -25,6 +26,10 @@ MINIMUM_SQLITE = (3, 51, 3)
 _COUNTER = ""  # the scope whose row counts all write transactions
 
 
+def _dialect(connection: Connection) -> ModuleType:
+    return sqlite if connection.dialect.name == "sqlite" else postgresql
+
+
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One write transaction; `stamp` is its place in the order of commits."""
@@ -34,8 +39,7 @@ class Transaction:
 
     def mark(self, scope: str) -> None:
         """Record that what `scope` names has changed, so that every cache drops it."""
-        dialect = sqlite if self.connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(tables.changes).values(scope=scope, value=self.stamp)
+        statement = _dialect(self.connection).insert(tables.changes).values(scope=scope, value=self.stamp)
         self.connection.execute(
             statement.on_conflict_do_update(index_elements=["scope"], set_={"value": self.stamp})
         )
@@ -46,13 +50,16 @@ class Database:
 
     def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
         self.engine = engine
+        # SQLite's transactions are snapshots anyway; psycopg sends the level along with BEGIN.
+        postgres = engine.dialect.name == "postgresql"
+        self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ") if postgres else engine
         self._lock = lock
         self.generation = generation
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read-only view; on SQLite one snapshot."""
-        with self.engine.connect() as connection:
+        """A read-only view: all that is read in it is of one moment."""
+        with self._snapshots.connect() as connection:
             yield connection
 
     @contextmanager
@@ -109,9 +116,9 @@ def changed_since(connection: Connection, stamp: int) -> list[str]:
 
 
 def initialise(connection: Connection) -> None:
-    """Add the rows that a fresh schema needs."""
-    if not connection.execute(select(tables.changes).where(tables.changes.c.scope == _COUNTER)).first():
-        connection.execute(insert(tables.changes).values(scope=_COUNTER, value=0))
+    """Add the rows that a fresh schema needs; several servers may do so at once."""
+    counter = _dialect(connection).insert(tables.changes).values(scope=_COUNTER, value=0)
+    connection.execute(counter.on_conflict_do_nothing())
 
 
 def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:

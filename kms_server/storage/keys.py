@@ -4,6 +4,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 
 from kms_server.keys.key import BackingKey, KmsKey
 from kms_server.keys.states import KeyState
+from kms_server.storage import aliases
 from kms_server.storage.database import Transaction
 from kms_server.storage.tables import backing_keys, deleted_keys, keys
 
@@ -66,6 +67,8 @@ def change(tx: Transaction, key_id: str, **fields: object) -> None:
 
 def remove(tx: Transaction, key_id: str, now: float) -> None:
     """Delete a key with its material, aliases and tags; its id stays known and is never used again."""
+    for alias in aliases.names_of_key(tx.connection, key_id):
+        tx.mark(aliases.scope(alias.account, alias.region, alias.name))
     tx.connection.execute(delete(keys).where(keys.c.key_id == key_id))
     tx.connection.execute(insert(deleted_keys).values(key_id=key_id, deleted_at=now))
     tx.mark(scope(key_id))

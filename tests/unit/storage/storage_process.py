@@ -1,0 +1,55 @@
+"""Another process on a database: `python -m tests.unit.storage.storage_process <what> <directory> <url> <how often>`."""
+
+import os
+import sys
+import time
+
+from kms_server.storage.writer_lock import WriterLock
+from tests.unit.databases import Place
+
+
+def say(text: object) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+def mark(place: Place, count: int) -> None:
+    """Transactions of which every third is taken back; tells the stamps of the others once they are committed."""
+    database = place.open()
+    for number in range(count):
+        scope = f"{os.getpid()}:{number}"
+        try:
+            with database.write() as tx:
+                tx.mark(scope)
+                if number % 3 == 2:
+                    raise LookupError
+        except LookupError:
+            continue
+        say(f"{tx.stamp} {scope}")
+    database.close()
+
+
+def hold(place: Place, seconds: int) -> None:
+    """The writer lock, until somebody kills the process."""
+    with WriterLock(place.directory / "writer.lock").held():
+        say("held")
+        time.sleep(seconds)
+
+
+def half(place: Place, seconds: int) -> None:
+    """A transaction that does not get to its end."""
+    with place.open().write() as tx:
+        tx.mark("half")
+        say(tx.stamp)
+        time.sleep(seconds)
+
+
+def announce(place: Place, count: int) -> None:
+    """Generations."""
+    generation = place.open().generation
+    for _ in range(count):
+        generation.raise_()
+
+
+if __name__ == "__main__":
+    _, what, *where, often = sys.argv
+    {"mark": mark, "hold": hold, "half": half, "announce": announce}[what](Place.of(where), int(often))

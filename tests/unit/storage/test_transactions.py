@@ -1,0 +1,189 @@
+"""Write transactions take turns, over processes; each stamps what it changed, or leaves nothing."""
+
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from kms_server.keys.states import KeyState
+from kms_server.storage import aliases, events, identities, keys, limits, settings, tables, tags
+from kms_server.storage.database import Database, Transaction, changed_since, initialise, latest_change
+from kms_server.storage.writer_lock import WriterLock
+from tests.unit.audit.audit_rows import row
+from tests.unit.databases import Place
+from tests.unit.storage.storage_rows import ACCOUNT, REGION, access_key, alias, backing, stored_key, user
+
+TRANSACTIONS = 60
+
+
+def process(what: str, place: Place, often: int) -> "subprocess.Popen[str]":
+    """Another process on the same database."""
+    module = [sys.executable, "-m", "tests.unit.storage.storage_process"]
+    return subprocess.Popen(
+        [*module, what, *place.arguments(), str(often)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def line(other: "subprocess.Popen[str]") -> str:
+    assert other.stdout is not None
+    return other.stdout.readline().strip()
+
+
+def kill(other: "subprocess.Popen[str]") -> None:
+    with other:
+        other.kill()
+
+
+def changed(database: Database, since: int) -> set[str]:
+    """What was committed after `since`."""
+    with database.read() as connection:
+        return set(changed_since(connection, since))
+
+
+def newest(database: Database) -> int:
+    with database.read() as connection:
+        return latest_change(connection)
+
+
+KEY = "11111111-1111-1111-1111-111111111111"
+OWN, NAME = keys.scope(KEY), aliases.scope(ACCOUNT, REGION, "alias/a")
+CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
+    (lambda tx: keys.change(tx, KEY, state=KeyState.DISABLED), {OWN}),
+    (lambda tx: keys.add_backing_key(tx, KEY, backing(2)), {OWN}),
+    (lambda tx: tags.put(tx, KEY, {"a": "b"}), {OWN}),
+    (lambda tx: tags.remove(tx, KEY, ["a"]), {OWN}),
+    (lambda tx: aliases.add(tx, alias(KEY, "alias/b")), {aliases.scope(ACCOUNT, REGION, "alias/b")}),
+    (lambda tx: aliases.point(tx, alias(KEY), KEY, 2.0), {NAME}),
+    (lambda tx: aliases.remove(tx, alias(KEY)), {NAME}),
+    (lambda tx: keys.remove(tx, KEY, 3.0), {OWN, NAME}),
+    (lambda tx: limits.put(tx, limits.SetLimit("a", 1.0, None)), {limits.SCOPE}),
+    (lambda tx: limits.remove(tx, "a"), {limits.SCOPE}),
+    (lambda tx: settings.put(tx, settings.CLOCK_OFFSET, "1.0"), {settings.CLOCK_SCOPE}),
+    (lambda tx: settings.put(tx, settings.MODE, "dev"), set()),
+    (lambda tx: events.add(tx, row()._asdict()), set()),
+    (lambda tx: identities.add_user(tx, user()), set()),
+    (lambda tx: identities.remove_access_key(tx, "AKIA"), {identities.scope("AKIA")}),
+]
+
+
+@pytest.fixture
+def furnished(database: Database) -> Database:
+    """A database with a key, its alias and an account."""
+    stored_key(database, key_id=KEY)
+    with database.write() as tx:
+        aliases.add(tx, alias(KEY))
+        identities.add_account(tx, ACCOUNT)
+    return database
+
+
+def test_every_verb_stamps_what_it_changes_with_its_own_transaction(furnished: Database) -> None:
+    for verb, scopes in CHANGES:
+        before = newest(furnished)
+        with pytest.raises(LookupError), furnished.write() as tx:
+            verb(tx)
+            assert set(changed_since(tx.connection, before)) == scopes
+            assert changed(furnished, before) == set()
+            raise LookupError
+        assert newest(furnished) == before
+        assert changed(furnished, before) == set()
+    key = access_key()
+    for verb, scopes in [
+        *((verb, scopes) for verb, scopes in CHANGES if NAME not in scopes),
+        (lambda tx: identities.add_access_key(tx, key), {identities.scope(key.access_key_id)}),
+        (lambda tx: keys.remove(tx, KEY, 3.0), {OWN, NAME, aliases.scope(ACCOUNT, REGION, "alias/b")}),
+    ]:
+        before = newest(furnished)
+        with furnished.write() as tx:
+            verb(tx)
+        assert tx.stamp == newest(furnished) == before + 1
+        assert changed(furnished, before) == scopes
+
+
+def test_a_fresh_schema_is_furnished_once(database: Database) -> None:
+    with database.write() as tx:
+        initialise(tx.connection)
+    assert newest(database) == 1
+
+
+def test_a_view_is_of_one_moment(database: Database) -> None:
+    key_id = stored_key(database).key_id
+    with database.read() as connection:
+        before = latest_change(connection)
+        with database.write() as tx:
+            keys.remove(tx, key_id, 1.0)
+        assert latest_change(connection) == before
+        assert len(keys.get_backing_keys(connection, key_id)) == 1
+    assert newest(database) == before + 1
+
+
+def test_writers_take_turns_and_no_change_is_missed(database: Database, place: Place) -> None:
+    writers = [process("mark", place, TRANSACTIONS) for _ in range(3)]
+    told: list[list[str]] = []
+    listeners = [threading.Thread(target=lambda one=one: told.append(list(one.stdout))) for one in writers]
+    for listener in listeners:
+        listener.start()
+    seen: dict[str, int] = {}
+    latest = 0
+    while any(listener.is_alive() for listener in listeners):
+        with database.read() as connection:
+            now = latest_change(connection)
+            found = changed_since(connection, latest)
+            stamps = list(
+                connection.execute(select(tables.changes.c.value).where(tables.changes.c.value > latest))
+            )
+        assert now >= latest
+        assert all(value <= now for (value,) in stamps)
+        assert seen.keys().isdisjoint(found)
+        seen |= dict.fromkeys(found, now)
+        latest = now
+    for writer in writers:
+        with writer:
+            assert writer.wait(60) == 0
+    seen |= dict.fromkeys(changed(database, latest), newest(database))
+    of_each = [[(int(entry.split()[0]), entry.split()[1]) for entry in lines] for lines in told]
+    assert all(of_one == sorted(of_one) for of_one in of_each)
+    everything = dict(entry for of_one in of_each for entry in of_one)
+    assert sorted(everything) == list(range(1, 2 * TRANSACTIONS + 1))
+    assert set(seen) == set(everything.values())
+    assert newest(database) == 2 * TRANSACTIONS
+
+
+def test_a_killed_holder_of_the_lock_keeps_nobody_waiting(tmp_path: Path) -> None:
+    place, path = Place(tmp_path, None), tmp_path / "writer.lock"
+    holder = process("hold", place, 600)
+    assert line(holder) == "held"
+    descriptor = os.open(path, os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
+    taken = threading.Event()
+
+    def wait() -> None:
+        with WriterLock(path).held():
+            taken.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert not taken.wait(0.2)
+    kill(holder)
+    assert taken.wait(10)
+    waiting.join()
+
+
+def test_a_killed_writer_leaves_nothing_and_keeps_nobody_waiting(database: Database, place: Place) -> None:
+    before = newest(database)
+    writer = process("half", place, 600)
+    stamp = int(line(writer))
+    assert stamp == before + 1
+    assert changed(database, before) == set()
+    kill(writer)
+    with database.write() as tx:
+        assert tx.stamp == stamp
+    assert changed(database, before) == set()
