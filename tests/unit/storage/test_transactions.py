@@ -83,14 +83,21 @@ def furnished(database: Database) -> Database:
     return database
 
 
+def take_back(database: Database, verb: Callable[[Transaction], Any], scopes: set[str]) -> None:
+    """Do it, look from inside and outside, and fail."""
+    before = newest(database)
+    with database.write() as tx:
+        verb(tx)
+        assert set(changed_since(tx.connection, before)) == scopes
+        assert changed(database, before) == set()
+        raise LookupError
+
+
 def test_every_verb_stamps_what_it_changes_with_its_own_transaction(furnished: Database) -> None:
     for verb, scopes in CHANGES:
         before = newest(furnished)
-        with pytest.raises(LookupError), furnished.write() as tx:
-            verb(tx)
-            assert set(changed_since(tx.connection, before)) == scopes
-            assert changed(furnished, before) == set()
-            raise LookupError
+        with pytest.raises(LookupError):
+            take_back(furnished, verb, scopes)
         assert newest(furnished) == before
         assert changed(furnished, before) == set()
     key = access_key()
