@@ -21,7 +21,7 @@ def mark(place: Place, count: int) -> None:
         with suppress(ZeroDivisionError):
             with database.write() as tx:
                 tx.mark(scope)
-                1 // (number % 3)
+                1 // (2 - number % 3)
             say(f"{tx.stamp} {scope}")
     database.close()
 

@@ -1,0 +1,230 @@
+"""The cache: never older than the last refresh, never more than its capacity, whatever happens meanwhile."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from kms_server.keyring.cache import ScopedCache, WouldBlock
+from kms_server.storage import settings as stored
+from kms_server.storage.database import Database
+from tests.unit.databases import Place, empty, migrated
+from tests.unit.storage.test_transactions import line, process
+
+SCOPE = "value"
+
+
+def write(database: Database, value: str, scope: str = SCOPE) -> None:
+    """Change what `scope` names, as every mutation does."""
+    with database.write() as tx:
+        stored.put(tx, scope, value)
+        tx.mark(scope)
+
+
+def load(connection: Connection, scope: str = SCOPE) -> str | None:
+    return stored.get(connection, scope)
+
+
+def ask(cache: ScopedCache, how: Callable[[Connection], str | None] = load) -> str | None:
+    return cache.get(SCOPE, how, may_block=True)
+
+
+def never(_connection: Connection) -> str | None:
+    pytest.fail("it is loaded although it is kept")
+
+
+@pytest.fixture
+def cache(database: Database) -> ScopedCache:
+    write(database, "old")
+    made = ScopedCache(database, 10)
+    made.refresh(may_block=True)
+    return made
+
+
+def test_a_value_is_loaded_once_while_nothing_changes(cache: ScopedCache) -> None:
+    assert ask(cache) == "old"
+    cache.refresh(may_block=False)
+    cache.reread()
+    assert ask(cache, never) == "old"
+    assert cache.get(SCOPE, never, may_block=False) == "old"
+
+
+def test_a_change_drops_what_it_names_and_nothing_else(cache: ScopedCache, database: Database) -> None:
+    write(database, "other", "other")
+    cache.refresh(may_block=True)
+    assert (ask(cache), cache.get("other", load, "other", may_block=True)) == ("old", "other")
+    write(database, "new")
+    cache.refresh(may_block=True)
+    assert cache.get("other", never, may_block=False) == "other"
+    assert ask(cache) == "new"
+
+
+def test_who_may_not_block_is_told(cache: ScopedCache, database: Database) -> None:
+    with pytest.raises(WouldBlock):
+        cache.get(SCOPE, never, may_block=False)
+    write(database, "new")
+    with pytest.raises(WouldBlock):
+        cache.refresh(may_block=False)
+    cache.refresh(may_block=True)
+    cache.refresh(may_block=False)
+
+
+def test_nothing_is_kept_before_the_first_refresh(database: Database) -> None:
+    write(database, "old")
+    cache = ScopedCache(database, 10)
+    assert ask(cache) == "old"
+    assert cache._entries == {}
+
+
+def test_a_value_read_before_a_change_that_was_already_applied_is_not_kept(
+    cache: ScopedCache, database: Database
+) -> None:
+    def overtaken(connection: Connection) -> str | None:
+        value = load(connection)
+        write(database, "new")
+        cache.refresh(may_block=True)
+        return value
+
+    assert ask(cache, overtaken) == "old"
+    assert cache._entries == {}
+    assert ask(cache) == "new"
+
+
+def test_a_change_during_a_load_is_applied_afterwards(cache: ScopedCache, database: Database) -> None:
+    def overtaken(connection: Connection) -> str | None:
+        value = load(connection)
+        write(database, "new")
+        return value
+
+    assert ask(cache, overtaken) == "old"
+    cache.refresh(may_block=True)
+    assert ask(cache) == "new"
+
+
+def test_none_is_not_kept(cache: ScopedCache) -> None:
+    loads: list[None] = []
+    for _ in range(2):
+        assert ask(cache, lambda _connection: loads.append(None)) is None
+    assert len(loads) == 2
+    assert ask(cache) == "old"
+
+
+def test_an_empty_value_is_kept(cache: ScopedCache) -> None:
+    assert ask(cache, lambda _connection: "") == ""
+    assert ask(cache, never) == ""
+
+
+def test_the_capacity_is_never_passed_and_the_oldest_go(database: Database) -> None:
+    cache = ScopedCache(database, 3)
+    cache.refresh(may_block=True)
+    for number in range(10):
+        assert cache.get(str(number), lambda _connection, n=number: n, may_block=True) == number
+        assert len(cache._entries) == min(number + 1, 3)
+    assert list(cache._entries) == ["7", "8", "9"]
+
+
+def test_a_change_of_another_process_holds_at_once(
+    cache: ScopedCache, database: Database, place: Place
+) -> None:
+    assert ask(cache) == "old"
+    with process("mark", place, 1) as other:
+        scope = line(other).split()[1]
+        with pytest.raises(WouldBlock):
+            cache.refresh(may_block=False)
+        cache._entries[scope] = "old"
+        cache.refresh(may_block=True)
+        assert scope not in cache._entries
+        assert ask(cache, never) == "old"
+
+
+def test_a_change_that_nobody_announced_is_found_by_looking(
+    cache: ScopedCache, database: Database, tmp_path: Path, place: Place
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = Place(tmp_path / "elsewhere", place.url).open() if place.url else database
+    assert ask(cache) == "old"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kms_server.storage.freshness.Generation.raise_", lambda _self: None)
+        write(elsewhere, "new")
+    cache.refresh(may_block=False)
+    assert ask(cache) == "old"
+    cache.reread()
+    assert ask(cache) == "new"
+    elsewhere.close()
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    made = migrated(empty(tmp_path_factory.mktemp("embedded"), None))
+    yield made
+    made.close()
+
+
+STEPS = st.lists(st.sampled_from(["write", "refresh", "ask", "early", "late", "both"]), max_size=12)
+
+
+@given(STEPS)
+@settings(max_examples=60, deadline=None)
+def test_no_order_of_events_leaves_a_value_older_than_the_last_refresh(
+    embedded: Database, steps: list[str]
+) -> None:
+    cache, now = ScopedCache(embedded, 10), 0
+    write(embedded, "0")
+
+    def change() -> None:
+        nonlocal now
+        now += 1
+        write(embedded, str(now))
+
+    def overtaken(connection: Connection, step: str) -> str | None:
+        """What `connection` sees, before or after which something happens."""
+        if step in {"early", "both"}:
+            change()
+            cache.refresh(may_block=True)
+        value = load(connection)
+        if step in {"late", "both"}:
+            change()
+        return value
+
+    for step in [*steps, "ask"]:
+        if step == "write":
+            change()
+        elif step == "refresh":
+            cache.refresh(may_block=True)
+        else:
+            cache.refresh(may_block=True)
+            floor = now
+            assert int(cache.get(SCOPE, overtaken, step, may_block=True) or "-1") >= floor
+            cache.refresh(may_block=True)
+            assert ask(cache) == str(now)
+
+
+def test_readers_in_many_threads_see_what_was_committed_before_they_began(
+    cache: ScopedCache, database: Database
+) -> None:
+    committed, failures = [0], list[str]()
+    write(database, "0")
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            floor = committed[0]
+            cache.refresh(may_block=True)
+            value = int(ask(cache) or "-1")
+            if value < floor:
+                failures.append(f"{value} after {floor}")
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 150):
+        write(database, str(number))
+        committed[0] = number
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert failures == []
