@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from kms_server.keyring.cache import ScopedCache, WouldBlock
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database
+from kms_server.storage.database import Database, changed_since
 from tests.unit.databases import Place, empty, migrated
 from tests.unit.storage.test_transactions import line, process
 
@@ -101,6 +101,23 @@ def test_a_change_during_a_load_is_applied_afterwards(cache: ScopedCache, databa
         return value
 
     assert ask(cache, overtaken) == "old"
+    cache.refresh(may_block=True)
+    assert ask(cache) == "new"
+
+
+def test_a_change_right_behind_the_look_is_seen_by_the_next(
+    cache: ScopedCache, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(connection: Connection, stamp: int) -> list[str]:
+        found = changed_since(connection, stamp)
+        write(database, "new")
+        return found
+
+    assert ask(cache) == "old"
+    with monkeypatch.context() as patch:
+        patch.setattr("kms_server.keyring.cache.changed_since", overtaken)
+        cache.reread()
+    assert ask(cache) == "old"
     cache.refresh(may_block=True)
     assert ask(cache) == "new"
 

@@ -1,6 +1,8 @@
 """The generation: one counter that all processes of a host raise and read."""
 
+import fcntl
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,19 @@ def test_no_announcement_of_any_process_is_lost(database: Database, place: Place
         with other:
             assert other.wait(60) == 0
     assert database.generation.read() == before + 4_000
+
+
+def test_who_raises_it_waits_for_the_one_who_does(tmp_path: Path) -> None:
+    path = tmp_path / "generation"
+    generation = Generation(path)
+    raising = threading.Thread(target=generation.raise_)
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        raising.start()
+        raising.join(0.2)
+        assert generation.read() == 0
+    raising.join(10)
+    assert generation.read() == 1
 
 
 def test_a_generation_outlives_those_who_raise_it(tmp_path: Path) -> None:
