@@ -32,8 +32,9 @@ fmt: .venv/.dev ## format the code
 bench: .venv/.dev ## measure beside a bare HTTP loop and moto
 	$(BIN)/python -m bench.run $(ARGS)
 
-soak: .venv/.dev ## the long rounds
-	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+soak: .venv/.dev ## the long rounds, at full rates, and new random examples
+	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
+	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 
 interop: .venv/.dev ## other people's clients
 	$(BIN)/python -m pytest tests/functional -k "cli or main_job" $(ARGS)

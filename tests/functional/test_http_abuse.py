@@ -84,7 +84,7 @@ def _send_until_closed(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(st.binary(max_size=60), st.sampled_from([HEAD, HEALTH, b"\r\n", b"Content-Length: 5\r\n\r\n", b"0\r\n\r\n"])),

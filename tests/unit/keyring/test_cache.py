@@ -185,7 +185,7 @@ STEPS = st.lists(st.sampled_from(["write", "refresh", "ask", "early", "late", "b
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_order_of_events_leaves_a_value_older_than_the_last_refresh(
     embedded: Database, steps: list[str]
 ) -> None:
