@@ -144,11 +144,19 @@ class DryRunOperationException(ServiceError):
         super().__init__("The request would have succeeded, but the DryRun option is set.")
 
 
+class ExpiredImportTokenException(ServiceError):
+    """The import token is older than a day. AWS sends no text."""
+
+
 class IncorrectKeyException(ServiceError):
     """The ciphertext was made under another KMS key than the one named."""
 
     def __init__(self) -> None:
         super().__init__("The key ID in the request does not identify a CMK that can perform this operation.")
+
+
+class IncorrectKeyMaterialException(ServiceError):
+    """Other key material was imported before. AWS sends no text."""
 
 
 class InvalidAliasNameException(ServiceError):
@@ -163,8 +171,16 @@ class InvalidCiphertextException(ServiceError):
     """The ciphertext is corrupt, or its encryption context differs. AWS sends no text."""
 
 
+class InvalidGrantIdException(ServiceError):
+    """The grant id is malformed."""
+
+
 class InvalidGrantTokenException(ServiceError):
     """A grant token is malformed or unknown."""
+
+
+class InvalidImportTokenException(ServiceError):
+    """The import token belongs to another key, or is damaged. AWS sends no text."""
 
 
 class InvalidKeyUsageException(ServiceError):
@@ -173,6 +189,14 @@ class InvalidKeyUsageException(ServiceError):
 
 class InvalidMarkerException(ServiceError):
     """The pagination marker was not made by this operation."""
+
+
+class KMSInvalidMacException(ServiceError):
+    """The MAC is not of this key and message. AWS sends no text."""
+
+
+class KMSInvalidSignatureException(ServiceError):
+    """The signature is not of this key and message. AWS sends no text."""
 
 
 class KMSInvalidStateException(ServiceError):

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from kms_server.crypto.capabilities import MaterialError
 from kms_server.crypto.encryption_context import canonical, length_prefixed
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import InvalidCiphertextException
@@ -32,18 +33,16 @@ _SEALED = _HEADER + 32
 _SALT = 16
 _TAG = 16
 _NONCE = bytes(12)
+_MATERIAL = 32
 _LABEL = b"kms-server ciphertext v1"
 _MULTI_REGION = "mrk-"
 
 
 class CiphertextBlob(NamedTuple):
-    """A parsed ciphertext; `header` is everything the message key is bound to."""
+    """What a ciphertext says of itself."""
 
     key_id: str
     material_id: str
-    header: bytes
-    commitment: bytes
-    sealed: bytes
 
     @classmethod
     def parse(cls, raw: bytes) -> "CiphertextBlob":
@@ -55,15 +54,33 @@ class CiphertextBlob(NamedTuple):
         if len(raw) < _SEALED + _TAG or raw[0] != _FORMAT or raw[1] > 1:
             raise InvalidCiphertextException
         key_id = _MULTI_REGION + raw[2:18].hex() if raw[1] else str(uuid.UUID(bytes=raw[2:18]))
-        return cls(key_id, raw[18:50].hex(), raw[:_HEADER], raw[_HEADER:_SEALED], raw[_SEALED:])
+        return cls(key_id, raw[18:50].hex())
 
-    def to_bytes(self) -> bytes:
-        """The bytes it was parsed from."""
-        return self.header + self.commitment + self.sealed
+
+class SymmetricType:
+    """256-bit keys of SYMMETRIC_DEFAULT."""
+
+    def generate(self) -> bytes:
+        """Fresh raw material."""
+        return os.urandom(_MATERIAL)
+
+    def checked(self, material: bytes) -> bytes:
+        """Raw material from outside.
+
+        Raises:
+            MaterialError: its length.
+        """
+        if len(material) != _MATERIAL:
+            raise MaterialError(f"{len(material)} bytes")
+        return material
+
+    def open(self, material: bytes, key_id: str, material_id: str) -> "MessageCipher":
+        """A version of a key ready for use."""
+        return MessageCipher(material, key_id, material_id)
 
 
 class MessageCipher:
-    """Seals and opens messages under one version of a key's material."""
+    """Encrypts and decrypts messages under one version of a key's material."""
 
     __slots__ = ("_material", "_prefix")
 
@@ -73,26 +90,25 @@ class MessageCipher:
         self._material = Prf(material)
         self._prefix = bytes((_FORMAT, multi_region)) + bytes.fromhex(digits + material_id)
 
-    def seal(self, plaintext: bytes, context: Mapping[str, str]) -> bytes:
-        """Encrypt `plaintext`; the ciphertext as bytes."""
+    def encrypt(self, algorithm: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:  # noqa: ARG002 - the only one
+        """The ciphertext as bytes."""
         header = self._prefix + os.urandom(_SALT)
         key, commitment = self._message_key(header)
         sealed = AESGCM(key).encrypt(_NONCE, plaintext, _associated_data(header, commitment, context))
         return header + commitment + sealed
 
-    def open(self, blob: CiphertextBlob, context: Mapping[str, str]) -> bytes:
-        """Decrypt; the commitment is checked before the ciphertext is touched.
+    def decrypt(self, algorithm: str, ciphertext: bytes, context: Mapping[str, str]) -> bytes:  # noqa: ARG002 - the only one
+        """Decrypt what `CiphertextBlob.parse` took; the commitment is checked before the rest is touched.
 
         Raises:
             InvalidCiphertextException: any bit of the ciphertext or the context differs.
         """
-        key, commitment = self._message_key(blob.header)
-        if not hmac.compare_digest(commitment, blob.commitment):
+        header, sealed = ciphertext[:_HEADER], ciphertext[_SEALED:]
+        key, commitment = self._message_key(header)
+        if not hmac.compare_digest(commitment, ciphertext[_HEADER:_SEALED]):
             raise InvalidCiphertextException
         try:
-            return AESGCM(key).decrypt(
-                _NONCE, blob.sealed, _associated_data(blob.header, commitment, context)
-            )
+            return AESGCM(key).decrypt(_NONCE, sealed, _associated_data(header, commitment, context))
         except InvalidTag:
             raise InvalidCiphertextException from None
 

@@ -1,11 +1,12 @@
 """What calls need of the database, opened once and kept until it changes."""
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
-from kms_server.crypto.blob import MessageCipher
+from kms_server.crypto.capabilities import EncryptionKey
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException
 from kms_server.iam.evaluate import KeyAuthority
@@ -13,6 +14,7 @@ from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import Principal
 from kms_server.keyring.cache import ScopedCache
 from kms_server.keys.key import BackingKey, KmsKey
+from kms_server.keys.specs import find
 from kms_server.root_keys.binding import access_key_binding, material_binding
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import aliases, identities, keys, limits, settings
@@ -35,26 +37,29 @@ class UsableKey:
     authority: KeyAuthority
     backing: tuple[BackingKey, ...]
     _root: RootKey = field(repr=False)
-    _opened: dict[str, MessageCipher] = field(default_factory=dict, repr=False)
+    _opened: dict[str, object] = field(default_factory=dict, repr=False)
     current: BackingKey = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "current", next(version for version in self.backing if version.is_current))
 
-    def cipher(self, material_id: str) -> MessageCipher:
-        """What seals and opens messages under one version of the key.
+    def encryption(self, material_id: str) -> EncryptionKey:
+        """One version of a key of usage ENCRYPT_DECRYPT.
 
         Raises:
             InvalidCiphertextException: the key has no such version.
             KeyUnavailableException: the stored material does not open under the root key.
         """
+        return cast("EncryptionKey", self._material(material_id))
+
+    def _material(self, material_id: str) -> object:
         opened = self._opened.get(material_id)
         if opened is None:
             opened = self._open(material_id)
             self._opened[material_id] = opened
         return opened
 
-    def _open(self, material_id: str) -> MessageCipher:
+    def _open(self, material_id: str) -> object:
         version = next((v for v in self.backing if v.material_id == material_id), None)
         if version is None:
             raise InvalidCiphertextException
@@ -63,7 +68,7 @@ class UsableKey:
             material = self._root.unwrap(version.wrapped, binding)
         except WrapError:
             raise KeyUnavailableException(f"{self.key.arn} is unavailable.") from None
-        return MessageCipher(material, self.key.key_id, material_id)
+        return find(self.key.spec).type.open(material, self.key.key_id, material_id)
 
 
 def key_binding(key: KmsKey, material_id: str, root_version: int) -> bytes:

@@ -60,10 +60,10 @@ class KmsKey:
             "KeyManager": self.manager,
             "CustomerMasterKeySpec": self.spec,
             "KeySpec": self.spec,
-            spec.algorithms_member[self.usage]: list(spec.algorithms[self.usage]),
+            specs.ALGORITHMS_MEMBER[self.usage]: list(spec.algorithms[self.usage]),
             "MultiRegion": False,
         }
-        if spec.rotates:
+        if spec.is_symmetric:
             metadata["CurrentKeyMaterialId"] = current_material_id
         if self.deletion_date is not None:
             metadata["DeletionDate"] = self.deletion_date

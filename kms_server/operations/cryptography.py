@@ -173,13 +173,15 @@ def _open(call: Call, usable: UsableKey, parsed: CiphertextBlob, context: str, a
     access.require_fit(call, usable)
     if call.get(algorithm, _SYMMETRIC) != _SYMMETRIC:
         raise e.InvalidCiphertextException
-    return usable.cipher(parsed.material_id).open(parsed, _context(call, context))
+    return usable.encryption(parsed.material_id).decrypt(
+        _SYMMETRIC, call.parameters["CiphertextBlob"], _context(call, context)
+    )
 
 
 def _seal(call: Call, usable: UsableKey, plaintext: bytes, context: Mapping[str, str]) -> bytes:
     current = usable.current
     call.additional = {"keyMaterialId": current.material_id}
-    return usable.cipher(current.material_id).seal(plaintext, context)
+    return usable.encryption(current.material_id).encrypt(_SYMMETRIC, plaintext, context)
 
 
 def _context(call: Call, member: str) -> Mapping[str, str]:

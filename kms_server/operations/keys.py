@@ -134,7 +134,7 @@ def _requested_spec(call: Call) -> specs.KeySpec:
 
 def _requested_usage(call: Call, spec: specs.KeySpec) -> str:
     usage: str = call.get("KeyUsage", "ENCRYPT_DECRYPT")
-    if usage not in spec.usages:
+    if usage not in spec.algorithms:
         raise e.ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec.name}")
     return usage
 

@@ -10,7 +10,7 @@ from kms_server.root_keys.provider import RootKey
 def new(key: KmsKey, root: RootKey, *, number: int, when: float, rotation_type: str | None) -> BackingKey:
     """Fresh material for version `number` of a key, wrapped under the root key."""
     material_id = new_material_id()
-    wrapped = root.wrap(specs.find(key.spec).new_material(), key_binding(key, material_id, root.version))
+    wrapped = root.wrap(specs.find(key.spec).type.generate(), key_binding(key, material_id, root.version))
     return BackingKey(
         material_id=material_id, number=number, is_current=True, wrapped=wrapped, created_at=when,
         rotation_type=rotation_type,

@@ -113,7 +113,7 @@ def _rotatable(call: Call) -> KmsKey:
 
 
 def _require_symmetric(key: KmsKey) -> None:
-    if not specs.find(key.spec).rotates:
+    if not specs.find(key.spec).is_symmetric:
         raise e.UnsupportedOperationException
 
 
