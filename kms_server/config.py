@@ -26,6 +26,9 @@ class Limits:
     segment_rows: int = 50_000
     max_encryption_context_bytes: int = 8_192
     max_plaintext_bytes: int = 4_096
+    keys_per_region: int = 100_000
+    aliases_per_key: int = 50
+    grants_per_key: int = 50_000
     cached_keys: int = 20_000
     cold_threads: int = 8
     clock_window: float = 300.0

@@ -65,9 +65,8 @@ def _advance(state: State, target: float) -> int:
     _set_offset(state, target)
     steps += lifecycle.run_due()
     deadline = time.monotonic() + _ERASE_SECONDS
-    while not lifecycle.erased and time.monotonic() < deadline:
+    while not lifecycle.erase() and time.monotonic() < deadline:
         time.sleep(0.05)
-        lifecycle.run_due()
     return steps
 
 

@@ -103,7 +103,7 @@ def _subject(
     arn = Arn.parse(key_id)
     bare = arn.resource.removeprefix("key/") if arn else key_id
     with state.database.read() as connection:
-        key = keys.get(connection, bare)
-    if key is None:
+        members = keys.members(connection, bare)
+    if not members:
         raise OperatorError(f"there is no key {key_id}")
-    return key.account, key_subject(bare)
+    return members[0].account, key_subject(bare)

@@ -1,21 +1,17 @@
 """What calls need of the database, opened once and kept until it changes."""
 
 from dataclasses import dataclass, field
-from typing import cast
 
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
-from kms_server.crypto.capabilities import EncryptionKey
 from kms_server.crypto.wrap import WrapError
-from kms_server.errors import InvalidCiphertextException, KeyUnavailableException
-from kms_server.iam.evaluate import KeyAuthority
-from kms_server.iam.policy import compile_identity_policy, compile_key_policy
+from kms_server.errors import KeyUnavailableException
+from kms_server.iam.policy import compile_identity_policy
 from kms_server.iam.principal import Principal
 from kms_server.keyring.cache import ScopedCache
-from kms_server.keys.key import BackingKey, KmsKey
-from kms_server.keys.specs import find
-from kms_server.root_keys.binding import access_key_binding, material_binding
+from kms_server.keyring.usable_key import UsableKey
+from kms_server.root_keys.binding import access_key_binding
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import aliases, identities, keys, limits, settings
 from kms_server.storage.database import Database
@@ -27,56 +23,6 @@ class Identity:
 
     principal: Principal
     secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class UsableKey:
-    """A KMS key with its policy compiled; material is opened at its first use. `current` is the version that encrypts."""
-
-    key: KmsKey
-    authority: KeyAuthority
-    backing: tuple[BackingKey, ...]
-    _root: RootKey = field(repr=False)
-    _opened: dict[str, object] = field(default_factory=dict, repr=False)
-    current: BackingKey = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "current", next(version for version in self.backing if version.is_current))
-
-    def encryption(self, material_id: str) -> EncryptionKey:
-        """One version of a key of usage ENCRYPT_DECRYPT.
-
-        Raises:
-            InvalidCiphertextException: the key has no such version.
-            KeyUnavailableException: the stored material does not open under the root key.
-        """
-        return cast("EncryptionKey", self._material(material_id))
-
-    def _material(self, material_id: str) -> object:
-        opened = self._opened.get(material_id)
-        if opened is None:
-            opened = self._open(material_id)
-            self._opened[material_id] = opened
-        return opened
-
-    def _open(self, material_id: str) -> object:
-        version = next((v for v in self.backing if v.material_id == material_id), None)
-        if version is None:
-            raise InvalidCiphertextException
-        try:
-            binding = key_binding(self.key, material_id, self._root.version)
-            material = self._root.unwrap(version.wrapped, binding)
-        except WrapError:
-            raise KeyUnavailableException(f"{self.key.arn} is unavailable.") from None
-        return find(self.key.spec).type.open(material, self.key.key_id, material_id)
-
-
-def key_binding(key: KmsKey, material_id: str, root_version: int) -> bytes:
-    """What a wrapped backing key is bound to, so that no row or column can be swapped."""
-    return material_binding(
-        account=key.account, region=key.region, key_id=key.key_id, material_id=material_id,
-        spec=key.spec, usage=key.usage, origin=key.origin, root_version=root_version,
-    )  # fmt: skip
 
 
 class Keyring:
@@ -97,17 +43,17 @@ class Keyring:
         """Look for changes that nobody on this host announced; called a few times a second."""
         self._cache.reread()
 
-    def key(self, key_id: str, *, may_block: bool) -> UsableKey | None:
-        """The key of that id, in whatever account and Region."""
-        return self._cache.get(keys.scope(key_id), self.load_key, key_id, may_block=may_block)
+    def key(self, key_id: str, region: str, *, may_block: bool) -> UsableKey | None:
+        """The key of that id in a Region, of whatever account."""
+        return self._cache.get(keys.scope(key_id, region), self.load_key, key_id, region, may_block=may_block)
 
-    def load_key(self, connection: Connection, key_id: str) -> UsableKey | None:
+    def load_key(self, connection: Connection, key_id: str, region: str) -> UsableKey | None:
         """The key as `connection` sees it, past the cache."""
-        key = keys.get(connection, key_id)
+        key = keys.get(connection, key_id, region)
         if key is None:
             return None
-        authority = KeyAuthority(key.account, key.arn, compile_key_policy(key.policy))
-        return UsableKey(key, authority, tuple(keys.get_backing_keys(connection, key_id)), self._root)
+        regions = keys.regions(connection, key_id) if key.primary_region else ()
+        return UsableKey(key, tuple(keys.get_backing_keys(connection, key)), tuple(regions), self._root)
 
     def alias(self, account: str, region: str, name: str, *, may_block: bool) -> aliases.Alias | None:
         """The alias of that name."""

@@ -6,7 +6,7 @@ import uuid
 from functools import lru_cache
 from typing import NamedTuple
 
-from kms_server.arn import Arn
+from kms_server.arn import PARTITION, Arn
 from kms_server.errors import (
     InvalidAliasNameException,
     InvalidArnException,
@@ -41,9 +41,10 @@ class KeyReference(NamedTuple):
     alias_name: str | None = None
 
 
-def new_key_id() -> str:
-    """A fresh single-Region key id: a lower-case UUID."""
-    return str(uuid.uuid4())
+def new_key_id(*, multi_region: bool = False) -> str:
+    """A fresh key id: a lower-case UUID, or `mrk-` and its digits."""
+    fresh = uuid.uuid4()
+    return f"mrk-{fresh.hex}" if multi_region else str(fresh)
 
 
 def new_material_id() -> str:
@@ -72,7 +73,7 @@ def parse_key_identifier(text: str, *, region: str, account: str, aliases_allowe
 
 def _parse_arn(text: str, region: str, *, aliases_allowed: bool) -> KeyReference:
     arn = Arn.parse(text)
-    if arn is None or arn.service != "kms":
+    if arn is None or arn.service != "kms" or arn.partition != PARTITION:
         raise InvalidArnException(f"Invalid arn {text}")
     if arn.region != region:
         raise NotFoundException(f"Invalid arn {arn.region}")

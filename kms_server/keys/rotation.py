@@ -3,11 +3,12 @@
 from enum import Enum
 
 from kms_server.clock import DAY
-from kms_server.errors import ValidationException
+from kms_server.errors import ConflictException, LimitExceededException, ValidationException
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
 
 ON_DEMAND_LIMIT = 25
+_TOO_CLOSE = 1_200.0
 _LATEST = 253_402_300_799.0  # the last second of year 9999, beyond which clients cannot show a date
 
 
@@ -45,11 +46,8 @@ def next_after(moment: float, period_days: int) -> float:
 
 
 def due_at(key: KmsKey, now: float) -> tuple[float, RotationType] | None:
-    """The earliest rotation of `key` that is due at `now`; only enabled keys rotate.
-
-    A key that was disabled at its date rotates when it is enabled again.
-    """
-    if key.state is not KeyState.ENABLED:
+    """The earliest rotation of `key` that is due at `now`; only enabled keys rotate, replicas with their primary."""
+    if key.state is not KeyState.ENABLED or key.is_replica:
         return None
     planned = (
         (key.scheduled_rotation_at, RotationType.DATED),
@@ -57,6 +55,33 @@ def due_at(key: KmsKey, now: float) -> tuple[float, RotationType] | None:
     )
     due = [(when, kind) for when, kind in planned if when is not None and when <= now]
     return min(due, key=lambda item: item[0], default=None)
+
+
+def overdue(key: KmsKey, now: float) -> dict[str, float]:
+    """The dates that passed while a key was disabled, set to `now`: it rotates once when it is enabled again."""
+    if key.is_replica:
+        return {}
+    dates = {
+        "next_rotation_at": key.next_rotation_at,
+        "scheduled_rotation_at": key.scheduled_rotation_at,
+    }
+    return {name: now for name, when in dates.items() if when is not None and when < now}
+
+
+def check_on_demand(key: KmsKey, now: float) -> None:
+    """Check that a key may be rotated on demand.
+
+    Raises:
+        LimitExceededException: it was, 25 times.
+        ConflictException: it rotates by itself within 20 minutes.
+    """
+    if key.on_demand_rotations >= ON_DEMAND_LIMIT:
+        raise LimitExceededException(
+            "The on-demand rotations limit has been reached for the given keyId. "
+            f"No more on-demand rotations can be performed for this key: {key.arn}"
+        )
+    if key.next_rotation_at is not None and key.next_rotation_at - now <= _TOO_CLOSE:
+        raise ConflictException(f"{key.arn} is about to be rotated automatically.")
 
 
 def after_rotation(key: KmsKey, when: float, kind: RotationType) -> dict[str, object]:

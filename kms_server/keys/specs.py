@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, mlkem
 
 from kms_server.crypto import import_wrap
 from kms_server.crypto.blob import SymmetricType
-from kms_server.crypto.capabilities import KeyType
+from kms_server.crypto.capabilities import KeyType, PublicKey
 from kms_server.crypto.ecc import EccType
 from kms_server.crypto.ed25519 import Ed25519Type
 from kms_server.crypto.hmac_key import HmacType
@@ -31,7 +32,8 @@ class KeySpec:
 
     `algorithms` maps each usage a key can be created with to its algorithms; `quota` is the shared request quota
     of its cryptographic operations, `pair_quota` that of data key pairs; `wrapping` lists the algorithms
-    under which its material can be imported.
+    under which its material can be imported. `is_slow` says that its private keys take so long to use, and
+    `is_slow_to_make` to generate, that other calls must not wait for them.
     """
 
     name: str
@@ -40,6 +42,8 @@ class KeySpec:
     quota: str
     pair_quota: str | None = None
     wrapping: tuple[str, ...] = ()
+    is_slow: bool = False
+    is_slow_to_make: bool = False
 
     @property
     def is_symmetric(self) -> bool:
@@ -50,6 +54,15 @@ class KeySpec:
     def has_public_key(self) -> bool:
         """Whether its keys are pairs."""
         return MAC not in self.algorithms and not self.is_symmetric
+
+    @property
+    def has_older_name(self) -> bool:
+        """Whether AWS's deprecated CustomerMasterKeySpec knows the spec."""
+        return not self.name.startswith(("ML_", "ECC_NIST_EDWARDS"))
+
+    def public_der(self, material: bytes) -> bytes:
+        """The public half of fresh material as DER SubjectPublicKeyInfo."""
+        return cast("PublicKey", self.type.open(material, "", "")).public_der()
 
     def require(self, algorithm: str, usage: str) -> None:
         """Check an algorithm for keys of this spec and usage.
@@ -75,12 +88,18 @@ def _rsa(bits: int) -> KeySpec:
     algorithms = {ENCRYPT: _OAEP, SIGN: _RSA_SIGNATURES}
     name = f"RSA_{bits}"
     quota = "CryptographicOperationsRsa"
-    return KeySpec(name, RsaType(bits), algorithms, quota, f"GenerateDataKeyPair{name}", _THROUGH_AES)
+    return KeySpec(
+        name, RsaType(bits), algorithms, quota, f"GenerateDataKeyPair{name}", _THROUGH_AES,
+        is_slow=True, is_slow_to_make=True,
+    )  # fmt: skip
 
 
 def _ecc(name: str, key_type: KeyType, algorithms: Mapping[str, tuple[str, ...]]) -> KeySpec:
     quota = "CryptographicOperationsEcc"
-    return KeySpec(name, key_type, algorithms, quota, f"GenerateDataKeyPair{name}", import_wrap.ALGORITHMS)
+    return KeySpec(
+        name, key_type, algorithms, quota, f"GenerateDataKeyPair{name}", import_wrap.ALGORITHMS,
+        is_slow=name in {"ECC_NIST_P384", "ECC_NIST_P521"},
+    )  # fmt: skip
 
 
 def _nist(name: str, curve: ec.EllipticCurve, make_hash: type[hashes.HashAlgorithm], bits: int) -> KeySpec:
@@ -94,7 +113,9 @@ def _hmac(bits: int) -> KeySpec:
 
 
 def _ml_dsa(name: str, key_type: MlDsaType) -> KeySpec:
-    return KeySpec(name, key_type, {SIGN: ("ML_DSA_SHAKE_256",)}, "CryptographicOperationsMlDsa")
+    return KeySpec(
+        name, key_type, {SIGN: ("ML_DSA_SHAKE_256",)}, "CryptographicOperationsMlDsa", is_slow=True
+    )
 
 
 def _ml_kem(name: str, key_type: MlKemType) -> KeySpec:

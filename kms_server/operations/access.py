@@ -8,56 +8,65 @@ from kms_server.arn import alias_arn, key_arn
 from kms_server.errors import InvalidKeyUsageException, NotFoundException
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import KeyAuthority, authorize
-from kms_server.keyring.keyring import UsableKey
+from kms_server.keyring.cache import WouldBlock
+from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_key_identifier
 from kms_server.operations import limits, managed_keys
 from kms_server.operations.call import Call
+from kms_server.operations.guards import stop_dry_run
 from kms_server.storage import aliases
 
 KEY = "AWS::KMS::Key"
 ALIAS = "AWS::KMS::Alias"
 
 
-def use_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
+def use_key(call: Call, identifier: str) -> UsableKey:
     """The key that `identifier` names, when the caller may perform the operation on it now.
 
     Raises:
         NotFoundException, InvalidArnException, AccessDeniedException, ThrottlingException,
         InvalidKeyUsageException, DisabledException, KMSInvalidStateException
     """
-    usable = authorized_key(call, identifier, action=action)
+    usable = authorized_key(call, identifier)
+    require_patience(call, usable)
     if call.operation.shared_quota:
-        limits.charge(call, (usable.key.key_id, usable.key.spec))
+        limits.charge(call, usable)
     require_fit(call, usable)
     return usable
 
 
 def authorized_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
     """The key that `identifier` names, when a policy lets the caller perform the action on it."""
-    usable = find_key(call, identifier)
+    usable = find_key(call, identifier, action=action)
     allow(call, usable.authority, action=action)
     return usable
 
 
-def find_key(call: Call, identifier: str) -> UsableKey:
-    """The key that `identifier` names, before any policy has been asked."""
+def find_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
+    """The key that `identifier` names, before its policy has been asked.
+
+    Another account's key is found only by operations that take one.
+    """
     reference = parse_key_identifier(
         identifier, region=call.region, account=call.account, aliases_allowed=call.operation.aliases_allowed
     )
-    return _find(call, reference)
+    if reference.account != call.account and not call.operation.cross_account:
+        raise not_visible(call.principal, action or call.operation.action)
+    return _find(call, reference, action or call.operation.action)
 
 
 def allow(
     call: Call, authority: KeyAuthority, *, action: str | None = None, from_ciphertext: bool = False
 ) -> None:
-    """Check the policies of one key and name it in the record.
+    """Check the policies of one key and name it in the record, unless that tells a stranger about it.
 
     Raises:
         AccessDeniedException: with AWS's text and the reason.
     """
     action = action or call.operation.action
-    call.touches(KEY, authority.arn)
     decision = authorize(call.principal, action, key=authority, resource_arn=authority.arn)
+    if decision.allowed or authority.account == call.account:
+        call.touches(KEY, authority.arn)
     if decision.allowed:
         return
     if authority.account != call.account and not from_ciphertext:
@@ -65,15 +74,26 @@ def allow(
     raise denied(call.principal, action, authority.arn, decision, from_ciphertext=from_ciphertext)
 
 
-def allow_without_key(call: Call, resource_arn: str = "*") -> None:
-    """Check the identity policies for an operation that no key decides.
+def allow_without_key(call: Call, resource_arn: str = "*", *, action: str | None = None) -> None:
+    """Check the identity policies for an action that no key decides.
 
     Raises:
         AccessDeniedException: with AWS's text and the reason.
     """
-    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=resource_arn)
+    action = action or call.operation.action
+    decision = authorize(call.principal, action, key=None, resource_arn=resource_arn)
     if not decision.allowed:
-        raise denied(call.principal, call.operation.action, resource_arn, decision)
+        raise denied(call.principal, action, resource_arn, decision)
+
+
+def require_patience(call: Call, usable: UsableKey) -> None:
+    """Let a thread use keys that take long.
+
+    Raises:
+        WouldBlock: the call was asked not to wait.
+    """
+    if usable.spec.is_slow and not call.may_block:
+        raise WouldBlock
 
 
 def require_fit(call: Call, usable: UsableKey) -> None:
@@ -87,12 +107,12 @@ def require_fit(call: Call, usable: UsableKey) -> None:
         operation.rule.require(key.state, key.arn)
 
 
-def load(call: Call, key_id: str) -> UsableKey | None:
-    """A key by id: inside a transaction as the transaction sees it, else from the keyring."""
+def load(call: Call, key_id: str, region: str) -> UsableKey | None:
+    """A key by id and Region: inside a transaction as the transaction sees it, else from the keyring."""
     keyring = call.services.keyring
     if call.tx is not None:
-        return keyring.load_key(call.tx.connection, key_id)
-    return keyring.key(key_id, may_block=call.may_block)
+        return keyring.load_key(call.tx.connection, key_id, region)
+    return keyring.key(key_id, region, may_block=call.may_block)
 
 
 def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alias | None:
@@ -102,26 +122,39 @@ def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alia
     return call.services.keyring.alias(account, region, name, may_block=call.may_block)
 
 
-def _find(call: Call, reference: KeyReference) -> UsableKey:
+def _find(call: Call, reference: KeyReference, action: str) -> UsableKey:
     key_id = reference.key_id
     if reference.alias_name is not None:
-        key_id = _aliased(call, reference, reference.alias_name)
-    usable = load(call, key_id) if key_id else None
-    if usable and (usable.key.account, usable.key.region) == (reference.account, reference.region):
+        key_id = _aliased(call, reference, reference.alias_name, action)
+    usable = load(call, key_id, reference.region) if key_id else None
+    if usable and usable.key.account == reference.account:
         return usable
     if reference.account != call.account:
-        raise not_visible(call.principal, call.operation.action)
+        raise not_visible(call.principal, action)
     missing = key_arn(reference.region, reference.account, key_id or "")
     raise NotFoundException(f"Key '{missing}' does not exist")
 
 
-def _aliased(call: Call, reference: KeyReference, name: str) -> str:
+def _aliased(call: Call, reference: KeyReference, name: str, action: str) -> str:
     alias = find_alias(call, reference.account, reference.region, name)
     if alias is not None:
         return alias.key_id
     if reference.account != call.account:
-        raise not_visible(call.principal, call.operation.action)
+        raise not_visible(call.principal, action)
     if name in PREDEFINED_ALIASES and call.tx is None:
-        return managed_keys.create(call, name)
+        return _managed(call, name, action)
     missing = alias_arn(reference.region, reference.account, name)
     raise NotFoundException(f"Alias {missing} is not found.")
+
+
+def _managed(call: Call, alias_name: str, action: str) -> str:
+    """The AWS managed key of an alias, made for a call that may go on and changes something: not for a dry run."""
+    key = managed_keys.proposed(call, alias_name)
+    usable = UsableKey(key, (), (), call.services.root_key)
+    decision = authorize(call.principal, action, key=usable.authority, resource_arn=key.arn)
+    if not decision.allowed:
+        raise denied(call.principal, action, alias_arn(key.region, key.account, alias_name), decision)
+    if call.operation.shared_quota:
+        limits.charge(call, usable)
+    stop_dry_run(call)
+    return managed_keys.create(call, alias_name, key)

@@ -13,8 +13,6 @@ from kms_server.schemas import aliases as schemas
 from kms_server.storage import aliases
 from kms_server.storage.aliases import Alias
 
-_ALIASES_PER_KEY = 50
-
 
 def create_alias(call: Call) -> Answer:
     """Give a key another name (AWS CreateAlias)."""
@@ -38,7 +36,7 @@ def update_alias(call: Call) -> Answer:
     call.touches(access.ALIAS, _allow_alias(call, name))
     alias = _existing(call, name)
     target = access.use_key(call, _target(call)).key
-    former = access.load(call, alias.key_id)
+    former = access.load(call, alias.key_id, call.region)
     if former is not None:
         access.allow(call, former.authority)
         if former.key.usage != target.usage:
@@ -59,7 +57,7 @@ def delete_alias(call: Call) -> Answer:
     check_alias_name(name)
     call.touches(access.ALIAS, _allow_alias(call, name))
     alias = _existing(call, name)
-    usable = access.load(call, alias.key_id)
+    usable = access.load(call, alias.key_id, call.region)
     if usable is not None:
         access.allow(call, usable.authority)
         call.answered_extra = {"keyId": usable.key.arn}
@@ -122,8 +120,9 @@ def _existing(call: Call, name: str) -> Alias:
 
 
 def _require_room(call: Call, key_id: str) -> None:
-    if aliases.count_of_key(call.connection, key_id) >= _ALIASES_PER_KEY:
-        raise e.LimitExceededException(f"A KMS key can have at most {_ALIASES_PER_KEY} aliases.")
+    limit = call.services.limits.aliases_per_key
+    if aliases.count_of_key(call.connection, key_id, call.region) >= limit:
+        raise e.LimitExceededException(f"A KMS key can have at most {limit} aliases.")
 
 
 def _allow_alias(call: Call, name: str) -> str:

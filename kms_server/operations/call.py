@@ -13,6 +13,7 @@ from kms_server.config import Limits
 from kms_server.errors import ServiceError
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
+from kms_server.keyring.material_pool import MaterialPool
 from kms_server.keys.states import StateRule
 from kms_server.protocol.message import Request
 from kms_server.quotas.limiter import Limiter
@@ -37,7 +38,7 @@ class Operation:
 
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
     members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
-    `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
+    `cross_account` lets it take another account's key; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Operation:
     rule: StateRule | None = None
     usage: str | None = None
     aliases_allowed: bool = False
+    cross_account: bool = False
     shared_quota: bool = False
     read_only: bool | None = None
     service: str = "kms"
@@ -73,6 +75,7 @@ class Services:
     root_key: RootKey
     clock: Clock
     limiter: Limiter
+    material: MaterialPool
     limits: Limits
     audit_sources: Callable[[], list[Source]]
 

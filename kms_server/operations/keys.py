@@ -2,13 +2,12 @@
 
 from kms_server import errors as e
 from kms_server.arn import key_arn
-from kms_server.clock import DAY
 from kms_server.iam.evaluate import KeyAuthority, may_change_policy
 from kms_server.iam.policy import compile_key_policy, default_key_policy
-from kms_server.keys import specs, states
+from kms_server.keys import deletion, imports, rotation, specs, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.identifiers import new_key_id
-from kms_server.keys.key import KmsKey
+from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, material
 from kms_server.operations.call import Answer, Call, Operation, Plane
@@ -17,7 +16,6 @@ from kms_server.operations.paging import page
 from kms_server.schemas import keys as schemas
 from kms_server.storage import keys, tags
 
-_KEYS_PER_REGION = 100_000
 _LOCKOUT = "The new key policy will not allow you to update the key policy in the future."
 
 
@@ -26,30 +24,29 @@ def create_key(call: Call) -> Answer:
     access.allow_without_key(call)
     spec = _requested_spec(call)
     usage = _requested_usage(call, spec)
-    _refuse_unsupported(call)
+    origin = _requested_origin(call, spec)
     wanted = tag_rules.checked(call.get("Tags") or [])
-    key_id = new_key_id()
+    key_id = new_key_id(multi_region=bool(call.get("MultiRegion")))
+    arn = key_arn(call.region, call.account, key_id)
+    if wanted:
+        access.allow_without_key(call, arn, action="kms:TagResource")
     key = KmsKey(
-        key_id=key_id, account=call.account, region=call.region, spec=spec.name, usage=usage,
-        origin=call.get("Origin", "AWS_KMS"), manager="CUSTOMER", state=KeyState.ENABLED,
-        description=call.get("Description", ""), policy=_requested_policy(call, key_id), created_at=call.time,
-        deletion_date=None, rotation_period_days=None, next_rotation_at=None, scheduled_rotation_at=None,
-        on_demand_rotations=0,
+        key_id=key_id, account=call.account, region=call.region, spec=spec.name, usage=usage, origin=origin,
+        manager="CUSTOMER", state=KeyState.PENDING_IMPORT if origin == EXTERNAL else KeyState.ENABLED,
+        description=call.get("Description", ""), policy=new_policy(call, arn), created_at=call.time,
+        primary_region=call.region if call.get("MultiRegion") else None,
     )  # fmt: skip
-    if keys.count_customer_keys(call.connection, call.account, call.region) >= _KEYS_PER_REGION:
-        raise e.LimitExceededException(f"The limit of {_KEYS_PER_REGION} KMS keys in this Region is reached.")
-    root = call.services.root_key
-    first = material.new(key, root, number=1, when=call.time, rotation_type=None)
-    keys.add(call.writing, key, first)
-    tags.put(call.writing, key_id, wanted)
+    require_room(call, call.region)
+    versions = [] if origin == EXTERNAL else [_first_version(call, key, spec)]
+    keys.add(call.writing, key, versions)
+    tags.put(call.writing, key, wanted)
     call.touches(access.KEY, key.arn)
-    return {"KeyMetadata": key.metadata(first.material_id)}
+    return {"KeyMetadata": key.metadata(versions, [call.region])}
 
 
 def describe_key(call: Call) -> Answer:
     """The metadata of a key (AWS DescribeKey)."""
-    usable = access.use_key(call, call.parameters["KeyId"])
-    return {"KeyMetadata": usable.key.metadata(usable.current.material_id)}
+    return {"KeyMetadata": access.use_key(call, call.parameters["KeyId"]).metadata()}
 
 
 def list_keys(call: Call) -> Answer:
@@ -73,18 +70,27 @@ def list_keys(call: Call) -> Answer:
 def update_key_description(call: Call) -> Answer:
     """Replace a key's description (AWS UpdateKeyDescription)."""
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
-    keys.change(call.writing, key.key_id, description=call.parameters["Description"])
+    keys.change(call.writing, key, description=call.parameters["Description"])
     return None
 
 
 def enable_key(call: Call) -> Answer:
     """Let a disabled key be used again (AWS EnableKey)."""
-    return _set_state(call, KeyState.ENABLED)
+    key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
+    keys.change(call.writing, key, state=KeyState.ENABLED)
+    overdue = rotation.overdue(key, call.time)
+    if overdue:
+        keys.change_members(call.writing, key, **overdue)
+    call.answered_extra = {"keyId": key.arn}
+    return None
 
 
 def disable_key(call: Call) -> Answer:
     """Refuse every use of a key from now on (AWS DisableKey)."""
-    return _set_state(call, KeyState.DISABLED)
+    key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
+    keys.change(call.writing, key, state=KeyState.DISABLED)
+    call.answered_extra = {"keyId": key.arn}
+    return None
 
 
 def schedule_key_deletion(call: Call) -> Answer:
@@ -93,28 +99,27 @@ def schedule_key_deletion(call: Call) -> Answer:
     if not 7 <= window <= 30:
         raise e.ValidationException("PendingWindowInDays must be between 7 and 30 days.")
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
-    date = round(call.time + window * DAY, 3)
-    keys.change(call.writing, key.key_id, state=KeyState.PENDING_DELETION, deletion_date=date)
-    return {
-        "KeyId": key.arn,
-        "DeletionDate": date,
-        "KeyState": KeyState.PENDING_DELETION.value,
-        "PendingWindowInDays": window,
-    }
+    changes = deletion.scheduled(key, keys.regions(call.connection, key.key_id), call.time, window)
+    keys.change(call.writing, key, **changes)
+    answer: dict[str, object] = {"KeyId": key.arn, "PendingWindowInDays": window}
+    answer["KeyState"] = changes["state"]
+    if "deletion_date" in changes:
+        answer["DeletionDate"] = changes["deletion_date"]
+    return answer
 
 
 def cancel_key_deletion(call: Call) -> Answer:
     """Keep a key that was to be deleted; it is disabled (AWS CancelKeyDeletion)."""
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
-    keys.change(call.writing, key.key_id, state=KeyState.DISABLED, deletion_date=None)
+    versions = keys.get_backing_keys(call.connection, key)
+    state = imports.state_of(key, versions, KeyState.DISABLED)
+    keys.change(call.writing, key, state=state, deletion_date=None, pending_window_days=None)
     return {"KeyId": key.arn}
 
 
-def _set_state(call: Call, state: KeyState) -> Answer:
-    key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
-    keys.change(call.writing, key.key_id, state=state)
-    call.answered_extra = {"keyId": key.arn}
-    return None
+def _first_version(call: Call, key: KmsKey, spec: specs.KeySpec) -> BackingKey:
+    fresh = call.services.material.take(spec, may_block=False)
+    return material.first(key, call.services.root_key, fresh)
 
 
 def _requested_spec(call: Call) -> specs.KeySpec:
@@ -139,21 +144,39 @@ def _requested_usage(call: Call, spec: specs.KeySpec) -> str:
     return usage
 
 
-def _refuse_unsupported(call: Call) -> None:
+def _requested_origin(call: Call, spec: specs.KeySpec) -> str:
     store = call.get("CustomKeyStoreId")
     if store is not None:
         raise e.CustomKeyStoreNotFoundException(f"Custom key store {store} does not exist.")
-    if call.get("Origin", "AWS_KMS") != "AWS_KMS" or call.get("XksKeyId") is not None:
-        raise e.UnsupportedOperationException("Only keys of origin AWS_KMS are supported.")
-    if call.get("MultiRegion"):
-        raise e.UnsupportedOperationException("Multi-Region keys are not supported.")
+    origin: str = call.get("Origin", AWS_KMS)
+    if origin not in {AWS_KMS, EXTERNAL} or call.get("XksKeyId") is not None:
+        raise e.UnsupportedOperationException("Custom key stores are not supported.")
+    if origin == EXTERNAL and not spec.wrapping:
+        raise e.UnsupportedOperationException(f"Key material of {spec.name} cannot be imported.")
+    return origin
 
 
-def _requested_policy(call: Call, key_id: str) -> str:
+def require_room(call: Call, region: str) -> None:
+    """Check that the account may have one more key in a Region.
+
+    Raises:
+        LimitExceededException: it has as many as it may.
+    """
+    limit = call.services.limits.keys_per_region
+    if keys.count_customer_keys(call.connection, call.account, region) >= limit:
+        raise e.LimitExceededException(f"The limit of {limit} KMS keys in Region {region} is reached.")
+
+
+def new_policy(call: Call, arn: str) -> str:
+    """The policy of a new key: the one that was sent, else the default one.
+
+    Raises:
+        MalformedPolicyDocumentException, LimitExceededException
+    """
     policy: str | None = call.get("Policy")
     if policy is None:
         return default_key_policy(call.account)
-    check_new_policy(call, policy, key_arn(call.region, call.account, key_id))
+    check_new_policy(call, policy, arn)
     return policy
 
 
@@ -188,7 +211,8 @@ OPERATIONS = (
     ),
     Operation(
         "DescribeKey", describe_key, schemas.DescribeKeyRequest, schemas.DescribeKeyResponse, Plane.READ,
-        "Returns the metadata of a KMS key.", logged=("KeyId",), aliases_allowed=True, rule=states.READ,
+        "Returns the metadata of a KMS key.", logged=("KeyId",), aliases_allowed=True, cross_account=True,
+        rule=states.READ,
         errors=(e.NotFoundException, e.InvalidArnException, e.DependencyTimeoutException, e.KMSInternalException),
     ),
     Operation(
@@ -203,19 +227,19 @@ OPERATIONS = (
     ),
     Operation(
         "EnableKey", enable_key, schemas.EnableKeyRequest, None, Plane.WRITE,
-        "Enables a disabled KMS key.", logged=("KeyId",), rule=states.CHANGE,
+        "Enables a disabled KMS key.", logged=("KeyId",), rule=states.SWITCH,
         errors=(*_ERRORS, e.LimitExceededException),
     ),
     Operation(
         "DisableKey", disable_key, schemas.DisableKeyRequest, None, Plane.WRITE,
-        "Disables a KMS key.", logged=("KeyId",), rule=states.CHANGE, errors=_ERRORS,
+        "Disables a KMS key.", logged=("KeyId",), rule=states.SWITCH, errors=_ERRORS,
     ),
     Operation(
         "ScheduleKeyDeletion", schedule_key_deletion, schemas.ScheduleKeyDeletionRequest,
         schemas.ScheduleKeyDeletionResponse, Plane.WRITE, "Schedules the deletion of a KMS key.",
         logged=("KeyId", "PendingWindowInDays"),
         answers=("KeyId", "KeyState", "DeletionDate", "PendingWindowInDays"),
-        rule=states.CHANGE, errors=_ERRORS,
+        rule=states.SCHEDULE_DELETION, errors=_ERRORS,
     ),
     Operation(
         "CancelKeyDeletion", cancel_key_deletion, schemas.CancelKeyDeletionRequest,

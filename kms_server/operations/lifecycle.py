@@ -1,17 +1,20 @@
-"""Work that falls due: rotations and deletions, each in its own transaction with its own service event.
+"""Work that falls due: rotations, expiries and deletions, each in its own transaction with its own service event.
 
 Any number of processes may attempt it: a step reads the key inside its transaction and does nothing when
 another process was first.
 """
 
+from collections.abc import Mapping
+
 from kms_server.audit.record import service_event, to_row
 from kms_server.clock import Clock
-from kms_server.keys import rotation
-from kms_server.keys.key import KmsKey
+from kms_server.keys import deletion, imports, rotation, specs
+from kms_server.keys.identifiers import new_material_id
+from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import events, keys
+from kms_server.storage import events, keys, settings
 from kms_server.storage.database import Database, Transaction
 
 
@@ -22,69 +25,123 @@ class Lifecycle:
         self._database = database
         self._root = root
         self._clock = clock
-        # A deletion whose pages are not erased yet may stem from a process that died: begin with erasing.
-        self._unerased = True
 
     def run_due(self) -> int:
         """Do everything that is due now and return how many steps that took."""
         now = self._clock.now()
         with self._database.read() as connection:
-            pending = [key.key_id for key in keys.due(connection, now)]
-        steps = [self._run_key(key_id, now) for key_id in pending]
-        self._unerased = self._unerased or any(deleted for _, deleted in steps)
-        if self._unerased:
-            self._unerased = not self._database.erase_freed_pages()
-        return sum(count for count, _ in steps)
+            pending = keys.due(connection, now)
+        steps = sum(self._run_key(key_id, region, now) for key_id, region in pending)
+        self.erase()
+        return steps
 
-    @property
-    def erased(self) -> bool:
-        """Whether nothing of a deleted key is left in the files."""
-        return not self._unerased
+    def erase(self) -> bool:
+        """Take what is left of destroyed material out of the files; False: a reader was in the way, try again."""
+        with self._database.read() as connection:
+            noted = settings.get(connection, settings.UNERASED)
+        if not noted:
+            return True
+        if not self._database.erase_freed_pages():
+            return False
+        with self._database.write() as tx:
+            if settings.get(tx.connection, settings.UNERASED) == noted:
+                settings.put(tx, settings.UNERASED, "")
+        return True
 
-    def _run_key(self, key_id: str, now: float) -> tuple[int, bool]:
-        count, deleted = 0, False
-        while not deleted:
-            with self._database.write() as tx:
-                key = keys.get(tx.connection, key_id)
-                if key is None:
-                    break
-                if key.state is KeyState.PENDING_DELETION:
-                    deleted = _delete(tx, key, now)
-                    return count + deleted, deleted
-                due = rotation.due_at(key, now)
-                if due is None:
-                    break
-                rotate(tx, key, self._root, *due)
-                count += 1
-        return count, deleted
+    def _run_key(self, key_id: str, region: str, now: float) -> int:
+        count = 0
+        while self._step(key_id, region, now):
+            count += 1
+        return count
+
+    def _step(self, key_id: str, region: str, now: float) -> bool:
+        """Do the next thing that is due on a key, if there is one."""
+        with self._database.write() as tx:
+            key = keys.get(tx.connection, key_id, region)
+            if key is None:
+                return False
+            return _expire(tx, key, now) or _delete(tx, key, now) or self._rotate(tx, key, now)
+
+    def _rotate(self, tx: Transaction, key: KmsKey, now: float) -> bool:
+        due = rotation.due_at(key, now)
+        if due is None:
+            return False
+        rotate(tx, key, self._root, *due)
+        return True
 
 
 def rotate(tx: Transaction, key: KmsKey, root: RootKey, when: float, kind: rotation.RotationType) -> None:
-    """Give a key new current material as of `when` and record the service event RotateKey."""
-    versions = keys.get_backing_keys(tx.connection, key.key_id)
-    rotation_type = "AUTOMATIC" if kind is rotation.RotationType.AUTOMATIC else "ON_DEMAND"
-    fresh = material.new(key, root, number=versions[-1].number + 1, when=when, rotation_type=rotation_type)
-    keys.add_backing_key(tx, key.key_id, fresh)
+    """Give a key and its replicas new current material as of `when`."""
+    fresh = specs.find(key.spec).type.generate()
+    former = keys.get_backing_keys(tx.connection, key)[-1]
+    material_id = new_material_id()
+    for member in keys.members(tx.connection, key.key_id):
+        version = BackingKey(
+            material_id, former.number + 1, CURRENT, material.wrap(member, root, material_id, fresh),
+            created_at=when, rotation_type=_shown(kind), rotated_at=when,
+        )  # fmt: skip
+        keys.add_backing_key(tx, member, version)
+    rotated(tx, key, former.material_id, material_id, when, kind)
+
+
+def promote_imported(tx: Transaction, key: KmsKey, when: float) -> None:
+    """Make imported material that awaits it the current one, in all Regions.
+
+    Raises:
+        KMSInvalidStateException: there is none.
+    """
+    versions = keys.get_backing_keys(tx.connection, key)
+    chosen = imports.require_rotatable(key, versions)
+    former = next(version for version in versions if version.status == CURRENT)
+    kind = rotation.RotationType.ON_DEMAND
+    for member in keys.members(tx.connection, key.key_id):
+        keys.promote(tx, member, chosen.material_id, when, _shown(kind))
+    rotated(tx, key, former.material_id, chosen.material_id, when, kind)
+
+
+def rotated(
+    tx: Transaction, key: KmsKey, former_id: str, current_id: str, when: float, kind: rotation.RotationType
+) -> None:
+    """Note that a key was rotated: its dates and counts, and the service event RotateKey."""
     changed = rotation.after_rotation(key, when, kind)
     if changed:
-        keys.change(tx, key.key_id, **changed)
+        keys.change_members(tx, key, **changed)
     details = {
-        "rotationType": rotation_type,
+        "rotationType": _shown(kind),
         "keyOrigin": key.origin,
-        "previousKeyMaterialId": versions[-1].material_id,
-        "currentKeyMaterialId": fresh.material_id,
+        "previousKeyMaterialId": former_id,
+        "currentKeyMaterialId": current_id,
         "keyId": key.key_id,
     }
-    event = service_event("RotateKey", key.account, key.region, key.arn, when, details)
+    note(tx, "RotateKey", key, when, details)
+
+
+def note(tx: Transaction, name: str, key: KmsKey, when: float, details: Mapping[str, str]) -> None:
+    """Record a service event about a key."""
+    event = service_event(name, key.account, key.region, key.arn, when, details)
     events.add(tx, to_row(event)._asdict())
+
+
+def _shown(kind: rotation.RotationType) -> str:
+    return "AUTOMATIC" if kind is rotation.RotationType.AUTOMATIC else "ON_DEMAND"
+
+
+def _expire(tx: Transaction, key: KmsKey, now: float) -> bool:
+    versions = keys.get_backing_keys(tx.connection, key)
+    expired = [one for one in versions if one.valid_to is not None and one.valid_to <= now]
+    for version in expired:
+        assert version.valid_to is not None  # noqa: S101 - that is what expired means
+        material.destroy(tx, key, version)
+        note(tx, "DeleteExpiredKeyMaterial", key, version.valid_to, {"keyId": key.key_id})
+    return bool(expired)
 
 
 def _delete(tx: Transaction, key: KmsKey, now: float) -> bool:
     if key.deletion_date is None or key.deletion_date > now:
         return False
-    keys.remove(tx, key.key_id, now)
-    event = service_event(
-        "DeleteKey", key.account, key.region, key.arn, key.deletion_date, {"keyId": key.key_id}
-    )
-    events.add(tx, to_row(event)._asdict())
+    keys.remove(tx, key, now)
+    note(tx, "DeleteKey", key, key.deletion_date, {"keyId": key.key_id})
+    left = keys.members(tx.connection, key.key_id)
+    if len(left) == 1 and left[0].state is KeyState.PENDING_REPLICA_DELETION:
+        keys.change(tx, left[0], **deletion.after_last_replica(left[0], key.deletion_date))
     return True

@@ -1,17 +1,18 @@
 """Which limits a call needs."""
 
-from kms_server.keys.specs import find
+from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys.specs import KeySpec
 from kms_server.operations.call import Call
 from kms_server.quotas.limiter import key_subject, quota_subject
 
 SYMMETRIC = "CryptographicOperationsSymmetric"
 
 
-def charge(call: Call, *keys: tuple[str, str]) -> None:
+def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
     """Take one token of every limit the call needs, or none of any; a call is charged once.
 
-    `keys` gives id and spec of the keys a cryptographic operation uses; without keys the operation's own
-    quota is charged.
+    `keys` are those a cryptographic operation uses; a data key pair counts by the spec of the pair instead. Without
+    keys the operation's own quota is charged.
 
     Raises:
         ThrottlingException: one of them is exhausted.
@@ -20,8 +21,9 @@ def charge(call: Call, *keys: tuple[str, str]) -> None:
         return
     call.charged = True
     subjects: tuple[str, ...] = ()
-    for key_id, spec in keys:
-        subjects += (quota_subject(call.account, call.region, find(spec).quota), key_subject(key_id))
+    for usable in keys:
+        quota = usable.spec.quota if pair is None or pair.pair_quota is None else pair.pair_quota
+        subjects += (quota_subject(call.account, call.region, quota), key_subject(usable.key.key_id))
     services = call.services
     services.limiter.admit(
         services.keyring.limits(may_block=call.may_block),

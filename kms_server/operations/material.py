@@ -1,17 +1,69 @@
-"""New backing keys, wrapped before anything sees them."""
+"""Versions of a key's material, wrapped before anything sees them."""
 
-from kms_server.keyring.keyring import key_binding
-from kms_server.keys import specs
+import hashlib
+import hmac
+from dataclasses import replace
+
+from kms_server.keyring.usable_key import key_binding, open_material
 from kms_server.keys.identifiers import new_material_id
-from kms_server.keys.key import BackingKey, KmsKey
+from kms_server.keys.key import CURRENT, EXTERNAL, PENDING_MULTI_REGION, BackingKey, KmsKey
+from kms_server.keys.states import KeyState
+from kms_server.root_keys.binding import fingerprint_binding
 from kms_server.root_keys.provider import RootKey
+from kms_server.storage import keys
+from kms_server.storage.database import Transaction
 
 
-def new(key: KmsKey, root: RootKey, *, number: int, when: float, rotation_type: str | None) -> BackingKey:
-    """Fresh material for version `number` of a key, wrapped under the root key."""
+def first(key: KmsKey, root: RootKey, material: bytes) -> BackingKey:
+    """The first version of a new key."""
     material_id = new_material_id()
-    wrapped = root.wrap(specs.find(key.spec).type.generate(), key_binding(key, material_id, root.version))
-    return BackingKey(
-        material_id=material_id, number=number, is_current=True, wrapped=wrapped, created_at=when,
-        rotation_type=rotation_type,
-    )  # fmt: skip
+    wrapped = wrap(key, root, material_id, material)
+    return BackingKey(material_id, number=1, status=CURRENT, wrapped=wrapped, created_at=key.created_at)
+
+
+def wrap(key: KmsKey, root: RootKey, material_id: str, material: bytes) -> bytes:
+    """Material under the root key, bound to the key it belongs to."""
+    return root.wrap(material, key_binding(key, material_id, root.version))
+
+
+def copy(source: KmsKey, version: BackingKey, target: KmsKey, root: RootKey) -> BackingKey:
+    """A version of a key for another member of the same multi-Region key; imported material is not copied."""
+    if source.origin == EXTERNAL:
+        return replace(version, wrapped=None, valid_to=None)
+    opened = open_material(source, version, root)
+    return replace(version, wrapped=wrap(target, root, version.material_id, opened))
+
+
+def fingerprint(key: KmsKey, root: RootKey, material_id: str, material: bytes) -> bytes:
+    """What tells imported material again: its digest, wrapped, so that it is no oracle for weak material."""
+    return root.wrap(hashlib.sha256(material).digest(), _fingerprint_binding(key, root, material_id))
+
+
+def is_same(key: KmsKey, root: RootKey, version: BackingKey, material: bytes) -> bool:
+    """Whether `material` equals what was imported as `version`."""
+    if version.fingerprint is None:
+        return False
+    binding = _fingerprint_binding(key, root, version.material_id)
+    return hmac.compare_digest(root.unwrap(version.fingerprint, binding), hashlib.sha256(material).digest())
+
+
+def _fingerprint_binding(key: KmsKey, root: RootKey, material_id: str) -> bytes:
+    return fingerprint_binding(
+        account=key.account, key_id=key.key_id, material_id=material_id, root_version=root.version
+    )
+
+
+def destroy(tx: Transaction, key: KmsKey, version: BackingKey) -> None:
+    """Destroy imported material: its key waits for the same material again, unless it was not in use yet."""
+    members = keys.members(tx.connection, key.key_id)
+    if version.is_permanent:
+        keys.empty_backing_key(tx, key, version.material_id)
+        if key.state in {KeyState.ENABLED, KeyState.DISABLED}:
+            keys.change(tx, key, state=KeyState.PENDING_IMPORT)
+    elif key.is_replica:
+        keys.empty_backing_key(tx, key, version.material_id)
+        for member in members:
+            keys.change_backing_key(tx, member, version.material_id, status=PENDING_MULTI_REGION)
+    else:
+        for member in members:
+            keys.drop_backing_key(tx, member, version.material_id)

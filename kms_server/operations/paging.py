@@ -8,6 +8,8 @@ from kms_server.errors import InvalidMarkerException
 from kms_server.operations.call import Call
 
 Item = TypeVar("Item")
+# Where a page begins and ends; everything else that is asked for says which list it is.
+_PLACE = frozenset({"Limit", "Marker"})
 
 
 def page(
@@ -34,7 +36,8 @@ def page(
 
 
 def _list_name(call: Call) -> str:
-    return f"{call.operation.name}/{call.account}/{call.region}/{call.get('KeyId', '')}"
+    filters = [f"{name}={call.get(name)}" for name in sorted(call.parameters.keys() - _PLACE)]
+    return "/".join((call.operation.name, call.account, call.region, *filters))
 
 
 def _marker(call: Call, last: str) -> str:

@@ -27,7 +27,7 @@ def put_key_policy(call: Call) -> Answer:
         raise e.ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
     _require_default(call)
     check_new_policy(call, call.parameters["Policy"], key.arn)
-    keys.change(call.writing, key.key_id, policy=call.parameters["Policy"])
+    keys.change(call.writing, key, policy=call.parameters["Policy"])
     return None
 
 

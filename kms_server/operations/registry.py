@@ -1,16 +1,38 @@
 """The table of contents: every operation of the service."""
 
 from kms_server.errors import UnknownOperationException
-from kms_server.operations import aliases, cryptography, keys, policies, rotation, tags, trail
+from kms_server.operations import (
+    aliases,
+    data_keys,
+    encryption,
+    grants,
+    imports,
+    key_stores,
+    keys,
+    multi_region,
+    policies,
+    public_keys,
+    rotation,
+    signing,
+    tags,
+    trail,
+)
 from kms_server.operations.call import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
-    *cryptography.OPERATIONS,
+    *encryption.OPERATIONS,
+    *data_keys.OPERATIONS,
+    *signing.OPERATIONS,
+    *public_keys.OPERATIONS,
     *keys.OPERATIONS,
+    *imports.OPERATIONS,
+    *multi_region.OPERATIONS,
+    *grants.OPERATIONS,
     *aliases.OPERATIONS,
     *tags.OPERATIONS,
     *policies.OPERATIONS,
     *rotation.OPERATIONS,
+    *key_stores.OPERATIONS,
     *trail.OPERATIONS,
 )
 

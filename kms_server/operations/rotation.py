@@ -1,8 +1,8 @@
 """Rotation of key material: automatic, on demand, and once at a date (our extension)."""
 
 from kms_server import errors as e
-from kms_server.keys import rotation, specs, states
-from kms_server.keys.key import BackingKey, KmsKey
+from kms_server.keys import imports, rotation, specs, states
+from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey, expiration
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, lifecycle
 from kms_server.operations.call import Answer, Call, Operation, Plane
@@ -26,7 +26,7 @@ def enable_key_rotation(call: Call) -> Answer:
 def disable_key_rotation(call: Call) -> Answer:
     """Stop automatic rotation; a pending dated rotation stays (AWS DisableKeyRotation)."""
     key = _rotatable(call)
-    keys.change(call.writing, key.key_id, rotation_period_days=None, next_rotation_at=None)
+    keys.change_members(call.writing, key, rotation_period_days=None, next_rotation_at=None)
     return None
 
 
@@ -34,7 +34,7 @@ def get_key_rotation_status(call: Call) -> Answer:
     """Whether and when a key rotates (AWS GetKeyRotationStatus, with our ScheduledRotationDate)."""
     key = access.use_key(call, call.parameters["KeyId"]).key
     _require_symmetric(key)
-    pending = key.state is KeyState.PENDING_DELETION
+    pending = key.state in {KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION}
     enabled = key.rotation_period_days is not None and not pending
     status: dict[str, object] = {"KeyId": key.arn, "KeyRotationEnabled": enabled}
     if enabled:
@@ -49,14 +49,13 @@ def get_key_rotation_status(call: Call) -> Answer:
 
 def rotate_key_on_demand(call: Call) -> Answer:
     """Rotate a key now, at most 25 times in its life (AWS RotateKeyOnDemand)."""
-    key = _rotatable(call)
-    if key.on_demand_rotations >= rotation.ON_DEMAND_LIMIT:
-        raise e.LimitExceededException(
-            "The on-demand rotations limit has been reached for the given keyId. "
-            f"No more on-demand rotations can be performed for this key: {key.arn}"
-        )
-    kind = rotation.RotationType.ON_DEMAND
-    lifecycle.rotate(call.writing, key, call.services.root_key, call.time, kind)
+    key = _rotatable(call, AWS_KMS, EXTERNAL)
+    rotation.check_on_demand(key, call.time)
+    if key.origin == EXTERNAL:
+        lifecycle.promote_imported(call.writing, key, call.time)
+    else:
+        kind = rotation.RotationType.ON_DEMAND
+        lifecycle.rotate(call.writing, key, call.services.root_key, call.time, kind)
     call.answered_extra = {"keyId": key.arn}
     return {"KeyId": key.arn}
 
@@ -67,7 +66,7 @@ def list_key_rotations(call: Call) -> Answer:
     _require_symmetric(key)
     everything = call.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"
     with call.services.database.read() as connection:
-        versions = keys.get_backing_keys(connection, key.key_id)
+        versions = keys.get_backing_keys(connection, key)
     listed = [version for version in versions if everything or version.rotation_type is not None]
     found, rest = page(
         call, lambda after, count: [v for v in listed if _place(v) > after][:count], _place,
@@ -86,14 +85,14 @@ def schedule_key_rotation(call: Call) -> Answer:
         following = _set_period(call, key, period)
         return {"KeyId": key.arn, "RotationDate": following, "RotationPeriodInDays": period}
     rotation.check_date(date, call.time)
-    keys.change(call.writing, key.key_id, scheduled_rotation_at=date)
+    keys.change_members(call.writing, key, scheduled_rotation_at=date)
     return {"KeyId": key.arn, "RotationDate": date}
 
 
 def cancel_scheduled_key_rotation(call: Call) -> Answer:
     """Drop the pending dated rotation of a key, if there is one (our extension)."""
     key = _rotatable(call)
-    keys.change(call.writing, key.key_id, scheduled_rotation_at=None)
+    keys.change_members(call.writing, key, scheduled_rotation_at=None)
     return None
 
 
@@ -102,13 +101,20 @@ def _set_period(call: Call, key: KmsKey, period: int) -> float:
     if period == key.rotation_period_days and key.next_rotation_at is not None:
         return key.next_rotation_at
     following = rotation.next_after(call.time, period)
-    keys.change(call.writing, key.key_id, rotation_period_days=period, next_rotation_at=following)
+    keys.change_members(call.writing, key, rotation_period_days=period, next_rotation_at=following)
     return following
 
 
-def _rotatable(call: Call) -> KmsKey:
-    key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
+def _rotatable(call: Call, *origins: str) -> KmsKey:
+    """The key of the call: its origin is checked before its state, and its spec after it."""
+    usable = access.authorized_key(call, call.parameters["KeyId"])
+    key = customer_managed(call, usable)
+    if key.origin not in (origins or (AWS_KMS,)):
+        imports.require_origin(key, AWS_KMS)
+    access.require_fit(call, usable)
     _require_symmetric(key)
+    if key.is_replica:
+        raise e.UnsupportedOperationException(f"{key.arn} is not a multi-region primary key.")
     return key
 
 
@@ -125,10 +131,16 @@ def _entry(key: KmsKey, version: BackingKey) -> dict[str, object]:
     entry: dict[str, object] = {
         "KeyId": key.arn,
         "KeyMaterialId": version.material_id,
-        "KeyMaterialState": "CURRENT" if version.is_current else "NON_CURRENT",
+        "KeyMaterialState": version.status,
     }
     if version.rotation_type is not None:
-        entry |= {"RotationDate": version.created_at, "RotationType": version.rotation_type}
+        entry |= {"RotationDate": version.rotated_at, "RotationType": version.rotation_type}
+    if key.origin == EXTERNAL:
+        entry["ImportState"] = "PENDING_IMPORT" if version.wrapped is None else "IMPORTED"
+        if version.description is not None:
+            entry["KeyMaterialDescription"] = version.description
+        if version.wrapped is not None:
+            entry |= expiration(version)
     return entry
 
 

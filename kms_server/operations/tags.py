@@ -15,8 +15,8 @@ def tag_resource(call: Call) -> Answer:
     """Add or replace tags of a key (AWS TagResource)."""
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
     wanted = rules.checked(call.parameters["Tags"])
-    rules.require_room(tags.of_key(call.connection, key.key_id) | wanted)
-    tags.put(call.writing, key.key_id, wanted)
+    rules.require_room(tags.of_key(call.connection, key) | wanted)
+    tags.put(call.writing, key, wanted)
     call.answered_extra = {"keyId": key.arn}
     return None
 
@@ -26,7 +26,7 @@ def untag_resource(call: Call) -> Answer:
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
     names = call.parameters["TagKeys"]
     rules.checked_names(names)
-    tags.remove(call.writing, key.key_id, names)
+    tags.remove(call.writing, key, names)
     call.answered_extra = {"keyId": key.arn}
     return None
 
@@ -35,7 +35,7 @@ def list_resource_tags(call: Call) -> Answer:
     """The tags of a key (AWS ListResourceTags)."""
     key = access.use_key(call, call.parameters["KeyId"]).key
     with call.services.database.read() as connection:
-        stored = tags.of_key(connection, key.key_id)
+        stored = tags.of_key(connection, key)
     found, rest = page(
         call, lambda after, count: [name for name in sorted(stored) if name > after][:count], str,
         default=50, maximum=50,

@@ -18,26 +18,46 @@ class Quota:
     medium: float | None = None
     large: float | None = None
     cryptographic: bool = False
+    pairs: bool = False
 
 
 def _each(rate: float, names: str) -> tuple[Quota, ...]:
     return tuple(Quota(name, rate) for name in names.split())
 
 
+def _cryptographic(rate: float, kinds: str) -> tuple[Quota, ...]:
+    return tuple(Quota(f"CryptographicOperations{kind}", rate, cryptographic=True) for kind in kinds.split())
+
+
+def _pairs(rate: float, specs: str) -> tuple[Quota, ...]:
+    return tuple(Quota(f"GenerateDataKeyPair{spec}", rate, pairs=True) for spec in specs.split())
+
+
 QUOTAS = {
     quota.id: quota
     for quota in (
         Quota("CryptographicOperationsSymmetric", 10_000, 20_000, 100_000, cryptographic=True),
+        *_cryptographic(1_000, "Rsa Ecc MlDsa MlKem"),
+        *_pairs(100, "ECC_NIST_P256 ECC_NIST_P384 ECC_NIST_P521 ECC_SECG_P256K1 ECC_NIST_EDWARDS25519"),
+        *_pairs(100, "ML_KEM_768 ML_KEM_1024"),
+        *_pairs(20, "RSA_2048"),
+        *_pairs(4, "RSA_3072"),
+        *_pairs(1, "RSA_4096"),
         *_each(5, "CancelKeyDeletion CreateAlias CreateKey DisableKey DisableKeyRotation EnableKey"),
         *_each(5, "GetKeyLastUsage RotateKeyOnDemand UntagResource UpdateAlias UpdateKeyDescription"),
+        *_each(5, "ReplicateKey UpdatePrimaryRegion CreateCustomKeyStore DescribeCustomKeyStores"),
+        *_each(5, "ConnectCustomKeyStore DisconnectCustomKeyStore UpdateCustomKeyStore DeleteCustomKeyStore"),
+        *_each(1, "GetParametersForImport"),
         *_each(10, "TagResource"),
+        *_each(15, "ImportKeyMaterial DeleteImportedKeyMaterial"),
         *_each(15, "DeleteAlias EnableKeyRotation PutKeyPolicy ScheduleKeyDeletion"),
         # Our extensions count like EnableKeyRotation.
         *_each(15, "ScheduleKeyRotation CancelScheduledKeyRotation"),
-        *_each(100, "ListKeyPolicies ListKeyRotations"),
+        *_each(50, "CreateGrant RetireGrant RevokeGrant"),
+        *_each(100, "ListGrants ListRetirableGrants ListKeyPolicies ListKeyRotations"),
         *_each(500, "ListAliases ListKeys"),
         *_each(1_000, "GetKeyPolicy GetKeyRotationStatus"),
-        *_each(2_000, "DescribeKey ListResourceTags"),
+        *_each(2_000, "DescribeKey GetPublicKey ListResourceTags"),
         *_each(2, "LookupEvents"),
     )
 }
@@ -48,13 +68,13 @@ PROFILES = ("relaxed", "aws", "unlimited")
 def rate(quota_id: str, region: str, profile: str) -> float | None:
     """Calls per second that a profile allows; None is without limit.
 
-    `relaxed` has AWS's figures for cryptographic operations and 1,000 for the rest, LookupEvents unlimited.
+    `relaxed` has AWS's figures for cryptographic operations and 1,000 for the rest; LookupEvents and data key pairs are unlimited.
     """
     quota = QUOTAS[quota_id]
     if profile == "unlimited":
         return None
     if profile == "relaxed" and not quota.cryptographic:
-        return None if quota_id == "LookupEvents" else _RELAXED_RATE
+        return None if quota.pairs or quota_id == "LookupEvents" else _RELAXED_RATE
     if region in _LARGE and quota.large is not None:
         return quota.large
     if region in _MEDIUM and quota.medium is not None:

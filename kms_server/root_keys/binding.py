@@ -3,6 +3,10 @@
 from kms_server.crypto.encryption_context import length_prefixed
 
 
+def _bound(kind: str, *fields: str, root_version: int) -> bytes:
+    return length_prefixed(*(field.encode() for field in (kind, *fields, str(root_version))))
+
+
 def material_binding(
     *,
     account: str,
@@ -15,8 +19,23 @@ def material_binding(
     root_version: int,
 ) -> bytes:
     """The binding of a backing key."""
-    fields = ("key material", account, region, key_id, material_id, spec, usage, origin, str(root_version))
-    return length_prefixed(*(field.encode() for field in fields))
+    fields = account, region, key_id, material_id, spec, usage, origin
+    return _bound("key material", *fields, root_version=root_version)
+
+
+def fingerprint_binding(*, account: str, key_id: str, material_id: str, root_version: int) -> bytes:
+    """The binding of the digest of imported material; members of a multi-Region key share it."""
+    return _bound("material fingerprint", account, key_id, material_id, root_version=root_version)
+
+
+def import_token_binding(*, account: str, region: str, key_id: str, root_version: int) -> bytes:
+    """The binding of an import token."""
+    return _bound("import token", account, region, key_id, root_version=root_version)
+
+
+def grant_token_binding(*, root_version: int) -> bytes:
+    """The binding of a grant token."""
+    return _bound("grant token", root_version=root_version)
 
 
 def access_key_binding(
@@ -24,5 +43,4 @@ def access_key_binding(
 ) -> bytes:
     """The binding of a secret access key; the account's root has no user name."""
     owner = "root" if user_name is None else f"user/{user_name}"
-    fields = ("secret access key", account, access_key_id, owner, str(root_version))
-    return length_prefixed(*(field.encode() for field in fields))
+    return _bound("secret access key", account, access_key_id, owner, root_version=root_version)

@@ -27,6 +27,16 @@ KEY_USAGES = (
     "ENCAPSULATE_DECAPSULATE",
 )
 ENCRYPTION_ALGORITHMS = ("SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE")
+SIGNING_ALGORITHMS = (
+    "RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512", "RSASSA_PKCS1_V1_5_SHA_256",
+    "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512", "ECDSA_SHA_256", "ECDSA_SHA_384", "ECDSA_SHA_512",
+    "SM2DSA", "ML_DSA_SHAKE_256", "ED25519_SHA_512", "ED25519_PH_SHA_512",
+)  # fmt: skip
+MAC_ALGORITHMS = ("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512")
+PAIR_SPECS = (
+    "RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "SM2",
+    "ECC_NIST_EDWARDS25519", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024",
+)  # fmt: skip
 ORIGINS = ("AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
 
@@ -38,6 +48,16 @@ def key_id(*, required: bool = True) -> Text:
 def alias_name() -> Text:
     """The name of an alias."""
     return Text(1, 256, r"^[a-zA-Z0-9:/_-]+$", required=True)
+
+
+def key_material_id() -> Text:
+    """The id of a version of a key."""
+    return Text(64, 64, "^[a-f0-9]+$")
+
+
+def region() -> Text:
+    """A Region that an operation works with beside its own."""
+    return Text(1, 32, r"^([a-z]+-){2,3}\d+$", required=True)
 
 
 def policy() -> Text:
@@ -124,21 +144,15 @@ class KeyMetadata(Shape):
     CustomerMasterKeySpec = Choice(*CUSTOMER_MASTER_KEY_SPECS)
     KeySpec = Choice(*KEY_SPECS)
     EncryptionAlgorithms = ListOf(encryption_algorithm())
-    SigningAlgorithms = ListOf(
-        Choice(
-            "RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512", "RSASSA_PKCS1_V1_5_SHA_256",
-            "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512", "ECDSA_SHA_256", "ECDSA_SHA_384",
-            "ECDSA_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256", "ED25519_SHA_512", "ED25519_PH_SHA_512",
-        )
-    )  # fmt: skip
+    SigningAlgorithms = ListOf(Choice(*SIGNING_ALGORITHMS))
     KeyAgreementAlgorithms = ListOf(Choice("ECDH"))
     EncapsulationAlgorithms = ListOf(Choice("ML_KEM"))
     MultiRegion = Boolean()
     MultiRegionConfiguration = Structure(MultiRegionConfiguration)
     PendingDeletionWindowInDays = Integer(1, 365)
-    MacAlgorithms = ListOf(Choice("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"))
+    MacAlgorithms = ListOf(Choice(*MAC_ALGORITHMS))
     XksKeyConfiguration = Structure(XksKeyConfiguration)
-    CurrentKeyMaterialId = Text(64, 64, "^[a-f0-9]+$")
+    CurrentKeyMaterialId = key_material_id()
 
 
 def encryption_context() -> MapOf:

@@ -15,6 +15,7 @@ from kms_server.audit.group_commit import GroupCommit, Ticket
 from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.keyring.cache import WouldBlock
+from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations import limits, registry
 from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.protocol import faults, front_door, json_reader
@@ -147,10 +148,16 @@ class Pipeline:
 
     def _write(self, call: Call) -> None:
         """One transaction for the mutation, its service events and its record."""
-        with self._services.database.write() as tx:
-            call.tx = tx
-            call.answer = call.operation.handler(call)
-            events.add(tx, to_row(event_of(call))._asdict())
+        while True:
+            try:
+                with self._services.database.write() as tx:
+                    call.tx = tx
+                    call.answer = call.operation.handler(call)
+                    events.add(tx, to_row(event_of(call))._asdict())
+                    return
+            except NoneReady as missing:
+                # Nothing was written yet; no transaction waits while key material is made.
+                self._services.material.make(missing.spec)
 
     def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""

@@ -12,6 +12,7 @@ from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
 from kms_server.keyring.keyring import Keyring
+from kms_server.keyring.material_pool import MaterialPool
 from kms_server.operations.call import Services
 from kms_server.quotas.buckets import Buckets
 from kms_server.quotas.limiter import Limiter
@@ -70,8 +71,8 @@ def build(settings: Settings) -> WorkerState:
     commit = GroupCommit(audit_log(state), limits)
     services = Services(
         database=state.database, keyring=keyring, root_key=state.root_key, clock=state.clock,
-        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), limits=limits,
-        audit_sources=lambda: audit_sources(state),
+        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
+        limits=limits, audit_sources=lambda: audit_sources(state),
     )  # fmt: skip
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
     jobs = Jobs(state, keyring)

@@ -87,12 +87,14 @@ def page(
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def count_of_key(connection: Connection, key_id: str) -> int:
+def count_of_key(connection: Connection, key_id: str, region: str) -> int:
     """How many aliases a key has."""
-    return connection.execute(select(func.count()).where(aliases.c.key_id == key_id)).scalar_one()
+    statement = select(func.count()).where(aliases.c.key_id == key_id, aliases.c.region == region)
+    return connection.execute(statement).scalar_one()
 
 
-def names_of_key(connection: Connection, key_id: str) -> list[Alias]:
+def names_of_key(connection: Connection, key_id: str, region: str) -> list[Alias]:
     """All aliases of a key."""
-    rows = connection.execute(select(aliases).where(aliases.c.key_id == key_id).order_by(aliases.c.name))
+    statement = select(aliases).where(aliases.c.key_id == key_id, aliases.c.region == region)
+    rows = connection.execute(statement.order_by(aliases.c.name))
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -1,82 +1,160 @@
 """KMS keys and their backing keys."""
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from collections.abc import Sequence
 
-from kms_server.keys.key import BackingKey, KmsKey
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+
+from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.storage import aliases
+from kms_server.storage import aliases, settings
 from kms_server.storage.database import Transaction
-from kms_server.storage.tables import backing_keys, deleted_keys, keys
+from kms_server.storage.tables import backing_keys, key_ids, keys
+
+_PLACE = frozenset({"key_id", "region"})
+_KEY_COLUMNS = [column for column in keys.c if column.name != "last_use"]
+_VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _PLACE]
+_ROTATES = (keys.c.state == KeyState.ENABLED) & (
+    keys.c.primary_region.is_(None) | (keys.c.primary_region == keys.c.region)
+)
 
 
-def scope(key_id: str) -> str:
+def scope(key_id: str, region: str) -> str:
     """The change scope of a key, its policy, state and material."""
-    return f"key:{key_id}"
+    return f"key:{region}:{key_id}"
 
 
 def _key(row: Row[tuple[object, ...]]) -> KmsKey:
-    fields = {name: value for name, value in row._mapping.items() if name != "last_use"}  # noqa: SLF001 - SQLAlchemy's public name
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     return KmsKey(**fields | {"state": KeyState(fields["state"])})
 
 
-def get(connection: Connection, key_id: str) -> KmsKey | None:
-    """The key with that id in whatever account and Region, or None."""
-    row = connection.execute(select(keys).where(keys.c.key_id == key_id)).one_or_none()
+def _is(key: KmsKey) -> ColumnElement[bool]:
+    return and_(keys.c.key_id == key.key_id, keys.c.region == key.region)
+
+
+def _of(key: KmsKey) -> ColumnElement[bool]:
+    return and_(backing_keys.c.key_id == key.key_id, backing_keys.c.region == key.region)
+
+
+def get(connection: Connection, key_id: str, region: str) -> KmsKey | None:
+    """The key with that id in a Region, of whatever account, or None."""
+    statement = select(*_KEY_COLUMNS).where(keys.c.key_id == key_id, keys.c.region == region)
+    row = connection.execute(statement).one_or_none()
     return _key(row) if row else None
 
 
-def get_backing_keys(connection: Connection, key_id: str) -> list[BackingKey]:
+def members(connection: Connection, key_id: str) -> list[KmsKey]:
+    """The keys of that id in all Regions, in the order of their Regions: several for a multi-Region key."""
+    statement = select(*_KEY_COLUMNS).where(keys.c.key_id == key_id).order_by(keys.c.region)
+    return [_key(row) for row in connection.execute(statement)]
+
+
+def regions(connection: Connection, key_id: str) -> Sequence[str]:
+    """The Regions in which there is a key of that id."""
+    statement = select(keys.c.region).where(keys.c.key_id == key_id).order_by(keys.c.region)
+    return connection.execute(statement).scalars().all()
+
+
+def get_backing_keys(connection: Connection, key: KmsKey) -> list[BackingKey]:
     """All versions of a key's material, oldest first."""
-    columns = [column for column in backing_keys.c if column.name != "key_id"]
-    rows = connection.execute(
-        select(*columns).where(backing_keys.c.key_id == key_id).order_by(backing_keys.c.number)
-    )
+    rows = connection.execute(select(*_VERSION_COLUMNS).where(_of(key)).order_by(backing_keys.c.number))
     return [BackingKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def add(tx: Transaction, key: KmsKey, backing: BackingKey) -> None:
-    """Store a new key with its first material."""
-    values = {column.name: getattr(key, column.name) for column in keys.c if column.name != "last_use"}
+def all_have(connection: Connection, key_id: str, material_id: str) -> bool:
+    """Whether a version has its material in every Region of its key."""
+    missing = select(backing_keys.c.region).where(
+        backing_keys.c.key_id == key_id,
+        backing_keys.c.material_id == material_id,
+        backing_keys.c.wrapped.is_(None),
+    )
+    return connection.execute(missing).first() is None
+
+
+def add(tx: Transaction, key: KmsKey, versions: Sequence[BackingKey]) -> None:
+    """Store a new key with the material it has; a replica joins the id of its primary."""
+    if not key.is_replica:
+        tx.connection.execute(insert(key_ids).values(key_id=key.key_id, account=key.account))
+    values = {column.name: getattr(key, column.name) for column in _KEY_COLUMNS}
     tx.connection.execute(insert(keys).values(**values))
-    add_backing_key(tx, key.key_id, backing)
+    for version in versions:
+        add_backing_key(tx, key, version)
+    mark_members(tx, key)
 
 
-def add_backing_key(tx: Transaction, key_id: str, backing: BackingKey) -> None:
-    """Make `backing` the current material of the key; the former one still decrypts."""
-    tx.connection.execute(
-        update(backing_keys).where(backing_keys.c.key_id == key_id).values(is_current=False)
-    )
-    tx.connection.execute(
-        insert(backing_keys).values(
-            key_id=key_id,
-            **{
-                column.name: getattr(backing, column.name)
-                for column in backing_keys.c
-                if column.name != "key_id"
-            },
-        )
-    )
-    tx.mark(scope(key_id))
+def add_backing_key(tx: Transaction, key: KmsKey, version: BackingKey) -> None:
+    """Add a version; one that is current replaces the former, which still decrypts."""
+    if version.status == CURRENT:
+        _retire_current(tx, key)
+    values = {column.name: getattr(version, column.name) for column in _VERSION_COLUMNS}
+    tx.connection.execute(insert(backing_keys).values(key_id=key.key_id, region=key.region, **values))
+    tx.mark(scope(key.key_id, key.region))
 
 
-def change(tx: Transaction, key_id: str, **fields: object) -> None:
+def promote(tx: Transaction, key: KmsKey, material_id: str, when: float, rotation_type: str) -> None:
+    """Make a version that awaits its rotation the current one."""
+    _retire_current(tx, key)
+    change_backing_key(tx, key, material_id, status=CURRENT, rotated_at=when, rotation_type=rotation_type)
+
+
+def _retire_current(tx: Transaction, key: KmsKey) -> None:
+    former = update(backing_keys).where(_of(key), backing_keys.c.status == CURRENT)
+    tx.connection.execute(former.values(status=NON_CURRENT))
+
+
+def change_backing_key(tx: Transaction, key: KmsKey, material_id: str, **fields: object) -> None:
+    """Set columns of one version."""
+    statement = update(backing_keys).where(_of(key), backing_keys.c.material_id == material_id)
+    tx.connection.execute(statement.values(**fields))
+    tx.mark(scope(key.key_id, key.region))
+
+
+def empty_backing_key(tx: Transaction, key: KmsKey, material_id: str) -> None:
+    """Destroy the material of a version; the version stays, to be filled again."""
+    change_backing_key(tx, key, material_id, wrapped=None, valid_to=None)
+    settings.put(tx, settings.UNERASED, str(tx.stamp))
+
+
+def drop_backing_key(tx: Transaction, key: KmsKey, material_id: str) -> None:
+    """Forget a version that was never in use."""
+    tx.connection.execute(delete(backing_keys).where(_of(key), backing_keys.c.material_id == material_id))
+    tx.mark(scope(key.key_id, key.region))
+    settings.put(tx, settings.UNERASED, str(tx.stamp))
+
+
+def change(tx: Transaction, key: KmsKey, **fields: object) -> None:
     """Set columns of a key."""
-    tx.connection.execute(update(keys).where(keys.c.key_id == key_id).values(**fields))
-    tx.mark(scope(key_id))
+    tx.connection.execute(update(keys).where(_is(key)).values(**fields))
+    tx.mark(scope(key.key_id, key.region))
 
 
-def remove(tx: Transaction, key_id: str, now: float) -> None:
-    """Delete a key with its material, aliases and tags; its id stays known and is never used again."""
-    for alias in aliases.names_of_key(tx.connection, key_id):
+def change_members(tx: Transaction, key: KmsKey, **fields: object) -> None:
+    """Set columns that all members of a multi-Region key share; of any other key, its own."""
+    tx.connection.execute(update(keys).where(keys.c.key_id == key.key_id).values(**fields))
+    mark_members(tx, key)
+
+
+def mark_members(tx: Transaction, key: KmsKey) -> None:
+    """Tell that all members of a key changed: each shows the others."""
+    for region in regions(tx.connection, key.key_id):
+        tx.mark(scope(key.key_id, region))
+
+
+def remove(tx: Transaction, key: KmsKey, now: float) -> None:
+    """Delete a key with its material, aliases, tags and grants; its id stays known and is never used again."""
+    for alias in aliases.names_of_key(tx.connection, key.key_id, key.region):
         tx.mark(aliases.scope(alias.account, alias.region, alias.name))
-    tx.connection.execute(delete(keys).where(keys.c.key_id == key_id))
-    tx.connection.execute(insert(deleted_keys).values(key_id=key_id, deleted_at=now))
-    tx.mark(scope(key_id))
+    mark_members(tx, key)
+    tx.connection.execute(delete(keys).where(_is(key)))
+    settings.put(tx, settings.UNERASED, str(tx.stamp))
+    if not regions(tx.connection, key.key_id):
+        gone = update(key_ids).where(key_ids.c.key_id == key.key_id)
+        tx.connection.execute(gone.values(deleted_at=now))
 
 
-def was_deleted(connection: Connection, key_id: str) -> bool:
-    """Whether a key of that id existed and was deleted."""
-    return connection.execute(select(deleted_keys).where(deleted_keys.c.key_id == key_id)).first() is not None
+def id_was_used(connection: Connection, key_id: str) -> bool:
+    """Whether a key of that id exists anywhere, or was deleted."""
+    return connection.execute(select(key_ids).where(key_ids.c.key_id == key_id)).first() is not None
 
 
 def page(connection: Connection, account: str, region: str, after: str, limit: int) -> list[str]:
@@ -98,24 +176,25 @@ def count_customer_keys(connection: Connection, account: str, region: str) -> in
     return connection.execute(statement).scalar_one()
 
 
-def due(connection: Connection, now: float) -> list[KmsKey]:
-    """Keys with a deletion or rotation that is due at `now`, whether or not their state lets it happen."""
-    statement = select(keys).where(
+def due(connection: Connection, now: float) -> list[tuple[str, str]]:
+    """Id and Region of keys with something due at `now`: deletion, rotation, or material that expires."""
+    statement = select(keys.c.key_id, keys.c.region).where(
         or_(
             keys.c.deletion_date <= now,
-            (keys.c.state == KeyState.ENABLED) & (keys.c.next_rotation_at <= now),
-            (keys.c.state == KeyState.ENABLED) & (keys.c.scheduled_rotation_at <= now),
+            _ROTATES & (keys.c.next_rotation_at <= now),
+            _ROTATES & (keys.c.scheduled_rotation_at <= now),
         )
     )
-    return [_key(row) for row in connection.execute(statement)]
+    expiring = select(backing_keys.c.key_id, backing_keys.c.region).where(backing_keys.c.valid_to <= now)
+    return [(row.key_id, row.region) for row in connection.execute(statement.union(expiring))]
 
 
 def next_due(connection: Connection, until: float) -> float | None:
-    """The earliest time up to `until` at which a deletion or rotation is due."""
-    enabled = keys.c.state == KeyState.ENABLED
+    """The earliest time up to `until` at which something is due."""
     times = [
         connection.execute(select(func.min(keys.c.deletion_date))).scalar(),
-        connection.execute(select(func.min(keys.c.next_rotation_at)).where(enabled)).scalar(),
-        connection.execute(select(func.min(keys.c.scheduled_rotation_at)).where(enabled)).scalar(),
+        connection.execute(select(func.min(keys.c.next_rotation_at)).where(_ROTATES)).scalar(),
+        connection.execute(select(func.min(keys.c.scheduled_rotation_at)).where(_ROTATES)).scalar(),
+        connection.execute(select(func.min(backing_keys.c.valid_to))).scalar(),
     ]
     return min((when for when in times if when is not None and when <= until), default=None)

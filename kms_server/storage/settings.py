@@ -10,6 +10,7 @@ MODE = "mode"
 CLOCK_CONTROL = "clock_control"
 CLOCK_OFFSET = "clock_offset"
 CLOCK_SCOPE = "clock"
+UNERASED = "unerased"
 
 
 def get(connection: Connection, name: str) -> str | None:

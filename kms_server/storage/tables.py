@@ -71,12 +71,21 @@ access_keys = Table(
     ForeignKeyConstraint(["account", "user_name"], ["users.account", "users.name"], ondelete="CASCADE"),
 )
 
+key_ids = Table(
+    "key_ids",
+    metadata,
+    Column("key_id", String(64), primary_key=True, comment="every id that was ever used"),
+    Column("account", String(12), nullable=True, comment="null: deleted before accounts were kept"),
+    Column("deleted_at", Double, nullable=True, comment="when the last key of that id was deleted"),
+    UniqueConstraint("key_id", "account"),
+)
+
 keys = Table(
     "keys",
     metadata,
-    Column("key_id", String(64), primary_key=True, comment="unique across accounts and Regions"),
+    Column("key_id", String(64), primary_key=True),
+    Column("region", String(32), primary_key=True),
     Column("account", String(12), nullable=False),
-    Column("region", String(32), nullable=False),
     Column("spec", String(32), nullable=False),
     Column("usage", String(32), nullable=False),
     Column("origin", String(32), nullable=False),
@@ -86,16 +95,25 @@ keys = Table(
     Column("policy", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("deletion_date", Double, nullable=True),
+    Column("pending_window_days", Integer, nullable=True, comment="of a primary that waits for its replicas"),
     Column("rotation_period_days", Integer, nullable=True, comment="null: automatic rotation is off"),
     Column("next_rotation_at", Double, nullable=True),
     Column("scheduled_rotation_at", Double, nullable=True, comment="one dated rotation, our extension"),
     Column("on_demand_rotations", Integer, nullable=False, server_default="0"),
+    Column("primary_region", String(32), nullable=True, comment="null: a single-Region key"),
     Column("last_use", Text, nullable=True, comment="folded in when the log is pruned"),
+    ForeignKeyConstraint(["key_id", "account"], ["key_ids.key_id", "key_ids.account"]),
     CheckConstraint("(state = 'PendingDeletion') = (deletion_date IS NOT NULL)", name="deletion_date"),
+    CheckConstraint(
+        "(state = 'PendingReplicaDeletion') = (pending_window_days IS NOT NULL)", name="pending_window_days"
+    ),
     CheckConstraint(
         "(rotation_period_days IS NULL) = (next_rotation_at IS NULL)", name="rotation_period"
     ),
     CheckConstraint("on_demand_rotations BETWEEN 0 AND 25", name="on_demand_rotations"),
+    CheckConstraint("(key_id LIKE 'mrk-%') = (primary_region IS NOT NULL)", name="primary_region"),
+    Index("uq_keys_single_region", "key_id", unique=True,
+          sqlite_where=text("primary_region IS NULL"), postgresql_where=text("primary_region IS NULL")),
     Index("ix_keys_account_region", "account", "region", "key_id"),
     Index("ix_keys_deletion_date", "deletion_date", sqlite_where=text("deletion_date IS NOT NULL"),
           postgresql_where=text("deletion_date IS NOT NULL")),
@@ -110,16 +128,29 @@ backing_keys = Table(
     "backing_keys",
     metadata,
     Column("material_id", String(64), primary_key=True, comment="KeyMaterialId"),
-    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), nullable=False),
+    Column("region", String(32), primary_key=True),
+    Column("key_id", String(64), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("is_current", Boolean, nullable=False),
-    Column("wrapped", LargeBinary, nullable=False),
+    Column("status", String(48), nullable=False, comment="KeyMaterialState"),
+    Column("wrapped", LargeBinary, nullable=True, comment="null: imported material that is gone, or awaited"),
+    Column("fingerprint", LargeBinary, nullable=True, comment="of imported material, wrapped"),
+    Column("description", Text, nullable=True),
+    Column("valid_to", Double, nullable=True, comment="when imported material expires"),
     Column("created_at", Double, nullable=False),
-    Column("rotation_type", String(16), nullable=True, comment="null: the key's first material"),
-    UniqueConstraint("key_id", "number"),
-    CheckConstraint("(number = 1) = (rotation_type IS NULL)", name="first_material"),
-    Index("uq_backing_keys_one_current", "key_id", unique=True,
-          sqlite_where=text("is_current"), postgresql_where=text("is_current")),
+    Column("rotation_type", String(16), nullable=True, comment="null: the first material, or one not yet in use"),
+    Column("rotated_at", Double, nullable=True, comment="when it became current by a rotation"),
+    ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
+    UniqueConstraint("key_id", "region", "number"),
+    CheckConstraint("(rotation_type IS NULL) = (rotated_at IS NULL)", name="rotated_at"),
+    CheckConstraint(
+        "(number = 1 OR status LIKE 'PENDING%') = (rotation_type IS NULL)", name="rotation_type"
+    ),
+    Index("uq_backing_keys_one_current", "key_id", "region", unique=True,
+          sqlite_where=text("status = 'CURRENT'"), postgresql_where=text("status = 'CURRENT'")),
+    Index("uq_backing_keys_one_pending", "key_id", "region", unique=True,
+          sqlite_where=text("status LIKE 'PENDING%'"), postgresql_where=text("status LIKE 'PENDING%'")),
+    Index("ix_backing_keys_valid_to", "valid_to", sqlite_where=text("valid_to IS NOT NULL"),
+          postgresql_where=text("valid_to IS NOT NULL")),
 )  # fmt: skip
 
 aliases = Table(
@@ -128,25 +159,45 @@ aliases = Table(
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
     Column("name", String(256), primary_key=True),
-    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), nullable=False),
+    Column("key_id", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
-    Index("ix_aliases_key_id", "key_id", "name"),
+    ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
+    Index("ix_aliases_key_id", "key_id", "region", "name"),
 )
 
 tags = Table(
     "tags",
     metadata,
-    Column("key_id", String(64), ForeignKey("keys.key_id", ondelete="CASCADE"), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    Column("region", String(32), primary_key=True),
     Column("tag_key", String(128), primary_key=True),
     Column("tag_value", String(256), nullable=False),
+    ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
 )
 
-deleted_keys = Table(
-    "deleted_keys",
+grants = Table(
+    "grants",
     metadata,
-    Column("key_id", String(64), primary_key=True, comment="ids of keys whose deletion was carried out"),
-    Column("deleted_at", Double, nullable=False),
+    Column("grant_id", String(64), primary_key=True),
+    Column("key_id", String(64), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(256), nullable=True),
+    Column("grantee", String(256), nullable=False, comment="a principal's ARN, or a service"),
+    Column("grantee_is_service", Boolean, nullable=False),
+    Column("retiring", String(256), nullable=True, comment="a principal's ARN, or a service"),
+    Column("retiring_is_service", Boolean, nullable=False),
+    Column("operations", Text, nullable=False, comment="JSON list"),
+    Column("constraints", Text, nullable=False, comment="JSON object"),
+    Column("issuing_account", String(12), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column(
+        "request", String(64), nullable=True, comment="digest of all that was asked for, where it has a name"
+    ),
+    ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
+    UniqueConstraint("key_id", "region", "request"),
+    Index("ix_grants_key_id", "key_id", "region", "grant_id"),
+    Index("ix_grants_retiring", "retiring", "region", "grant_id"),
 )
 
 limits = Table(

@@ -2,10 +2,12 @@
 
 import pytest
 
+from kms_server.keys.specs import KEY_SPECS
 from kms_server.operations.registry import OPERATIONS
 from kms_server.quotas import table
 
 SYMMETRIC = "CryptographicOperationsSymmetric"
+PAIRS = {spec.pair_quota for spec in KEY_SPECS.values() if spec.pair_quota}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,9 @@ def test_symmetric_cryptography_has_the_regions_figure(region: str, expected: fl
         ("TagResource", 10), ("UntagResource", 5), ("DeleteAlias", 15), ("PutKeyPolicy", 15),
         ("ScheduleKeyDeletion", 15), ("CancelKeyDeletion", 5), ("ListKeyPolicies", 100), ("ListKeys", 500),
         ("GetKeyRotationStatus", 1_000), ("DescribeKey", 2_000), ("ListResourceTags", 2_000),
-        ("LookupEvents", 2),
+        ("LookupEvents", 2), ("CryptographicOperationsRsa", 1_000), ("GenerateDataKeyPairRSA_2048", 20),
+        ("GenerateDataKeyPairRSA_4096", 1), ("GenerateDataKeyPairECC_NIST_P256", 100), ("CreateGrant", 50),
+        ("GetParametersForImport", 1), ("ImportKeyMaterial", 15), ("ReplicateKey", 5), ("GetPublicKey", 2_000),
     ],
 )  # fmt: skip
 def test_aws_figures_are_the_same_everywhere(operation: str, expected: float) -> None:
@@ -46,10 +50,11 @@ def test_scheduling_a_rotation_counts_like_enabling_it() -> None:
     assert rates == {15}
 
 
-def test_relaxed_allows_a_thousand_of_all_else_and_any_number_of_lookups() -> None:
-    others = set(table.QUOTAS) - {SYMMETRIC, "LookupEvents"}
+def test_relaxed_allows_a_thousand_of_all_else_and_any_number_of_lookups_and_pairs() -> None:
+    unlimited = {"LookupEvents", *PAIRS}
+    others = set(table.QUOTAS) - {SYMMETRIC, *unlimited}
     assert {table.rate(quota, "us-east-1", "relaxed") for quota in others} == {1_000}
-    assert table.rate("LookupEvents", "us-east-1", "relaxed") is None
+    assert {table.rate(quota, "us-east-1", "relaxed") for quota in unlimited} == {None}
 
 
 def test_unlimited_has_no_limit() -> None:
@@ -57,8 +62,9 @@ def test_unlimited_has_no_limit() -> None:
 
 
 def test_every_operation_has_a_quota_and_no_quota_is_idle() -> None:
-    charged = {SYMMETRIC if operation.shared_quota else operation.name for operation in OPERATIONS}
-    assert charged == set(table.QUOTAS)
+    own = {operation.name for operation in OPERATIONS if not operation.shared_quota}
+    shared = {spec.quota for spec in KEY_SPECS.values()}
+    assert own | shared | PAIRS == set(table.QUOTAS)
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(0.5, 5), (5, 5), (50, 5), (51, 5.1), (100_000, 10_000)])

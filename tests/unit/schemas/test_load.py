@@ -12,7 +12,8 @@ from kms_server.errors import SerializationException, ServiceError, ValidationEx
 from kms_server.operations.registry import OPERATIONS
 from kms_server.schemas import base
 from kms_server.schemas.base import RequestSchema, load
-from kms_server.schemas.cryptography import DecryptRequest, EncryptRequest, GenerateDataKeyRequest
+from kms_server.schemas.data_keys import GenerateDataKeyRequest
+from kms_server.schemas.encryption import DecryptRequest, EncryptRequest
 from kms_server.schemas.fields import Boolean, Choice, Integer, ListOf, MapOf, Structure, Text
 from kms_server.schemas.tags import TagResourceRequest
 

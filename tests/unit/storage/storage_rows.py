@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from kms_server.keys.key import BackingKey, KmsKey
+from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.storage import keys
 from kms_server.storage.aliases import Alias
@@ -18,9 +18,7 @@ def key(**changes: Any) -> KmsKey:
     plain: dict[str, Any] = {
         "key_id": str(uuid4()), "account": ACCOUNT, "region": REGION, "spec": "SYMMETRIC_DEFAULT",
         "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS", "manager": "CUSTOMER", "state": KeyState.ENABLED,
-        "description": "Ω\n'\"", "policy": "{}", "created_at": 1.5, "deletion_date": None,
-        "rotation_period_days": None, "next_rotation_at": None, "scheduled_rotation_at": None,
-        "on_demand_rotations": 0,
+        "description": "Ω\n'\"", "policy": "{}", "created_at": 1.5,
     }  # fmt: skip
     return KmsKey(**plain | changes)
 
@@ -28,8 +26,9 @@ def key(**changes: Any) -> KmsKey:
 def backing(number: int = 1, **changes: Any) -> BackingKey:
     """The current material of a key, its first or a later one."""
     plain: dict[str, Any] = {
-        "material_id": uuid4().hex * 2, "number": number, "is_current": True, "wrapped": b"\x00\xff",
+        "material_id": uuid4().hex * 2, "number": number, "status": CURRENT, "wrapped": b"\x00\xff",
         "created_at": 2.5, "rotation_type": None if number == 1 else "ON_DEMAND",
+        "rotated_at": None if number == 1 else 2.5,
     }  # fmt: skip
     return BackingKey(**plain | changes)
 
@@ -56,5 +55,5 @@ def stored_key(database: Database, **changes: Any) -> KmsKey:
     """A key with its first material, stored."""
     made = key(**changes)
     with database.write() as tx:
-        keys.add(tx, made, backing())
+        keys.add(tx, made, [backing()])
     return made

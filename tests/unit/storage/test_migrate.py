@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 import kms_server
 from kms_server.errors import OperatorError
-from kms_server.storage import migrate
+from kms_server.keys.key import CURRENT, NON_CURRENT
+from kms_server.storage import aliases, keys, migrate, tags
 from kms_server.storage.database import Database
 from kms_server.storage.tables import audit_metadata, metadata
 from tests.unit.databases import Place, empty
@@ -181,7 +182,47 @@ def test_rows_of_the_first_schema_stay(engine: Engine) -> None:
     with pytest.raises(OperatorError, match="kms-server migrate"):
         migrate.require_current(engine)
     migrate.upgrade(engine)
-    assert contents(engine) == before | {"alembic_version": [(migrate.head(),)]}
+    after = contents(engine)
+    assert after.pop("grants") == after.pop("key_ids") == before.pop("deleted_keys") == []
+    assert after == before | {"alembic_version": [(migrate.head(),)]}
+
+
+def test_keys_of_the_second_schema_stay(engine: Engine) -> None:
+    with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
+        command.upgrade(migrate._config(connection), "0002")
+        for statement in (
+            "INSERT INTO deleted_keys VALUES ('gone', 5)",
+            (
+                "INSERT INTO keys VALUES ('k', '111122223333', 'eu-west-1', 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT', 'AWS_KMS',"
+                " 'CUSTOMER', 'Enabled', 'd', '{}', 1.5, NULL, 90, 7, 8, 3, NULL)"
+            ),
+            (
+                "INSERT INTO backing_keys VALUES ('m1', 'k', 1, false, '1', 2.5, NULL),"
+                " ('m2', 'k', 2, true, '2', 3.5, 'AUTOMATIC')"
+            ),
+            "INSERT INTO aliases VALUES ('111122223333', 'eu-west-1', 'alias/a', 'k', 1, 2)",
+            "INSERT INTO tags VALUES ('k', 'a', 'b')",
+        ):
+            connection.execute(text(statement))
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        found = keys.get(connection, "k", "eu-west-1")
+        assert found is not None
+        assert (found.rotation_period_days, found.scheduled_rotation_at, found.primary_region) == (
+            90,
+            8,
+            None,
+        )
+        first, second = keys.get_backing_keys(connection, found)
+        assert (first.status, first.rotated_at, second.status, second.rotated_at) == (
+            NON_CURRENT,
+            None,
+            CURRENT,
+            3.5,
+        )
+        assert tags.of_key(connection, found) == {"a": "b"}
+        assert [one.key_id for one in aliases.names_of_key(connection, "k", "eu-west-1")] == ["k"]
+        assert keys.id_was_used(connection, "gone")
 
 
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:

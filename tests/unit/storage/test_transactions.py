@@ -18,7 +18,7 @@ from kms_server.storage.database import Database, Transaction, changed_since, in
 from kms_server.storage.writer_lock import WriterLock
 from tests.unit.audit.audit_rows import row
 from tests.unit.databases import Place
-from tests.unit.storage.storage_rows import ACCOUNT, REGION, access_key, alias, backing, stored_key, user
+from tests.unit.storage.storage_rows import ACCOUNT, REGION, access_key, alias, backing, key, stored_key, user
 
 TRANSACTIONS = 60
 
@@ -53,16 +53,17 @@ def newest(database: Database) -> int:
 
 
 KEY = "11111111-1111-1111-1111-111111111111"
-OWN, NAME = keys.scope(KEY), aliases.scope(ACCOUNT, REGION, "alias/a")
+MADE = key(key_id=KEY)
+OWN, NAME = keys.scope(KEY, REGION), aliases.scope(ACCOUNT, REGION, "alias/a")
 CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
-    (lambda tx: keys.change(tx, KEY, state=KeyState.DISABLED), {OWN}),
-    (lambda tx: keys.add_backing_key(tx, KEY, backing(2)), {OWN}),
-    (lambda tx: tags.put(tx, KEY, {"a": "b"}), {OWN}),
-    (lambda tx: tags.remove(tx, KEY, ["a"]), {OWN}),
+    (lambda tx: keys.change(tx, MADE, state=KeyState.DISABLED), {OWN}),
+    (lambda tx: keys.add_backing_key(tx, MADE, backing(2)), {OWN}),
+    (lambda tx: tags.put(tx, MADE, {"a": "b"}), {OWN}),
+    (lambda tx: tags.remove(tx, MADE, ["a"]), {OWN}),
     (lambda tx: aliases.add(tx, alias(KEY, "alias/b")), {aliases.scope(ACCOUNT, REGION, "alias/b")}),
     (lambda tx: aliases.point(tx, alias(KEY), KEY, 2.0), {NAME}),
     (lambda tx: aliases.remove(tx, alias(KEY)), {NAME}),
-    (lambda tx: keys.remove(tx, KEY, 3.0), {OWN, NAME}),
+    (lambda tx: keys.remove(tx, MADE, 3.0), {OWN, NAME}),
     (lambda tx: limits.put(tx, limits.SetLimit("a", 1.0, None)), {limits.SCOPE}),
     (lambda tx: limits.remove(tx, "a"), {limits.SCOPE}),
     (lambda tx: settings.put(tx, settings.CLOCK_OFFSET, "1.0"), {settings.CLOCK_SCOPE}),
@@ -100,11 +101,11 @@ def test_every_verb_stamps_what_it_changes_with_its_own_transaction(furnished: D
             take_back(furnished, verb, scopes)
         assert newest(furnished) == before
         assert changed(furnished, before) == set()
-    key = access_key()
+    secret = access_key()
     for verb, scopes in [
         *((verb, scopes) for verb, scopes in CHANGES if NAME not in scopes),
-        (lambda tx: identities.add_access_key(tx, key), {identities.scope(key.access_key_id)}),
-        (lambda tx: keys.remove(tx, KEY, 3.0), {OWN, NAME, aliases.scope(ACCOUNT, REGION, "alias/b")}),
+        (lambda tx: identities.add_access_key(tx, secret), {identities.scope(secret.access_key_id)}),
+        (lambda tx: keys.remove(tx, MADE, 3.0), {OWN, NAME, aliases.scope(ACCOUNT, REGION, "alias/b")}),
     ]:
         before = newest(furnished)
         with furnished.write() as tx:
@@ -120,13 +121,13 @@ def test_a_fresh_schema_is_furnished_once(database: Database) -> None:
 
 
 def test_a_view_is_of_one_moment(database: Database) -> None:
-    key_id = stored_key(database).key_id
+    made = stored_key(database)
     with database.read() as connection:
         before = latest_change(connection)
         with database.write() as tx:
-            keys.remove(tx, key_id, 1.0)
+            keys.remove(tx, made, 1.0)
         assert latest_change(connection) == before
-        assert len(keys.get_backing_keys(connection, key_id)) == 1
+        assert len(keys.get_backing_keys(connection, made)) == 1
     assert newest(database) == before + 1
 
 

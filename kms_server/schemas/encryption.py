@@ -1,4 +1,4 @@
-"""Encrypt, Decrypt, ReEncrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom."""
+"""Encrypt, Decrypt, ReEncrypt."""
 
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.schemas.common import (
@@ -7,8 +7,9 @@ from kms_server.schemas.common import (
     encryption_context,
     grant_tokens,
     key_id,
+    key_material_id,
 )
-from kms_server.schemas.fields import Blob, Boolean, Choice, Integer, ListOf, Structure, Text
+from kms_server.schemas.fields import Blob, Boolean, Choice, ListOf, Structure
 
 
 class _Modifiers(ListOf):
@@ -55,7 +56,7 @@ class DecryptResponse(ResponseSchema):
     Plaintext = Blob(1, 4096)
     EncryptionAlgorithm = encryption_algorithm()
     CiphertextForRecipient = Blob(1, 6144)
-    KeyMaterialId = Text(64, 64, "^[a-f0-9]+$")
+    KeyMaterialId = key_material_id()
 
 
 class ReEncryptRequest(RequestSchema):
@@ -81,52 +82,5 @@ class ReEncryptResponse(ResponseSchema):
     KeyId = key_id(required=False)
     SourceEncryptionAlgorithm = encryption_algorithm()
     DestinationEncryptionAlgorithm = encryption_algorithm()
-    SourceKeyMaterialId = Text(64, 64, "^[a-f0-9]+$")
-    DestinationKeyMaterialId = Text(64, 64, "^[a-f0-9]+$")
-
-
-class GenerateDataKeyWithoutPlaintextRequest(RequestSchema):
-    """Input of GenerateDataKeyWithoutPlaintext."""
-
-    KeyId = key_id()
-    EncryptionContext = encryption_context()
-    KeySpec = Choice("AES_256", "AES_128")
-    NumberOfBytes = Integer(1, 1024)
-    GrantTokens = grant_tokens()
-    DryRun = Boolean()
-
-
-class GenerateDataKeyRequest(GenerateDataKeyWithoutPlaintextRequest):
-    """Input of GenerateDataKey."""
-
-    Recipient = Structure(Recipient)
-
-
-class GenerateDataKeyWithoutPlaintextResponse(ResponseSchema):
-    """Output of GenerateDataKeyWithoutPlaintext."""
-
-    CiphertextBlob = Blob(1, 6144)
-    KeyId = key_id(required=False)
-    KeyMaterialId = Text(64, 64, "^[a-f0-9]+$")
-
-
-class GenerateDataKeyResponse(GenerateDataKeyWithoutPlaintextResponse):
-    """Output of GenerateDataKey."""
-
-    Plaintext = Blob(1, 4096)
-    CiphertextForRecipient = Blob(1, 6144)
-
-
-class GenerateRandomRequest(RequestSchema):
-    """Input of GenerateRandom."""
-
-    NumberOfBytes = Integer(1, 1024)
-    CustomKeyStoreId = Text(1, 64)
-    Recipient = Structure(Recipient)
-
-
-class GenerateRandomResponse(ResponseSchema):
-    """Output of GenerateRandom."""
-
-    Plaintext = Blob(1, 4096)
-    CiphertextForRecipient = Blob(1, 6144)
+    SourceKeyMaterialId = key_material_id()
+    DestinationKeyMaterialId = key_material_id()

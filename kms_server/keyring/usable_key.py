@@ -1,0 +1,126 @@
+"""A KMS key ready for use."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from kms_server.crypto.capabilities import (
+    AgreementKey,
+    EncapsulationKey,
+    EncryptionKey,
+    MacKey,
+    PublicKey,
+    SigningKey,
+)
+from kms_server.crypto.wrap import WrapError
+from kms_server.errors import InvalidCiphertextException, KeyUnavailableException, KMSInvalidStateException
+from kms_server.iam.evaluate import KeyAuthority
+from kms_server.iam.policy import compile_key_policy
+from kms_server.keys import specs
+from kms_server.keys.key import CURRENT, BackingKey, KmsKey
+from kms_server.root_keys.binding import material_binding
+from kms_server.root_keys.provider import RootKey
+
+
+@dataclass(frozen=True, slots=True)
+class UsableKey:
+    """A KMS key with its policy compiled; material is opened at its first use.
+
+    `regions` are those of all members of a multi-Region key, empty for others. What opened material can do depends
+    on the key's usage: who asks for a capability has checked it.
+    """
+
+    key: KmsKey
+    versions: tuple[BackingKey, ...]
+    regions: tuple[str, ...]
+    _root: RootKey = field(repr=False)
+    _opened: dict[str, object] = field(default_factory=dict, repr=False)
+    authority: KeyAuthority = field(init=False)
+    spec: specs.KeySpec = field(init=False)
+    _current: BackingKey | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        key = self.key
+        authority = KeyAuthority(key.account, key.arn, compile_key_policy(key.policy))
+        current = next((version for version in self.versions if version.status == CURRENT), None)
+        object.__setattr__(self, "authority", authority)
+        object.__setattr__(self, "spec", specs.find(key.spec))
+        object.__setattr__(self, "_current", current)
+
+    @property
+    def current(self) -> BackingKey:
+        """The version that encrypts, signs and so on.
+
+        Raises:
+            KMSInvalidStateException: nothing was imported yet.
+        """
+        if self._current is None:
+            raise KMSInvalidStateException(f"{self.key.arn} is pending import.")
+        return self._current
+
+    def metadata(self) -> dict[str, object]:
+        """AWS's KeyMetadata."""
+        return self.key.metadata(self.versions, self.regions)
+
+    def encryption(self, material_id: str | None = None) -> EncryptionKey:
+        """A version of a key of usage ENCRYPT_DECRYPT, by default the current one.
+
+        Raises:
+            InvalidCiphertextException: the key has no such version.
+            KeyUnavailableException: the stored material does not open under the root key.
+        """
+        return cast("EncryptionKey", self._material(material_id or self.current.material_id))
+
+    def signing(self) -> SigningKey:
+        """A key of usage SIGN_VERIFY."""
+        return cast("SigningKey", self._material(self.current.material_id))
+
+    def mac(self) -> MacKey:
+        """A key of usage GENERATE_VERIFY_MAC."""
+        return cast("MacKey", self._material(self.current.material_id))
+
+    def agreement(self) -> AgreementKey:
+        """A key of usage KEY_AGREEMENT."""
+        return cast("AgreementKey", self._material(self.current.material_id))
+
+    def encapsulation(self) -> EncapsulationKey:
+        """A key of usage ENCAPSULATE_DECAPSULATE."""
+        return cast("EncapsulationKey", self._material(self.current.material_id))
+
+    def public(self) -> PublicKey:
+        """The public half of a key pair."""
+        return cast("PublicKey", self._material(self.current.material_id))
+
+    def _material(self, material_id: str) -> object:
+        opened = self._opened.get(material_id)
+        if opened is None:
+            version = next((one for one in self.versions if one.material_id == material_id), None)
+            if version is None:
+                raise InvalidCiphertextException
+            opened = self.spec.type.open(
+                open_material(self.key, version, self._root), self.key.key_id, material_id
+            )
+            self._opened[material_id] = opened
+        return opened
+
+
+def open_material(key: KmsKey, version: BackingKey, root: RootKey) -> bytes:
+    """The material of one version of a key in clear.
+
+    Raises:
+        KMSInvalidStateException: it was imported, and is deleted or expired.
+        KeyUnavailableException: it does not open under the root key.
+    """
+    if version.wrapped is None:
+        raise KMSInvalidStateException(f"{key.arn} is pending import.")
+    try:
+        return root.unwrap(version.wrapped, key_binding(key, version.material_id, root.version))
+    except WrapError:
+        raise KeyUnavailableException(f"{key.arn} is unavailable.") from None
+
+
+def key_binding(key: KmsKey, material_id: str, root_version: int) -> bytes:
+    """What a wrapped backing key is bound to, so that no row or column can be swapped."""
+    return material_binding(
+        account=key.account, region=key.region, key_id=key.key_id, material_id=material_id,
+        spec=key.spec, usage=key.usage, origin=key.origin, root_version=root_version,
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant."""
+
+import secrets
+
+from kms_server import errors as e
+from kms_server.arn import Arn
+from kms_server.iam.denial import denied, not_visible
+from kms_server.iam.evaluate import authorize
+from kms_server.keyring import grant_token
+from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys import grants as rules
+from kms_server.keys import states
+from kms_server.keys.grants import Grant
+from kms_server.operations import access
+from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.guards import customer_managed, stop_dry_run
+from kms_server.operations.paging import page
+from kms_server.schemas import grants as schemas
+from kms_server.storage import grants
+
+_UNSPECIFIED = "Specify either GrantToken, or KeyId and GrantId."
+
+
+def create_grant(call: Call) -> Answer:
+    """Let a principal or a service use a key (AWS CreateGrant)."""
+    usable = access.use_key(call, call.parameters["KeyId"])
+    grant = _requested(call, usable)
+    stored = (
+        None if grant.request is None else grants.requested_before(call.connection, usable.key, grant.request)
+    )
+    if stored is None:
+        limit = call.services.limits.grants_per_key
+        if grants.count(call.connection, usable.key) >= limit:
+            raise e.LimitExceededException(f"A KMS key can have at most {limit} grants.")
+    stop_dry_run(call)
+    if stored is None:
+        grants.add(call.writing, grant)
+    issued = stored or grant
+    call.answered_extra = {"keyId": usable.key.arn}
+    return {
+        "GrantToken": grant_token.issue(issued.grant_id, call.services.root_key),
+        "GrantId": issued.grant_id,
+    }
+
+
+def list_grants(call: Call) -> Answer:
+    """The grants on a key (AWS ListGrants)."""
+    key = access.use_key(call, call.parameters["KeyId"]).key
+    grant_id = call.get("GrantId")
+    if grant_id is not None:
+        rules.check_id(grant_id)
+    grantee = rules.party(call.get("GranteePrincipal"), call.get("GranteeServicePrincipal"), "Grantee")
+    with call.services.database.read() as connection:
+        found, rest = page(
+            call,
+            lambda after, count: grants.page_of_key(
+                connection, key, after, count, grant_id=grant_id, grantee=grantee.name if grantee else None
+            ),
+            lambda grant: grant.grant_id, default=50, maximum=100,
+        )  # fmt: skip
+    return {"Grants": [grant.entry(key.arn) for grant in found], **rest}
+
+
+def list_retirable_grants(call: Call) -> Answer:
+    """The grants that a principal of the caller's account may retire (AWS ListRetirableGrants)."""
+    access.allow_without_key(call)
+    retiring = rules.party(call.get("RetiringPrincipal"), call.get("RetiringServicePrincipal"), "Retiring")
+    if retiring is None:
+        raise e.ValidationException("RetiringPrincipal must not be null")
+    arn = Arn.parse(retiring.name)
+    if arn is None or arn.account != call.account:
+        raise e.InvalidArnException(f"ARN does not refer to a valid principal: {retiring.name}")
+    with call.services.database.read() as connection:
+        found, rest = page(
+            call,
+            lambda after, count: grants.page_retirable(connection, retiring.name, call.region, after, count),
+            lambda grant: grant.grant_id, default=50, maximum=100,
+        )  # fmt: skip
+    return {"Grants": [grant.entry(_key_of(call, grant).key.arn) for grant in found], **rest}
+
+
+def retire_grant(call: Call) -> Answer:
+    """Delete a grant that is no longer needed (AWS RetireGrant)."""
+    grant = _retired(call)
+    usable = _key_of(call, grant)
+    call.touches(access.KEY, usable.key.arn)
+    call.additional = {"grantId": grant.grant_id}
+    _require_may_retire(call, grant, usable)
+    access.require_fit(call, usable)
+    stop_dry_run(call)
+    grants.remove(call.writing, grant)
+    return None
+
+
+def revoke_grant(call: Call) -> Answer:
+    """Delete a grant so that its grantee can no longer use the key (AWS RevokeGrant)."""
+    usable = access.use_key(call, call.parameters["KeyId"])
+    grant = _on_key(call, usable, call.parameters["GrantId"])
+    stop_dry_run(call)
+    grants.remove(call.writing, grant)
+    return None
+
+
+def _requested(call: Call, usable: UsableKey) -> Grant:
+    key = customer_managed(call, usable)
+    grantee = rules.party(call.get("GranteePrincipal"), call.get("GranteeServicePrincipal"), "Grantee")
+    if grantee is None:
+        raise e.ValidationException("GranteePrincipal must not be null")
+    retiring = rules.party(call.get("RetiringPrincipal"), call.get("RetiringServicePrincipal"), "Retiring")
+    operations = rules.check_operations(key, call.parameters["Operations"])
+    constraints = call.get("Constraints") or {}
+    rules.check_constraints(key, constraints, grantee, retiring)
+    name = call.get("Name")
+    return Grant(
+        grant_id=secrets.token_hex(32), key_id=key.key_id, region=key.region, name=name, grantee=grantee,
+        retiring=retiring, operations=operations, constraints=constraints, issuing_account=call.account,
+        created_at=call.time, request=None if name is None else rules.request_digest(call.parameters),
+    )  # fmt: skip
+
+
+def _retired(call: Call) -> Grant:
+    """The grant that a token, or key and id, names."""
+    token, key_id, grant_id = call.get("GrantToken"), call.get("KeyId"), call.get("GrantId")
+    if token is not None and key_id is None and grant_id is None:
+        found = grants.get(call.connection, grant_token.redeem(token, call.services.root_key))
+        if found is None or found.region != call.region:
+            raise e.NotFoundException("The grant does not exist.")
+        return found
+    if token is not None or key_id is None or grant_id is None:
+        raise e.ValidationException(_UNSPECIFIED)
+    return _on_key(call, access.find_key(call, key_id), grant_id)
+
+
+def _on_key(call: Call, usable: UsableKey, grant_id: str) -> Grant:
+    rules.check_id(grant_id)
+    grant = grants.get(call.connection, grant_id)
+    if grant is None or (grant.key_id, grant.region) != (usable.key.key_id, usable.key.region):
+        raise e.NotFoundException(f"Grant {grant_id} does not exist on key {usable.key.arn}.")
+    return grant
+
+
+def _key_of(call: Call, grant: Grant) -> UsableKey:
+    usable = access.load(call, grant.key_id, grant.region)
+    assert usable is not None  # noqa: S101 - a foreign key holds it
+    return usable
+
+
+def _require_may_retire(call: Call, grant: Grant, usable: UsableKey) -> None:
+    """Retiring is for the retiring principal, a grantee that was given it, and the issuing account's identities."""
+    caller = call.principal.arn
+    if grant.retiring is not None and grant.retiring.name in call.principal.names:
+        return
+    if grant.grantee.name == caller and "RetireGrant" in grant.operations:
+        return
+    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=usable.key.arn)
+    if not decision.allowed:
+        raise denied(call.principal, call.operation.action, usable.key.arn, decision)
+    if call.account != grant.issuing_account:
+        raise not_visible(call.principal, call.operation.action)
+
+
+_ERRORS = (
+    e.NotFoundException, e.DependencyTimeoutException, e.InvalidArnException, e.KMSInternalException,
+)  # fmt: skip
+_CHANGE_ERRORS = (*_ERRORS, e.KMSInvalidStateException, e.DryRunOperationException)
+
+OPERATIONS = (
+    Operation(
+        "CreateGrant", create_grant, schemas.CreateGrantRequest, schemas.CreateGrantResponse, Plane.WRITE,
+        "Grants the use of a KMS key.",
+        logged=("KeyId", "GranteePrincipal", "RetiringPrincipal", "Operations", "Constraints", "Name",
+                "GranteeServicePrincipal", "RetiringServicePrincipal", "DryRun"),
+        answers=("GrantId",), rule=states.GRANT, cross_account=True,
+        errors=(*_CHANGE_ERRORS, e.DisabledException, e.InvalidGrantTokenException, e.LimitExceededException),
+    ),
+    Operation(
+        "ListGrants", list_grants, schemas.ListGrantsRequest, schemas.ListGrantsResponse, Plane.READ,
+        "Lists the grants on a KMS key.",
+        logged=("KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit", "Marker"),
+        rule=states.READ, cross_account=True,
+        errors=(*_ERRORS, e.InvalidMarkerException, e.InvalidGrantIdException, e.KMSInvalidStateException),
+    ),
+    Operation(
+        "ListRetirableGrants", list_retirable_grants, schemas.ListRetirableGrantsRequest,
+        schemas.ListRetirableGrantsResponse, Plane.READ, "Lists the grants that a principal may retire.",
+        logged=("RetiringPrincipal", "RetiringServicePrincipal", "Limit", "Marker"),
+        errors=(*_ERRORS, e.InvalidMarkerException),
+    ),
+    Operation(
+        "RetireGrant", retire_grant, schemas.RetireGrantRequest, None, Plane.WRITE,
+        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True,
+        errors=(*_CHANGE_ERRORS, e.InvalidGrantTokenException, e.InvalidGrantIdException),
+    ),
+    Operation(
+        "RevokeGrant", revoke_grant, schemas.RevokeGrantRequest, None, Plane.WRITE,
+        "Deletes a grant on a KMS key.", logged=("KeyId", "GrantId", "DryRun"), rule=states.READ,
+        cross_account=True, errors=(*_CHANGE_ERRORS, e.InvalidGrantIdException),
+    ),
+)  # fmt: skip

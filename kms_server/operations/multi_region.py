@@ -1,0 +1,95 @@
+"""ReplicateKey, UpdatePrimaryRegion."""
+
+from dataclasses import replace
+
+from kms_server import errors as e
+from kms_server.iam.policy import pretty
+from kms_server.keys import imports, states
+from kms_server.keys import tags as tag_rules
+from kms_server.keys.key import KmsKey
+from kms_server.keys.states import KeyState
+from kms_server.operations import access, lifecycle, material
+from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.keys import new_policy, require_room
+from kms_server.schemas import multi_region as schemas
+from kms_server.storage import keys, tags
+
+
+def replicate_key(call: Call) -> Answer:
+    """A replica of a multi-Region primary key in another Region (AWS ReplicateKey)."""
+    primary = _primary(call)
+    region = call.parameters["ReplicaRegion"]
+    arn = primary.arn_in(region)
+    access.allow_without_key(call, arn, action="kms:CreateKey")
+    wanted = tag_rules.checked(call.get("Tags") or [])
+    if wanted:
+        access.allow_without_key(call, arn, action="kms:TagResource")
+    members = keys.regions(call.connection, primary.key_id)
+    if region in members:
+        raise e.AlreadyExistsException(f"Unable to create a replica of {primary.arn}: {arn} already exists.")
+    require_room(call, region)
+    replica = _replica(call, primary, region)
+    keys.add(call.writing, replica, [
+        material.copy(primary, version, replica, call.services.root_key)
+        for version in keys.get_backing_keys(call.connection, primary)
+    ])  # fmt: skip
+    tags.put(call.writing, replica, wanted)
+    lifecycle.note(call.writing, "CreateKey", replica, call.time, {"keyId": replica.key_id})
+    shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])
+    answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": pretty(replica.policy)}
+    if wanted:
+        answer["ReplicaTags"] = call.parameters["Tags"]
+    return answer
+
+
+def update_primary_region(call: Call) -> Answer:
+    """Make another member of a multi-Region key its primary (AWS UpdatePrimaryRegion)."""
+    primary = _primary(call)
+    region = call.parameters["PrimaryRegion"]
+    target = access.load(call, primary.key_id, region)
+    if target is None:
+        raise e.NotFoundException(f"Key '{primary.arn_in(region)}' does not exist")
+    access.allow(call, target.authority)
+    access.require_fit(call, target)
+    keys.change_members(call.writing, primary, primary_region=region)
+    if region != primary.region:
+        lifecycle.note(call.writing, "UpdatePrimaryRegion", target.key, call.time, {"keyId": primary.key_id})
+    call.answered_extra = {"keyId": primary.arn}
+    return None
+
+
+def _primary(call: Call) -> KmsKey:
+    usable = access.authorized_key(call, call.parameters["KeyId"])
+    if usable.key.primary_region != usable.key.region:
+        raise e.UnsupportedOperationException(f"{usable.key.arn} is not a multi-region primary key.")
+    access.require_fit(call, usable)
+    return usable.key
+
+
+def _replica(call: Call, primary: KmsKey, region: str) -> KmsKey:
+    """The replica: it shares id, material and rotation, and has a policy, description and state of its own."""
+    replica = replace(
+        primary, region=region, policy=new_policy(call, primary.arn_in(region)),
+        description=call.get("Description", ""), created_at=call.time,
+    )  # fmt: skip
+    return replace(replica, state=imports.state_of(replica, [], KeyState.ENABLED))
+
+
+OPERATIONS = (
+    Operation(
+        "ReplicateKey", replicate_key, schemas.ReplicateKeyRequest, schemas.ReplicateKeyResponse, Plane.WRITE,
+        "Replicates a multi-Region key into another Region.",
+        logged=("KeyId", "ReplicaRegion", "Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags"),
+        answers=("ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"), rule=states.REPLICATE,
+        errors=(e.AlreadyExistsException, e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException,
+                e.KMSInternalException, e.LimitExceededException, e.MalformedPolicyDocumentException,
+                e.NotFoundException, e.TagException, e.UnsupportedOperationException),
+    ),
+    Operation(
+        "UpdatePrimaryRegion", update_primary_region, schemas.UpdatePrimaryRegionRequest, None, Plane.WRITE,
+        "Changes which member of a multi-Region key is its primary.", logged=("KeyId", "PrimaryRegion"),
+        rule=states.MOVE_PRIMARY,
+        errors=(e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException, e.KMSInternalException,
+                e.NotFoundException, e.UnsupportedOperationException),
+    ),
+)  # fmt: skip
