@@ -99,7 +99,9 @@ def _parse_header(request: Request, authorization: str) -> Signed:
     repeated, _, last = rest.rpartition(",")
     name, _, signature = last.strip().partition("=")
     timestamp = request.headers.get("x-amz-date") or request.headers.get("date")
-    if name != "Signature" or not signature or not timestamp:
+    if name != "Signature":
+        repeated, signature = rest, _parts(rest).get("Signature", "")
+    if not signature or not timestamp:
         raise _incomplete(algorithm, rest, timestamp)
     claim = _known_claim(repeated) if len(repeated) <= _MOST_REMEMBERED else _claim(repeated)
     if claim is None:
@@ -198,8 +200,7 @@ def signing_key(secret: str, date: str, region: str, service: str) -> Prf:
 def signature(request: Request, signed: Signed, key: Prf) -> str:
     """SigV4 tasks 1, 2 and 4: the signature that `request` must have."""
     credential, names_text, names = signed.claim
-    body = request.body if signed.presigned_expires is None else b""
-    canonical = canonical_request(request, names_text, names, payload_hash(body))
+    canonical = canonical_request(request, names_text, names, payload_hash(request.body))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = f"{_ALGORITHM}\n{signed.timestamp}\n{credential.scope}\n{digest}"
     return key.digest(text.encode()).hex()
@@ -217,8 +218,6 @@ def verify(
     _check_signed_headers(request, signed.claim.names)
     declared = request.headers.get("x-amz-content-sha256")
     if declared is not None and declared != payload_hash(request.body):
-        raise InvalidSignatureException(_MISMATCH)
-    if signed.presigned_expires is not None and request.body:
         raise InvalidSignatureException(_MISMATCH)
     if not hmac.compare_digest(signature(request, signed, key).encode(), signed.signature.encode()):
         raise InvalidSignatureException(_MISMATCH)
