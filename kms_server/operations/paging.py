@@ -1,6 +1,8 @@
 """Pages of lists: opaque markers that name the last item and the list they belong to."""
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -35,13 +37,14 @@ def page(
     return items[:size], {"Truncated": True, "NextMarker": _marker(call, name(items[size - 1]))}
 
 
-def _list_name(call: Call) -> str:
-    filters = [f"{name}={call.get(name)}" for name in sorted(call.parameters.keys() - _PLACE)]
-    return "/".join((call.operation.name, call.account, call.region, *filters))
+def _list_digest(call: Call) -> str:
+    filters = [(name, call.get(name)) for name in sorted(call.parameters.keys() - _PLACE)]
+    named = json.dumps([call.operation.name, call.account, call.region, filters])
+    return hashlib.sha256(named.encode()).hexdigest()[:32]
 
 
 def _marker(call: Call, last: str) -> str:
-    return base64.urlsafe_b64encode(f"{_list_name(call)}\n{last}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{_list_digest(call)}\n{last}".encode()).decode()
 
 
 def _last(call: Call) -> str:
@@ -49,11 +52,9 @@ def _last(call: Call) -> str:
     if marker is None:
         return ""
     try:
-        owner, separator, last = (
-            base64.b64decode(marker, altchars=b"-_", validate=True).decode().partition("\n")
-        )
+        _, _, last = base64.b64decode(marker, altchars=b"-_", validate=True).decode().partition("\n")
     except ValueError:
         raise InvalidMarkerException from None
-    if not separator or owner != _list_name(call) or "\0" in last:
+    if marker != _marker(call, last) or "\0" in last:
         raise InvalidMarkerException
     return last
