@@ -57,7 +57,9 @@ def test_another_account_uses_a_key_but_never_manages_it(server: ServerProcess) 
     ]  # fmt: skip
     for method, arguments in managing:
         assert refusal(getattr(stranger, method), KeyId=arn, **arguments) == "AccessDeniedException", method
-    assert refusal(stranger.create_alias, AliasName="alias/foreign", TargetKeyId=arn) == "AccessDeniedException"
+    assert (
+        refusal(stranger.create_alias, AliasName="alias/foreign", TargetKeyId=arn) == "AccessDeniedException"
+    )
     assert (kms.describe_key(KeyId=arn)["KeyMetadata"], kms.get_key_policy(KeyId=arn)["Policy"]) == before
     assert kms.list_aliases(KeyId=arn)["Aliases"] == []
 
@@ -111,7 +113,9 @@ def test_the_key_of_a_ciphertext_is_compared_before_permissions(server: ServerPr
     kms = server.client("kms")
     one, two = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
     alice = server.user_client(
-        "kms", f"alice{uuid4().hex[:8]}", {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": one}}
+        "kms",
+        f"alice{uuid4().hex[:8]}",
+        {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": one}},
     )
     blob = alice.encrypt(KeyId=one, Plaintext=b"x")["CiphertextBlob"]
     assert refusal(alice.decrypt, CiphertextBlob=blob, KeyId=two) == "IncorrectKeyException"
