@@ -8,6 +8,7 @@ from kms_server.arn import alias_arn, key_arn
 from kms_server.errors import InvalidKeyUsageException, NotFoundException
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import KeyAuthority, authorize
+from kms_server.keyring import grant_token
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_key_identifier
@@ -62,8 +63,10 @@ def allow(
 
     Raises:
         AccessDeniedException: with AWS's text and the reason.
+        InvalidGrantTokenException: a grant token was not issued here.
     """
     action = action or call.operation.action
+    _check_grant_tokens(call)
     decision = authorize(call.principal, action, key=authority, resource_arn=authority.arn)
     if decision.allowed or authority.account == call.account:
         call.touches(KEY, authority.arn)
@@ -72,6 +75,11 @@ def allow(
     if authority.account != call.account and not from_ciphertext:
         raise not_visible(call.principal, action)
     raise denied(call.principal, action, authority.arn, decision, from_ciphertext=from_ciphertext)
+
+
+def _check_grant_tokens(call: Call) -> None:
+    for token in call.get("GrantTokens") or ():
+        grant_token.redeem(token, call.services.root_key)
 
 
 def allow_without_key(call: Call, resource_arn: str = "*", *, action: str | None = None) -> None:

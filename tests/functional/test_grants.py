@@ -1,0 +1,165 @@
+"""Grants: made, listed, retired and revoked."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.functional.server_process import ServerProcess
+from tests.functional.test_boundaries import OTHER, refusal, text
+
+ROOT = "arn:aws:iam::000000000000:root"
+ALICE = "arn:aws:iam::000000000000:user/alice"
+SERVICE = {"GranteeServicePrincipal": "backup.eu-west-1.amazonaws.com", "RetiringPrincipal": ROOT}
+SOURCE = {"SourceArn": "arn:aws:backup:eu-west-1:000000000000:vault:v"}
+
+
+def granted(kms: Any, key_id: str, **members: Any) -> dict[str, Any]:
+    made: dict[str, Any] = kms.create_grant(
+        **{"KeyId": key_id, "GranteePrincipal": ALICE, "Operations": ["Encrypt", "Decrypt"]} | members
+    )
+    return made
+
+
+def ids(kms: Any, key_id: str, **filters: Any) -> set[str]:
+    return {one["GrantId"] for one in kms.list_grants(KeyId=key_id, **filters)["Grants"]}
+
+
+def test_a_grant_is_listed_as_it_was_asked_for(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    constraints = {"EncryptionContextSubset": {"a": "b"}}
+    made = granted(kms, key["KeyId"], Name="n", RetiringPrincipal=ROOT, Constraints=constraints)
+    assert len(made["GrantId"]) == 64
+    (listed,) = kms.list_grants(KeyId=key["Arn"])["Grants"]
+    listed.pop("CreationDate")
+    assert listed == {
+        "KeyId": key["Arn"], "GrantId": made["GrantId"], "Name": "n", "GranteePrincipal": ALICE,
+        "RetiringPrincipal": ROOT, "IssuingAccount": ROOT, "Operations": ["Encrypt", "Decrypt"],
+        "Constraints": constraints,
+    }  # fmt: skip
+    bare = granted(kms, key["KeyId"])
+    (other,) = kms.list_grants(KeyId=key["KeyId"], GrantId=bare["GrantId"])["Grants"]
+    assert other["Name"] == ""
+    assert "Constraints" not in other
+    assert ids(kms, key["KeyId"], GranteePrincipal=ROOT) == set()
+
+
+def test_the_same_named_request_gives_the_same_grant(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    one, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    first, again = granted(kms, one, Name="n"), granted(kms, one, Name="n")
+    assert first["GrantId"] == again["GrantId"]
+    assert first["GrantToken"] != again["GrantToken"]
+    different = [
+        granted(kms, one, Name="n", Operations=["Encrypt"]),
+        granted(kms, one),
+        granted(kms, one),
+        granted(kms, other, Name="n"),
+    ]
+    assert len({made["GrantId"] for made in (first, *different)}) == 5
+
+
+def test_grants_are_retired_by_token_and_by_id(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    first, second = granted(kms, key_id), granted(kms, key_id)
+    with pytest.raises(ClientError, match="DryRunOperationException"):
+        kms.retire_grant(GrantToken=first["GrantToken"], DryRun=True)
+    kms.retire_grant(GrantToken=first["GrantToken"])
+    assert refusal(kms.retire_grant, GrantToken=first["GrantToken"]) == "NotFoundException"
+    assert ids(kms, key_id) == {second["GrantId"]}
+    kms.retire_grant(KeyId=key_id, GrantId=second["GrantId"])
+    assert ids(kms, key_id) == set()
+    for token in ("x", first["GrantToken"][:-4], first["GrantToken"][::-1]):
+        assert refusal(kms.retire_grant, GrantToken=token) == "InvalidGrantTokenException"
+    assert refusal(kms.retire_grant) == "ValidationException"
+    assert refusal(kms.retire_grant, KeyId=key_id) == "ValidationException"
+
+
+def test_grants_are_revoked_by_who_may(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    grant_id = granted(kms, key_id)["GrantId"]
+    reader = server.user_client(
+        "kms", f"reader{uuid4().hex[:8]}",
+        {"Statement": {"Effect": "Allow", "Action": "kms:ListGrants", "Resource": "*"}},
+    )  # fmt: skip
+    assert ids(reader, key_id) == {grant_id}
+    assert refusal(reader.revoke_grant, KeyId=key_id, GrantId=grant_id) == "AccessDeniedException"
+    assert refusal(reader.retire_grant, KeyId=key_id, GrantId=grant_id) == "AccessDeniedException"
+    stranger = server.account_client("kms", OTHER)
+    arn = kms.describe_key(KeyId=key_id)["KeyMetadata"]["Arn"]
+    assert refusal(stranger.retire_grant, KeyId=arn, GrantId=grant_id) == "AccessDeniedException"
+    assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="x") == "InvalidGrantIdException"
+    assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="0" * 64) == "NotFoundException"
+    other = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert refusal(kms.revoke_grant, KeyId=other, GrantId=grant_id) == "NotFoundException"
+    kms.revoke_grant(KeyId=key_id, GrantId=grant_id)
+    assert ids(kms, key_id) == set()
+
+
+def test_the_retiring_principal_finds_its_grants(server: ServerProcess) -> None:
+    kms = server.client("kms", region_name="ca-central-1")
+    key = kms.create_key()["KeyMetadata"]
+    made = granted(kms, key["KeyId"], RetiringPrincipal=ALICE)
+    granted(kms, key["KeyId"])
+    (found,) = kms.list_retirable_grants(RetiringPrincipal=ALICE)["Grants"]
+    assert (found["GrantId"], found["KeyId"]) == (made["GrantId"], key["Arn"])
+    assert refusal(kms.list_retirable_grants, RetiringPrincipal=ALICE.replace("0" * 12, OTHER)) == (
+        "InvalidArnException"
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"Operations": ["Sign"]}, "ValidationException"),
+        ({"Operations": ["GenerateMac", "Encrypt"]}, "ValidationException"),
+        ({"Operations": []}, "ValidationException"),
+        ({"GranteePrincipal": "alice"}, "InvalidArnException"),
+        ({"GranteePrincipal": "arn:aws:iam::000000000000:group/g"}, "InvalidArnException"),
+        ({"RetiringPrincipal": "arn:aws:s3:::bucket"}, "InvalidArnException"),
+        ({"GranteeServicePrincipal": "s3.amazonaws.com"}, "ValidationException"),
+        (
+            {"Constraints": {"EncryptionContextEquals": {str(n): "v" for n in range(9)}}},
+            "ValidationException",
+        ),
+        ({"Constraints": {"EncryptionContextEquals": {"a": "v" * 385}}}, "ValidationException"),
+        ({"GrantTokens": ["x"]}, "InvalidGrantTokenException"),
+        ({"DryRun": True}, "DryRunOperationException"),
+    ],
+)
+def test_what_cannot_be_granted_is_refused(server: ServerProcess, members: dict[str, Any], code: str) -> None:
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    with pytest.raises(ClientError, match=code):
+        granted(kms, key_id, **members)
+    assert ids(kms, key_id) == set()
+
+
+def test_services_get_grants_that_are_bound_to_a_source(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    asked: dict[str, Any] = {"KeyId": key_id, "Operations": ["Decrypt"]}
+    assert refusal(kms.create_grant, **asked, **SERVICE) == "ValidationException"
+    made = kms.create_grant(**asked, **SERVICE, Constraints=SOURCE)
+    (listed,) = kms.list_grants(KeyId=key_id)["Grants"]
+    assert (listed["GrantId"], listed["GranteeServicePrincipal"]) == (
+        made["GrantId"], SERVICE["GranteeServicePrincipal"],
+    )  # fmt: skip
+    assert "GranteePrincipal" not in listed
+
+
+def test_grants_go_with_their_key_and_bad_tokens_are_refused(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    token = granted(kms, key_id)["GrantToken"]
+    assert kms.encrypt(KeyId=key_id, Plaintext=b"x", GrantTokens=[token])["KeyId"].endswith(key_id)
+    assert (
+        refusal(kms.encrypt, KeyId=key_id, Plaintext=b"x", GrantTokens=["x"]) == "InvalidGrantTokenException"
+    )
+    kms.disable_key(KeyId=key_id)
+    assert text(granted, kms=kms, key_id=key_id).endswith("is disabled.")
+    assert len(ids(kms, key_id)) == 1
