@@ -1,0 +1,107 @@
+"""Fresh material: at once where it is quick to make, ahead of time where it is not, and given out once."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from kms_server.keyring import material_pool
+from kms_server.keyring.cache import WouldBlock
+from kms_server.keyring.material_pool import MaterialPool, NoneReady
+from kms_server.keys.specs import KEY_SPECS, KeySpec
+
+SLOW = "RSA_4096"
+
+
+@dataclass
+class Counted:
+    """A key type whose material takes as long as the test wants."""
+
+    gate: threading.Event
+    made: int = 0
+    spec: KeySpec = field(init=False)
+
+    def generate(self) -> bytes:
+        assert self.gate.wait(10)
+        self.made += 1
+        return b"%d" % self.made
+
+    def checked(self, material: bytes) -> bytes:
+        return material
+
+    def open(self, material: bytes, key_id: str, material_id: str) -> object:
+        return material
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    made = Counted(threading.Event())
+    made.spec = KeySpec(SLOW, made, {}, "", is_slow_to_make=True)
+    monkeypatch.setattr(material_pool, "KEY_SPECS", {SLOW: made.spec})
+    return made
+
+
+def until_ready(pool: MaterialPool, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(pool._pools[SLOW]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "name", ["SYMMETRIC_DEFAULT", "HMAC_512", "ECC_NIST_P521", "ML_DSA_87", "ML_KEM_1024"]
+)
+def test_quick_material_is_made_at_once(name: str) -> None:
+    pool, spec = MaterialPool(), KEY_SPECS[name]
+    assert pool.take(spec, may_block=False) != pool.take(spec, may_block=False)
+    assert pool._thread is None
+
+
+def test_nobody_waits_who_may_not(counted: Counted) -> None:
+    pool = MaterialPool(ready=2)
+    with pytest.raises(NoneReady) as none:
+        pool.take(counted.spec, may_block=False)
+    assert none.value.spec is counted.spec
+    assert isinstance(none.value, WouldBlock)
+    counted.gate.set()
+    until_ready(pool, 2)
+    assert pool.take(counted.spec, may_block=False) == b"1"
+    assert pool.take(counted.spec, may_block=False) == b"2"
+    until_ready(pool, 2)
+    assert counted.made == 4
+
+
+def test_who_may_wait_makes_his_own(counted: Counted) -> None:
+    counted.gate.set()
+    pool = MaterialPool(ready=0)
+    assert pool.take(counted.spec, may_block=True) == b"1"
+
+
+def test_what_was_made_for_a_waiting_call_is_there_when_it_comes_back(counted: Counted) -> None:
+    counted.gate.set()
+    pool = MaterialPool(ready=0)
+    pool.make(counted.spec)
+    assert pool.take(counted.spec, may_block=False) == b"1"
+
+
+def test_no_material_is_given_out_twice(counted: Counted) -> None:
+    counted.gate.set()
+    pool = MaterialPool(ready=2)
+    taken: list[bytes] = []
+
+    def take() -> None:
+        taken.extend(pool.take(counted.spec, may_block=True) for _ in range(200))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(taken)) == 800
+
+
+def test_real_rsa_keys_come_from_the_pool() -> None:
+    pool, spec = MaterialPool(), KEY_SPECS["RSA_2048"]
+    first = pool.take(spec, may_block=True)
+    assert spec.type.checked(first) == first
