@@ -35,6 +35,8 @@ bench: .venv/.dev ## measure beside a bare HTTP loop and moto
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
+	for target in ciphertext material token document policy signature; do \
+		$(BIN)/python -m tests.fuzz.guided $$target 120 || exit 1; done
 
 interop: .venv/.dev ## other people's clients
 	$(BIN)/python -m pytest tests/functional -k "cli or main_job" $(ARGS)

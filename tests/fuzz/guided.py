@@ -1,0 +1,102 @@
+"""Coverage-guided fuzzing of whatever reads bytes from outside: `python -m tests.fuzz.guided TARGET [SECONDS]`.
+
+A target may refuse its input as a service error; anything else ends the run and leaves the input in a file.
+"""
+
+import sys
+from collections.abc import Callable
+
+import atheris
+
+with atheris.instrument_imports(include=["kms_server"]):
+    from kms_server.crypto import import_wrap
+    from kms_server.crypto.blob import CiphertextBlob, MessageCipher
+    from kms_server.crypto.capabilities import MaterialError
+    from kms_server.errors import ServiceError
+    from kms_server.iam.policy import compile_identity_policy, compile_key_policy
+    from kms_server.keyring import grant_token, import_token
+    from kms_server.keys.key import KmsKey
+    from kms_server.keys.specs import KEY_SPECS
+    from kms_server.keys.states import KeyState
+    from kms_server.operations.registry import OPERATIONS
+    from kms_server.protocol import json_reader, sigv4
+    from kms_server.protocol.message import Request
+    from kms_server.root_keys.memory import MemoryRootKey
+    from kms_server.schemas.base import load
+
+KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
+KEY = KmsKey(
+    key_id=KEY_ID, account="000000000000", region="us-east-1", spec="SYMMETRIC_DEFAULT", usage="ENCRYPT_DECRYPT",
+    origin="EXTERNAL", manager="CUSTOMER", state=KeyState.ENABLED, description="", policy="{}", created_at=0.0,
+)  # fmt: skip
+ROOT = MemoryRootKey(bytes(32))
+CIPHER = MessageCipher(bytes(32), KEY_ID, "ab" * 32)
+WRAPPING = KEY_SPECS["RSA_2048"].type.generate()
+
+
+def ciphertext(data: bytes) -> None:
+    """Ciphertexts of Decrypt."""
+    CiphertextBlob.parse(data)
+    CIPHER.decrypt("", data, {})
+
+
+def material(data: bytes) -> None:
+    """Wrapped material, and material that was unwrapped."""
+    for spec in KEY_SPECS.values():
+        try:
+            spec.type.checked(data)
+        except MaterialError:
+            continue
+    algorithm = import_wrap.ALGORITHMS[len(data) % len(import_wrap.ALGORITHMS)]
+    import_wrap.unwrap(WRAPPING, algorithm, data)
+
+
+def token(data: bytes) -> None:
+    """Import tokens and grant tokens."""
+    if len(data) % 2:
+        import_token.redeem(KEY, ROOT, data)
+    grant_token.redeem(data.decode("latin-1"), ROOT)
+
+
+def document(data: bytes) -> None:
+    """The bodies of all operations."""
+    operation = OPERATIONS[(data[0] if data else 0) % len(OPERATIONS)]
+    load(operation.request, json_reader.read_object(data[1:]))
+
+
+def policy(data: bytes) -> None:
+    """Key policies and identity policies."""
+    text = data.decode("latin-1")
+    compile_identity_policy(text)
+    compile_key_policy(text)
+
+
+def signature(data: bytes) -> None:
+    """The signature of a request, in its header and in its query."""
+    head, _, query = data.decode("latin-1").partition("\0")
+    headers = {"host": "h", "x-amz-date": query[:16]} | ({"authorization": head} if head else {})
+    sigv4.parse(Request("POST", f"/?{query}", headers, data, "127.0.0.1"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    one.__name__: one for one in (ciphertext, material, token, document, policy, signature)
+}
+
+
+def main() -> None:
+    """Fuzz one target for a while."""
+    name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "60"
+    target = TARGETS[name]
+
+    def once(data: bytes) -> None:
+        try:
+            target(data)
+        except ServiceError:
+            return
+
+    atheris.Setup([name, f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0"], once)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
