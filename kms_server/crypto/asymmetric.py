@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 from kms_server.crypto.capabilities import MaterialError
 from kms_server.errors import ValidationException
 
+_SEQUENCE = 0x30
+
 
 def private_der(key: PrivateKeyTypes) -> bytes:
     """A private key as unencrypted PKCS#8 (RFC 5958)."""
@@ -39,15 +41,24 @@ def load_own(material: bytes) -> PrivateKeyTypes:
 
 
 def load_foreign(material: bytes) -> PrivateKeyTypes:
-    """A private key from outside, with every check the library has.
+    """A private key from outside as PKCS#8, with every check the library has.
 
     Raises:
         MaterialError: it is not one.
     """
     try:
-        return load_der_private_key(material, None)
+        key = load_der_private_key(material, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise MaterialError("no PKCS#8 private key") from None
+    if not _is_pkcs8(material):
+        raise MaterialError("no PKCS#8 private key")
+    return key
+
+
+def _is_pkcs8(der: bytes) -> bool:
+    """Whether an algorithm follows the version; PKCS#1 has a number there, SEC 1 octets."""
+    header = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+    return der[header + 3] == _SEQUENCE
 
 
 def load_peer(der: bytes) -> PublicKeyTypes:

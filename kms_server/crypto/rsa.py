@@ -43,7 +43,7 @@ _SIGNING = {
 
 @dataclass(frozen=True, slots=True)
 class RsaType:
-    """RSA keys of `bits` bits with two primes and the exponent 65537."""
+    """RSA keys of `bits` bits with two primes; fresh ones have the exponent 65537."""
 
     bits: int
 
@@ -55,11 +55,13 @@ class RsaType:
         """A key from outside, encoded anew.
 
         Raises:
-            MaterialError: it is no consistent RSA key of this size.
+            MaterialError: it is no consistent RSA key of this size, or its exponent is weak.
         """
         key = asymmetric.load_foreign(material)
         if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != self.bits:
             raise MaterialError(f"not an RSA key of {self.bits} bits")
+        if not 16 < key.public_key().public_numbers().e.bit_length() <= 256:
+            raise MaterialError("the public exponent is not between 2^16 and 2^256 (FIPS 186-5 section 5.1)")
         return asymmetric.private_der(key)
 
     def open(self, material: bytes, key_id: str, material_id: str) -> "RsaKey":  # noqa: ARG002 - bound to no id
