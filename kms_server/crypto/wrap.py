@@ -37,7 +37,7 @@ def unwrap(wrapping_key: bytes, wrapped: bytes, binding: bytes) -> bytes:
     Raises:
         WrapError: anything differs.
     """
-    if wrapped[:1] != _FORMAT or len(wrapped) < 1 + _SALT + 16:
+    if wrapped[:1] != _FORMAT:
         raise WrapError
     key = Prf(wrapping_key).derive(_LABEL, wrapped[1 : 1 + _SALT], 32)
     try:
