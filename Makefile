@@ -5,7 +5,7 @@ DATA ?= .data
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench soak interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench soak mutation interop openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -37,6 +37,9 @@ soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	for target in ciphertext material token document policy signature; do \
 		$(BIN)/python -m tests.fuzz.guided $$target 120 || exit 1; done
+
+mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison is another
+	$(BIN)/python -m tests.mutation
 
 interop: .venv/.dev ## other people's clients
 	$(BIN)/python -m pytest tests/functional -k "cli or main_job" $(ARGS)

@@ -23,7 +23,8 @@ def _direct(key: rsa.RSAPrivateKey, wrapped: bytes, make_hash: _Hash) -> bytes:
 def _through_aes(key: rsa.RSAPrivateKey, wrapped: bytes, make_hash: _Hash) -> bytes:
     size = key.key_size // 8
     # AES-KWP ciphertexts are whole blocks of 8 bytes and at least two (RFC 5649 section 3).
-    if len(wrapped) < size + 16 or (len(wrapped) - size) % 8:
+    blocks, rest = divmod(len(wrapped) - size, 8)
+    if blocks < 2 or rest:
         raise ValidationException("Invalid encrypted key size.")
     ephemeral = key.decrypt(wrapped[:size], oaep(make_hash))
     if len(ephemeral) != _AES_256:
