@@ -7,7 +7,8 @@ from marshmallow import ValidationError
 
 from kms_server.errors import SerializationException
 from kms_server.schemas.base import validate_response
-from kms_server.schemas.cryptography import EncryptResponse, GenerateDataKeyResponse
+from kms_server.schemas.data_keys import GenerateDataKeyResponse
+from kms_server.schemas.encryption import EncryptResponse
 
 ENCRYPTED = {"CiphertextBlob": b"abc", "KeyId": "a", "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
 
