@@ -22,6 +22,9 @@ def test_fresh_ids() -> None:
     material_ids = {identifiers.new_material_id() for _ in range(100)}
     assert len(key_ids) == len(material_ids) == 100
     assert all(parse(key_id).key_id == key_id for key_id in key_ids)
+    multi_region = identifiers.new_key_id(multi_region=True)
+    assert multi_region.startswith("mrk-")
+    assert parse(multi_region).key_id == multi_region
     assert all(re.fullmatch("[0-9a-f]{64}", material_id) for material_id in material_ids)
 
 
@@ -38,6 +41,7 @@ def test_every_uuid_is_a_key_id(uuid: object, prefix: str) -> None:
         f"arn:aws:kms:{REGION}:{ACCOUNT}:grant/{KEY_ID}",
         f"arn:aws:kms:{REGION}:{ACCOUNT}:{KEY_ID}",
         f"arn:aws:s3:{REGION}:{ACCOUNT}:key/{KEY_ID}",
+        f"arn:aws-cn:kms:{REGION}:{ACCOUNT}:key/{KEY_ID}",
         f"arn:aws:kms:{REGION}:key/{KEY_ID}",
         "arn:",
     ],

@@ -8,8 +8,8 @@ import pytest
 from kms_server.errors import InvalidKeyUsageException, UnsupportedOperationException
 from kms_server.keys import specs
 from kms_server.keys.specs import AGREE, ENCAPSULATE, ENCRYPT, KEY_SPECS, MAC, SIGN
+from kms_server.schemas.common import CUSTOMER_MASTER_KEY_SPECS, KEY_USAGES, KeyMetadata
 from kms_server.schemas.common import KEY_SPECS as AWS_KEY_SPECS
-from kms_server.schemas.common import KEY_USAGES, KeyMetadata
 
 OAEP = ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256")
 RSA_SIGNATURES = tuple(
@@ -80,6 +80,29 @@ def test_what_is_symmetric_and_what_is_a_pair(name: str) -> None:
     assert spec.is_symmetric == (name == "SYMMETRIC_DEFAULT")
     assert spec.has_public_key == (not name.startswith(("SYMMETRIC", "HMAC")))
     assert hasattr(opened(name), "public_der") == spec.has_public_key
+
+
+@every_spec
+def test_the_older_name(name: str) -> None:
+    assert specs.find(name).has_older_name == (name in CUSTOMER_MASTER_KEY_SPECS)
+
+
+def test_the_public_half_of_fresh_material() -> None:
+    spec = specs.find("ECC_NIST_P256")
+    material = spec.type.generate()
+    opened_again: Any = spec.type.open(material, "", "")
+    assert spec.public_der(material) == opened_again.public_der()
+
+
+def test_what_other_calls_do_not_wait_for() -> None:
+    slow = {name for name in ROWS if specs.find(name).is_slow}
+    assert slow == {name for name in ROWS if name.startswith(("RSA", "ML_DSA"))} | {
+        "ECC_NIST_P384",
+        "ECC_NIST_P521",
+    }
+    assert {name for name in ROWS if specs.find(name).is_slow_to_make} == {
+        name for name in ROWS if name.startswith("RSA")
+    }
 
 
 @pytest.mark.parametrize("name", ["SM2", "ML_KEM_512", "", "RSA_1024", "symmetric_default"])
