@@ -30,6 +30,7 @@ class Limits:
     cold_threads: int = 8
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
+    max_clock_lead: float = 36_525 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

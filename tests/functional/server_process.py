@@ -120,12 +120,14 @@ class ServerProcess:
         """A client of the first root."""
         return self.access.client(service, **options)
 
-    def cli(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def cli(
+        self, *arguments: str, check: bool = True, stderr: int = subprocess.PIPE
+    ) -> "subprocess.CompletedProcess[str]":
         """Run another command on the same data."""
         # A command's options stand behind its own name, which is one word or two.
         done = subprocess.run(
-            [*_COMMAND, *arguments, *self._where()], env=self._env, capture_output=True, text=True, timeout=120,
-            check=False,
+            [*_COMMAND, *arguments, *self._where()], env=self._env, stdout=subprocess.PIPE, stderr=stderr, text=True,
+            timeout=120, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stderr
         return done
