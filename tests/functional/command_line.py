@@ -16,7 +16,7 @@ def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]"
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))
     }
     return subprocess.run(
-        [sys.executable, "-m", "kms_server.cli.main", *arguments], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", "kms_server.cli.main", *arguments], capture_output=True, text=True, timeout=30,
         check=False, env=clean | {"PYTHONPATH": ROOT} | variables,
     )  # fmt: skip
 
