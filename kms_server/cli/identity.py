@@ -63,11 +63,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
         raise OperatorError("give either --policy FILE or --admin")
     if not name or len(name) > 64 or not all(c.isalnum() or c in "+=,.@_-" for c in name):
         raise OperatorError(f"{name!r} is not a user name: up to 64 letters, digits and +=,.@_-")
-    document = policy.read_text() if policy else json.dumps(_ADMIN)
-    try:
-        compile_identity_policy(document)
-    except ServiceError as error:
-        raise OperatorError(f"{policy} is not an identity policy: {error}") from None
+    document = _document(policy) if policy else json.dumps(_ADMIN)
     with (
         opened(state_settings(**where)) as state,
         change(state, "CreateUser", account, userName=name) as made,
@@ -108,6 +104,17 @@ def delete_key(access_key_id: str, **where: Unpack[Where]) -> None:
             raise OperatorError(f"there is no access key {access_key_id}: see `kms-server identity list`")
         with change(state, "DeleteAccessKey", key.account, accessKeyId=access_key_id) as made:
             identities.remove_access_key(made.tx, access_key_id)
+
+
+def _document(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8")
+        compile_identity_policy(text)
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, ServiceError) as error:
+        raise OperatorError(f"{path} is not an identity policy: {error}") from None
+    return text
 
 
 def _create_key(account: str, user: str | None, where: Where) -> None:
