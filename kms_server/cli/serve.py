@@ -16,7 +16,7 @@ from kms_server.errors import OperatorError
 from kms_server.quotas import table
 from kms_server.server import gunicorn_app
 from kms_server.server.files import make_private_dir, only_server
-from kms_server.server.startup import note_endpoint, prepare
+from kms_server.server.startup import check_state, note_endpoint, prepare
 from kms_server.server.worker_state import build
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -51,6 +51,7 @@ def serve(**options: object) -> None:
             directory = tempfile.mkdtemp(prefix="kms-server-")
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
+        check_state(settings)
         listener = gunicorn_app.bind(settings.host, settings.port)
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)

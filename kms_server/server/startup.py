@@ -36,6 +36,23 @@ class State:
         return Lifecycle(self.database, self.root_key, self.clock)
 
 
+def check_state(settings: Settings) -> None:
+    """Look at what a start needs, before anything is made.
+
+    Raises:
+        OperatorError: the root key or the certificate cannot be used.
+    """
+    path = root_key_path(settings)
+    if path.exists():
+        FileRootKey.load(path)
+    elif not path.parent.is_dir() and path.parent != settings.data_dir:
+        raise OperatorError(
+            f"there is no directory {path.parent} for the root key: make it, or choose another by --root-key file:PATH"
+        )
+    if not settings.tls_auto:
+        tls.context(settings)
+
+
 def prepare(settings: Settings) -> None:
     """Make the data directory, the schema, the root key and the first access key, where they are missing.
 
