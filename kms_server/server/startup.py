@@ -40,7 +40,7 @@ def check_state(settings: Settings) -> None:
     """Look at what a start needs, before anything is made.
 
     Raises:
-        OperatorError: the root key or the certificate cannot be used.
+        OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
     path = root_key_path(settings)
     if path.exists():
@@ -51,6 +51,12 @@ def check_state(settings: Settings) -> None:
         )
     if not settings.tls_auto:
         tls.context(settings)
+    lost = settings.database_url is None and not (settings.data_dir / "keys.db").exists()
+    if lost and settings.root_key_file.exists() and settings.audit_dir.exists():
+        raise OperatorError(
+            f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
+            "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
+        )
 
 
 def prepare(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The first start makes everything or nothing."""
+"""The first start makes everything or nothing; a later one does not begin anew beside what is left."""
 
 from pathlib import Path
 
@@ -30,3 +30,18 @@ def test_a_root_key_is_made_where_it_is_wanted(start_server: StartServer, tmp_pa
     inside = tmp_path / "server-1" / "data" / "own.key"
     start_server("--root-key", f"file:{inside}").client("kms").create_key()
     assert inside.exists()
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(start_server: StartServer) -> None:
+    server = start_server()
+    server.client("kms").create_key()
+    server.stop()
+    database = server.data_dir / "keys.db"
+    for kept in server.data_dir.glob("keys.db*"):
+        kept.rename(server.data_dir.parent / kept.name)
+    refused(serve("--data-dir", str(server.data_dir)), "keys.db", "restore", "empty directory")
+    assert not database.exists()
+    for kept in server.data_dir.parent.glob("keys.db*"):
+        kept.rename(server.data_dir / kept.name)
+    server.restart()
+    assert len(server.client("kms").list_keys()["Keys"]) == 1
