@@ -84,3 +84,8 @@ class Settings:
         if self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the server."""
+        return f"{self.scheme}://{self.url_host}:{self.port}"

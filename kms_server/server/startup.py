@@ -7,14 +7,14 @@ from pathlib import Path
 
 from kms_server.arn import is_account
 from kms_server.clock import Clock, real_now
-from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
+from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.root_keys.binding import access_key_binding
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.provider import RootKey
-from kms_server.server import tls
-from kms_server.server.files import locked, make_private_dir, write_private
+from kms_server.server import credentials, tls
+from kms_server.server.files import locked, make_private_dir
 from kms_server.storage import identities, migrate
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, Transaction, initialise, open_database
@@ -128,7 +128,7 @@ def _first_start(settings: Settings, database: Database) -> None:
         stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
         access_key_id, secret = create_access_key(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
-        _write_credentials(settings, access_key_id, secret)
+        credentials.write(settings, access_key_id, secret)
 
 
 def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
@@ -164,28 +164,3 @@ def create_access_key(
     wrapped = root.wrap(secret.encode(), binding)
     identities.add_access_key(tx, identities.AccessKey(access_key_id, account, user_name, wrapped, now))
     return access_key_id, secret
-
-
-def _write_credentials(settings: Settings, access_key_id: str, secret: str) -> None:
-    lines = {
-        "AWS_ACCESS_KEY_ID": access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": DEFAULT_REGION,
-        "AWS_ENDPOINT_URL": f"{settings.scheme}://{settings.url_host}:{settings.port}",
-    }
-    if settings.tls_auto:
-        lines["AWS_CA_BUNDLE"] = str(settings.data_dir.resolve() / "tls" / "ca.pem")
-    text = "".join(f"export {name}={value}\n" for name, value in lines.items())
-    write_private(settings.credentials_file, text)
-
-
-def note_endpoint(settings: Settings) -> None:
-    """Write the address the server has now into the credentials file, where that file still exists."""
-    url = f"{settings.scheme}://{settings.url_host}:{settings.port}"
-    path = settings.credentials_file
-    if not path.exists():
-        return
-    old = path.read_text().splitlines()
-    new = [f"export AWS_ENDPOINT_URL={url}" if "AWS_ENDPOINT_URL=" in line else line for line in old]
-    if new != old:
-        write_private(path, "\n".join(new) + "\n")

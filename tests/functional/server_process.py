@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ class ServerProcess:
     ) -> None:
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
-        self._options = options
+        self.options = options
         self._workers = workers
         self._port = 0
         clean = {
@@ -83,7 +84,7 @@ class ServerProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *self._options],
+                [*command, *self.options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._env,
@@ -99,14 +100,14 @@ class ServerProcess:
         return ["--data-dir", str(self.data_dir), *self._state_options()]
 
     def _state_options(self) -> list[str]:
-        if "--database-url" not in self._options:
+        if "--database-url" not in self.options:
             return []
-        return ["--database-url", self._options[self._options.index("--database-url") + 1]]
+        return ["--database-url", self.options[self.options.index("--database-url") + 1]]
 
     def credentials(self) -> dict[str, str]:
         """The variables of credentials.env."""
-        lines = (self.data_dir / "credentials.env").read_text().splitlines()
-        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        words = shlex.split((self.data_dir / "credentials.env").read_text())
+        return dict(word.split("=", 1) for word in words if word != "export")
 
     @property
     def access(self) -> Access:

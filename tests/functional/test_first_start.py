@@ -45,3 +45,11 @@ def test_a_lost_database_is_not_replaced_by_an_empty_one(start_server: StartServ
         kept.rename(server.data_dir / kept.name)
     server.restart()
     assert len(server.client("kms").list_keys()["Keys"]) == 1
+
+
+def test_tls_may_come_later(start_server: StartServer) -> None:
+    server = start_server()
+    server.stop()
+    server.options += ("--tls-auto",)
+    server.restart()
+    server.client("kms").create_key()
