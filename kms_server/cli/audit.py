@@ -10,6 +10,7 @@ import click
 
 from kms_server.audit.lookup import Filter, stream
 from kms_server.audit.record import Row
+from kms_server.cli import options
 from kms_server.cli.operator import opened
 from kms_server.cli.options import state_options, state_settings
 from kms_server.errors import OperatorError
@@ -37,8 +38,8 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @click.option("--user", "username", help="Only this user name, or root.")
 @click.option("--access-key", "access_key_id", help="Only this access key.")
 @click.option("--error", "error_code", help="Only this error code, such as AccessDenied.")
-@click.option("--account", help="Only this account.")
-@click.option("--region", help="Only this Region.")
+@click.option("--account", callback=options.account, help="Only this account.")
+@click.option("--region", callback=options.region, help="Only this Region.")
 @click.option("--since", callback=_time, help="From this time on (ISO 8601).")
 @click.option("--until", callback=_time, help="Up to this time (ISO 8601).")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many records.")

@@ -8,6 +8,7 @@ from typing import Unpack
 import click
 
 from kms_server.arn import root_arn, user_arn
+from kms_server.cli import options
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
@@ -19,7 +20,9 @@ from kms_server.storage import identities
 _ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-account_option = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Twelve digits.")
+account_option = click.option(
+    "--account", callback=options.account, default=DEFAULT_ACCOUNT, show_default=True, help="Twelve digits."
+)
 
 
 @click.group()
@@ -28,7 +31,7 @@ def identity() -> None:
 
 
 @identity.command("create-account")
-@click.argument("account")
+@click.argument("account", callback=options.account)
 @state_options
 def create_account(account: str, **where: Unpack[Where]) -> None:
     """Add an account and print an access key of its root."""
@@ -81,7 +84,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 
 
 @identity.command("list")
-@click.option("--account", help="Only this account. Default: all.")
+@click.option("--account", callback=options.account, help="Only this account. Default: all.")
 @state_options
 def list_(account: str | None, **where: Unpack[Where]) -> None:
     """List access keys and whom they belong to."""

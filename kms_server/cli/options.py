@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 import click
 
+from kms_server.arn import is_account, is_region
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 
@@ -21,6 +22,20 @@ def option(name: str, **attributes: Any) -> Callable[[Callable[..., None]], Call
     """A click option that the variable KMS_SERVER_<OPTION> sets too."""
     variable = "KMS_SERVER_" + name.lstrip("-").replace("-", "_").upper()
     return click.option(name, envvar=variable, show_default=True, **attributes)
+
+
+def account(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only account ids pass."""
+    if text is not None and not is_account(text):
+        raise OperatorError(f"{text!r} is not an account id: it has twelve digits")
+    return text
+
+
+def region(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only Region names pass."""
+    if text is not None and not is_region(text):
+        raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
+    return text
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

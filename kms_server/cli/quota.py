@@ -7,6 +7,7 @@ from typing import Unpack
 import click
 
 from kms_server.arn import Arn
+from kms_server.cli import options
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
@@ -24,8 +25,20 @@ def quota() -> None:
 
 def _subject_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
-        click.option("--region", default=DEFAULT_REGION, show_default=True, help="Region of the quota."),
-        click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Account of the quota."),
+        click.option(
+            "--region",
+            callback=options.region,
+            default=DEFAULT_REGION,
+            show_default=True,
+            help="Region of the quota.",
+        ),
+        click.option(
+            "--account",
+            callback=options.account,
+            default=DEFAULT_ACCOUNT,
+            show_default=True,
+            help="Account of the quota.",
+        ),
         click.option(
             "--quota", "quota_id", help="A request quota: an operation, or CryptographicOperationsSymmetric."
         ),
@@ -75,7 +88,7 @@ def unset(
 
 @quota.command("list")
 @click.option("--profile", type=click.Choice(table.PROFILES), default="relaxed", show_default=True)
-@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@click.option("--region", callback=options.region, default=DEFAULT_REGION, show_default=True)
 @state_options
 def list_(profile: str, region: str, **where: Unpack[Where]) -> None:
     """List the limits that were set, then the profile's."""

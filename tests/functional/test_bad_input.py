@@ -59,3 +59,27 @@ def test_a_database_that_is_none(start_server: StartServer) -> None:
     refused(serve("--data-dir", str(server.data_dir)), str(path), "not a database", "backup")
     refused(server.cli("identity", "list", check=False), str(path), "not a database")
     assert path.read_bytes() == b"not a database at all" * 400
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "quota set --quota CreateKey --rate 5 --account zzz",
+        "quota unset --quota CreateKey --account 12345678901",
+        "identity list --account nope",
+        "identity create-account 1234567890123",
+        "identity create-key --root --account x",
+        "identity create-user bob --admin --account ١٢٣٤٥٦٧٨٩٠١٢",
+        "audit query --account 1",
+    ],
+)
+def test_what_is_no_account(arguments: str) -> None:
+    refused(run(*arguments.split()), arguments.rsplit(maxsplit=1)[-1], "account id")
+
+
+@pytest.mark.parametrize(
+    "arguments", ["quota set --quota CreateKey --rate 5", "quota unset --key x", "quota list", "audit query"]
+)
+def test_what_is_no_region(arguments: str) -> None:
+    for text in ("", "nowhere"):
+        refused(run(*arguments.split(), "--region", text), repr(text), "Region")
