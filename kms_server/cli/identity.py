@@ -8,9 +8,8 @@ from typing import Unpack
 import click
 
 from kms_server.arn import root_arn, user_arn
-from kms_server.cli import options
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, state_options, state_settings
+from kms_server.cli.options import Where, account_id, option, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.policy import compile_identity_policy
@@ -20,9 +19,7 @@ from kms_server.storage import identities
 _ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-account_option = click.option(
-    "--account", callback=options.account, default=DEFAULT_ACCOUNT, show_default=True, help="Twelve digits."
-)
+account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
 
 
 @click.group()
@@ -31,7 +28,7 @@ def identity() -> None:
 
 
 @identity.command("create-account")
-@click.argument("account", callback=options.account)
+@click.argument("account", callback=account_id)
 @state_options
 def create_account(account: str, **where: Unpack[Where]) -> None:
     """Add an account and print an access key of its root."""
@@ -39,8 +36,8 @@ def create_account(account: str, **where: Unpack[Where]) -> None:
 
 
 @identity.command("create-key")
-@click.option("--root", "for_root", is_flag=True, help="A key of the account's root.")
-@click.option("--user", help="A key of this user.")
+@option("--root", "for_root", is_flag=True, help="A key of the account's root.")
+@option("--user", help="A key of this user.")
 @account_option
 @state_options
 def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpack[Where]) -> None:
@@ -52,12 +49,12 @@ def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpac
 
 @identity.command("create-user")
 @click.argument("name")
-@click.option(
+@option(
     "--policy",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Identity policy, a JSON file.",
 )
-@click.option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
+@option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
 @account_option
 @state_options
 def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: Unpack[Where]) -> None:
@@ -84,7 +81,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 
 
 @identity.command("list")
-@click.option("--account", callback=options.account, help="Only this account. Default: all.")
+@option("--account", callback=account_id, help="Only this account. Default: all.")
 @state_options
 def list_(account: str | None, **where: Unpack[Where]) -> None:
     """List access keys and whom they belong to."""

@@ -18,20 +18,20 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def option(name: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
-    """A click option that the variable KMS_SERVER_<OPTION> sets too."""
-    variable = "KMS_SERVER_" + name.lstrip("-").replace("-", "_").upper()
-    return click.option(name, envvar=variable, show_default=True, **attributes)
+def option(*names: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
+    """A click option that the variable KMS_SERVER_<OPTION>, by the first of its names, sets too."""
+    variable = "KMS_SERVER_" + names[0].lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_default=True, **attributes)
 
 
-def account(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+def account_id(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
     """A callback that lets only account ids pass."""
     if text is not None and not is_account(text):
         raise OperatorError(f"{text!r} is not an account id: it has twelve digits")
     return text
 
 
-def region(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+def region_name(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
     """A callback that lets only Region names pass."""
     if text is not None and not is_region(text):
         raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
@@ -89,9 +89,9 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
             "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=Path(".data"),
             help="Directory of the server's state.",
         ),
-        click.option(
+        option(
             "--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, expose_value=False,
-            envvar="KMS_SERVER_CONFIG", callback=_read_config, help="TOML file with options of this and other commands.",
+            callback=_read_config, help="TOML file with options of this and other commands.",
         ),
     ):  # fmt: skip
         command = decorate(command)
