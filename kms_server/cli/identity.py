@@ -1,6 +1,7 @@
 """`kms-server identity`: accounts, users and access keys."""
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Unpack
@@ -17,6 +18,7 @@ from kms_server.server.startup import create_access_key
 from kms_server.storage import identities
 
 _ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
@@ -61,8 +63,8 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
     """Make a user with an identity policy, and an access key for it."""
     if admin == (policy is not None):
         raise OperatorError("give either --policy FILE or --admin")
-    if not name or len(name) > 64 or not all(c.isalnum() or c in "+=,.@_-" for c in name):
-        raise OperatorError(f"{name!r} is not a user name: up to 64 letters, digits and +=,.@_-")
+    if _USER_NAME.fullmatch(name) is None:
+        raise OperatorError(f"{name!r} is not a user name: up to 64 ASCII letters, digits and +=,.@_-")
     document = _document(policy) if policy else json.dumps(_ADMIN)
     with (
         opened(state_settings(**where)) as state,

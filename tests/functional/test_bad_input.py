@@ -83,3 +83,10 @@ def test_what_is_no_account(arguments: str) -> None:
 def test_what_is_no_region(arguments: str) -> None:
     for text in ("", "nowhere"):
         refused(run(*arguments.split(), "--region", text), repr(text), "Region")
+
+
+@pytest.mark.parametrize("name", ["bobé", "", "a" * 65, "a b", "bob\n"])
+def test_what_is_no_user_name(tmp_path: Path, name: str) -> None:
+    refused(
+        run("identity", "create-user", name, "--admin", "--data-dir", str(tmp_path)), "is not a user name"
+    )
