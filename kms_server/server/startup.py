@@ -51,8 +51,7 @@ def check_state(settings: Settings) -> None:
         )
     if not settings.tls_auto:
         tls.context(settings)
-    lost = settings.database_url is None and not (settings.data_dir / "keys.db").exists()
-    if lost and settings.root_key_file.exists() and settings.audit_dir.exists():
+    if not _has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
         raise OperatorError(
             f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
             "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
@@ -86,10 +85,7 @@ def open_state(settings: Settings) -> State:
     Raises:
         OperatorError: there is no such server, or the root key is missing or wrong.
     """
-    if settings.database_url is None and not (settings.data_dir / "keys.db").exists():
-        raise OperatorError(
-            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
-        )
+    require_database(settings)
     make_private_dir(settings.state_dir)
     database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
     migrate.require_current(database.engine)
@@ -99,6 +95,22 @@ def open_state(settings: Settings) -> State:
         offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
     _check_fingerprint(settings, root, fingerprint)
     return State(settings, database, root, Clock(offset))
+
+
+def require_database(settings: Settings) -> None:
+    """Check that `prepare` has made a database, without making anything.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    if not _has_database(settings):
+        raise OperatorError(
+            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
+        )
+
+
+def _has_database(settings: Settings) -> bool:
+    return settings.database_url is not None or (settings.data_dir / "keys.db").exists()
 
 
 def root_key_path(settings: Settings) -> Path:

@@ -90,3 +90,10 @@ def test_what_is_no_user_name(tmp_path: Path, name: str) -> None:
     refused(
         run("identity", "create-user", name, "--admin", "--data-dir", str(tmp_path)), "is not a user name"
     )
+
+
+@pytest.mark.parametrize("command", ["migrate", "identity list", "clock show"])
+def test_a_mistyped_directory(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "tpyo"
+    refused(run(*command.split(), "--data-dir", str(path)), f"no server in {path}")
+    assert not path.exists()
