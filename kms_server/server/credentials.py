@@ -24,7 +24,7 @@ def note_endpoint(settings: Settings) -> None:
     if not path.exists():
         return
     old = path.read_text()
-    kept = [line for line in old.splitlines(keepends=True) if not line.startswith(_ENDPOINT)]
+    kept = [f"{line}\n" for line in old.splitlines() if not line.startswith(_ENDPOINT)]
     new = "".join(kept) + _endpoint(settings)
     if new != old:
         write_private(path, new)

@@ -45,7 +45,7 @@ def check_state(settings: Settings) -> None:
     path = root_key_path(settings)
     if path.exists():
         FileRootKey.load(path)
-    elif not path.parent.is_dir() and path.parent != settings.data_dir:
+    elif not path.parent.is_dir() and path.parent.resolve() != settings.data_dir.resolve():
         raise OperatorError(
             f"there is no directory {path.parent} for the root key: make it, or choose another by --root-key file:PATH"
         )

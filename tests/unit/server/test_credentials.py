@@ -41,7 +41,7 @@ def test_a_shell_gets_every_value_as_it_is(settings: Settings) -> None:
 def test_each_start_writes_the_endpoint_anew_and_nothing_else(settings: Settings) -> None:
     credentials.write(settings, "AKIA", "secret")
     path = settings.credentials_file
-    path.write_text(path.read_text() + "# mine\nexport AWS_PROFILE=kms\n")
+    path.write_text(path.read_text() + "# mine\nexport AWS_PROFILE=kms")
     plain = sourced(settings)
     secured = replace(settings, tls_auto=True, port=4600)
     credentials.note_endpoint(secured)
