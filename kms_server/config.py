@@ -33,6 +33,7 @@ class Limits:
     cold_threads: int = 8
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
+    max_clock_lead: float = 36_525 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +87,8 @@ class Settings:
         if self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach the server."""
+        return f"{self.scheme}://{self.url_host}:{self.port}"

@@ -11,7 +11,7 @@ import click
 from kms_server.audit.lookup import Filter, stream
 from kms_server.audit.record import Row
 from kms_server.cli.operator import opened
-from kms_server.cli.options import state_options, state_settings
+from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
 from kms_server.server.worker_state import audit_sources
 
@@ -32,17 +32,17 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 
 
 @audit.command()
-@click.option("--key", "resource", help="Only this resource: a key ARN or an alias ARN.")
-@click.option("--event", "event_name", help="Only this operation or service event.")
-@click.option("--user", "username", help="Only this user name, or root.")
-@click.option("--access-key", "access_key_id", help="Only this access key.")
-@click.option("--error", "error_code", help="Only this error code, such as AccessDenied.")
-@click.option("--account", help="Only this account.")
-@click.option("--region", help="Only this Region.")
-@click.option("--since", callback=_time, help="From this time on (ISO 8601).")
-@click.option("--until", callback=_time, help="Up to this time (ISO 8601).")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many records.")
-@click.option("--format", "style", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@option("--key", "resource", help="Only this resource: a key ARN or an alias ARN.")
+@option("--event", "event_name", help="Only this operation or service event.")
+@option("--user", "username", help="Only this user name, or root.")
+@option("--access-key", "access_key_id", help="Only this access key.")
+@option("--error", "error_code", help="Only this error code, such as AccessDenied.")
+@option("--account", callback=account_id, help="Only this account.")
+@option("--region", callback=region_name, help="Only this Region.")
+@option("--since", callback=_time, help="From this time on (ISO 8601).")
+@option("--until", callback=_time, help="Up to this time (ISO 8601).")
+@option("--limit", type=click.IntRange(min=1), help="At most so many records.")
+@option("--format", "style", type=click.Choice(["table", "jsonl"]), default="table")
 @state_options
 def query(
     *, style: str, data_dir: Path, database_url: str | None, root_key: str | None,

@@ -1,14 +1,16 @@
 """`kms-server clock`: see the service's time and move it forward."""
 
 import re
+import sys
 import time
+from collections.abc import Callable
 from typing import Unpack
 
 import click
 
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, state_options, state_settings
-from kms_server.clock import iso_seconds, real_now
+from kms_server.clock import DAY, iso_seconds, real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
 from kms_server.server.startup import State
@@ -38,17 +40,36 @@ def advance(span: str, **where: Unpack[Where]) -> None:
     """Move the clock forward by SPAN (400d, 3h, 30m, 10s), carrying out all that falls due on the way."""
     seconds = _seconds(span)
     with opened(state_settings(**where)) as state:
-        with state.database.read() as connection:
-            if settings.get(connection, settings.CLOCK_CONTROL) != "1":
-                raise OperatorError(
-                    "this server's clock cannot be moved: it is allowed at the first start only, "
-                    "by --dev or KMS_SERVER_CLOCK_CONTROL=1"
-                )
-        steps = _advance(state, state.clock.offset + seconds)
-        click.echo(f"{iso_seconds(state.clock.now())}  {steps} due steps carried out")
+        _check(state, seconds)
+        begin = state.clock.offset
+        with click.progressbar(
+            length=seconds, file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=_count
+        ) as bar:
+            steps = _advance(
+                state, begin + seconds, lambda offset, steps: bar.update(int(offset - begin) - bar.pos, steps)
+            )
+        click.echo(f"{iso_seconds(state.clock.now())}  {_count(steps)} carried out")
 
 
-def _advance(state: State, target: float) -> int:
+def _check(state: State, seconds: int) -> None:
+    """Refuse what must not be; nothing has been changed yet."""
+    with state.database.read() as connection:
+        if settings.get(connection, settings.CLOCK_CONTROL) != "1":
+            raise OperatorError(
+                "this server's clock cannot be moved: it is allowed at the first start only, "
+                "by --dev or KMS_SERVER_CLOCK_CONTROL=1"
+            )
+    if state.clock.offset + seconds > state.settings.limits.max_clock_lead:
+        raise OperatorError(
+            f"the clock may be 100 years ahead of real time at most, and is {state.clock.offset / DAY:.0f} days ahead now"
+        )
+
+
+def _count(steps: int | None) -> str:
+    return f"{steps or 0} due step{'' if steps == 1 else 's'}"
+
+
+def _advance(state: State, target: float, moved: Callable[[float, int], None]) -> int:
     """Step from due time to due time, so that each piece of work happens at its own."""
     lifecycle = state.lifecycle()
     steps = lifecycle.run_due()
@@ -62,8 +83,10 @@ def _advance(state: State, target: float) -> int:
         # The clock counts milliseconds: one more makes sure that the due time is reached.
         _set_offset(state, min(target, max(state.clock.offset, due - real_now() + 0.001)))
         steps += lifecycle.run_due()
+        moved(state.clock.offset, steps)
     _set_offset(state, target)
     steps += lifecycle.run_due()
+    moved(target, steps)
     deadline = time.monotonic() + _ERASE_SECONDS
     while not lifecycle.erase() and time.monotonic() < deadline:
         time.sleep(0.05)

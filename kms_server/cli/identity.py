@@ -1,6 +1,7 @@
 """`kms-server identity`: accounts, users and access keys."""
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Unpack
@@ -9,7 +10,7 @@ import click
 
 from kms_server.arn import root_arn, user_arn
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, state_options, state_settings
+from kms_server.cli.options import Where, account_id, option, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.policy import compile_identity_policy
@@ -17,9 +18,10 @@ from kms_server.server.startup import create_access_key
 from kms_server.storage import identities
 
 _ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-account_option = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Twelve digits.")
+account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
 
 
 @click.group()
@@ -28,7 +30,7 @@ def identity() -> None:
 
 
 @identity.command("create-account")
-@click.argument("account")
+@click.argument("account", callback=account_id)
 @state_options
 def create_account(account: str, **where: Unpack[Where]) -> None:
     """Add an account and print an access key of its root."""
@@ -36,8 +38,8 @@ def create_account(account: str, **where: Unpack[Where]) -> None:
 
 
 @identity.command("create-key")
-@click.option("--root", "for_root", is_flag=True, help="A key of the account's root.")
-@click.option("--user", help="A key of this user.")
+@option("--root", "for_root", is_flag=True, help="A key of the account's root.")
+@option("--user", help="A key of this user.")
 @account_option
 @state_options
 def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpack[Where]) -> None:
@@ -49,25 +51,21 @@ def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpac
 
 @identity.command("create-user")
 @click.argument("name")
-@click.option(
+@option(
     "--policy",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Identity policy, a JSON file.",
 )
-@click.option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
+@option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
 @account_option
 @state_options
 def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: Unpack[Where]) -> None:
     """Make a user with an identity policy, and an access key for it."""
     if admin == (policy is not None):
         raise OperatorError("give either --policy FILE or --admin")
-    if not name or len(name) > 64 or not all(c.isalnum() or c in "+=,.@_-" for c in name):
-        raise OperatorError(f"{name!r} is not a user name: up to 64 letters, digits and +=,.@_-")
-    document = policy.read_text() if policy else json.dumps(_ADMIN)
-    try:
-        compile_identity_policy(document)
-    except ServiceError as error:
-        raise OperatorError(f"{policy} is not an identity policy: {error}") from None
+    if _USER_NAME.fullmatch(name) is None:
+        raise OperatorError(f"{name!r} is not a user name: up to 64 ASCII letters, digits and +=,.@_-")
+    document = _document(policy) if policy else json.dumps(_ADMIN)
     with (
         opened(state_settings(**where)) as state,
         change(state, "CreateUser", account, userName=name) as made,
@@ -85,7 +83,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 
 
 @identity.command("list")
-@click.option("--account", help="Only this account. Default: all.")
+@option("--account", callback=account_id, help="Only this account. Default: all.")
 @state_options
 def list_(account: str | None, **where: Unpack[Where]) -> None:
     """List access keys and whom they belong to."""
@@ -108,6 +106,17 @@ def delete_key(access_key_id: str, **where: Unpack[Where]) -> None:
             raise OperatorError(f"there is no access key {access_key_id}: see `kms-server identity list`")
         with change(state, "DeleteAccessKey", key.account, accessKeyId=access_key_id) as made:
             identities.remove_access_key(made.tx, access_key_id)
+
+
+def _document(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8")
+        compile_identity_policy(text)
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, ServiceError) as error:
+        raise OperatorError(f"{path} is not an identity policy: {error}") from None
+    return text
 
 
 def _create_key(account: str, user: str | None, where: Where) -> None:

@@ -6,6 +6,7 @@ import click
 
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.server.files import make_private_dir
+from kms_server.server.startup import require_database
 from kms_server.storage import migrate as migrations
 from kms_server.storage.database import open_database
 
@@ -15,6 +16,7 @@ from kms_server.storage.database import open_database
 def migrate(**where: Unpack[Where]) -> None:
     """Bring the database's schema up to date; `serve` does it by itself."""
     settings = state_settings(**where)
+    require_database(settings)
     make_private_dir(settings.data_dir)
     make_private_dir(settings.state_dir)
     database = open_database(settings.database_url, settings.data_dir, settings.state_dir)

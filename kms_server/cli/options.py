@@ -1,33 +1,83 @@
 """Options that commands share, each also from the environment and from a TOML file."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
+from kms_server.arn import is_account, is_region
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "boolean": (bool, "true or false"),
+    "integer range": (int, "an integer"),
+    "float range": ((int, float), "a number"),
+}
 
-def option(name: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
-    """A click option that the variable KMS_SERVER_<OPTION> sets too."""
-    variable = "KMS_SERVER_" + name.lstrip("-").replace("-", "_").upper()
-    return click.option(name, envvar=variable, show_default=True, **attributes)
+
+def option(*names: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
+    """A click option that the variable KMS_SERVER_<OPTION>, by the first of its names, sets too."""
+    variable = "KMS_SERVER_" + names[0].lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_default=True, **attributes)
+
+
+def account_id(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only account ids pass."""
+    if text is not None and not is_account(text):
+        raise OperatorError(f"{text!r} is not an account id: it has twelve digits")
+    return text
+
+
+def region_name(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only Region names pass."""
+    if text is not None and not is_region(text):
+        raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
+    return text
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
+    values = {name.replace("_", "-"): value for name, value in _toml(path).items()}
+    # One file serves all commands, so a command passes over the options of others.
+    unknown = values.keys() - dict(_options(context.find_root().command)).keys()
+    if unknown:
+        raise OperatorError(f"{path} has what is no option: {', '.join(sorted(unknown))}")
+    context.default_map = {
+        parameter.name: _fitting(path, name, parameter, values[name])
+        for name, parameter in _options(context.command)
+        if name in values
+    }
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text())
+        with path.open("rb") as file:
+            return tomllib.load(file)
     except OSError as error:
         raise OperatorError(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise OperatorError(f"{path} is not TOML: {error}") from None
-    # One file serves all commands, so a command passes over the options of others.
-    context.default_map = {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def _options(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
+    """The options that a file may have, each by its long names, of a command and those below it."""
+    for parameter in command.params:
+        if parameter.expose_value:
+            yield from ((name[2:], parameter) for name in parameter.opts if name.startswith("--"))
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _options(inner)
+
+
+def _fitting(path: Path, name: str, parameter: click.Parameter, value: object) -> object:
+    kind, said = _KINDS.get(parameter.type.name, (str, "a string"))
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise OperatorError(f"{path}: {name} must be {said}")
+    return value
 
 
 def state_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,9 +89,9 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
             "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=Path(".data"),
             help="Directory of the server's state.",
         ),
-        click.option(
+        option(
             "--config", type=click.Path(path_type=Path, dir_okay=False), is_eager=True, expose_value=False,
-            envvar="KMS_SERVER_CONFIG", callback=_read_config, help="TOML file with options.",
+            callback=_read_config, help="TOML file with options of this and other commands.",
         ),
     ):  # fmt: skip
         command = decorate(command)

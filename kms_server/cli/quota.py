@@ -8,7 +8,7 @@ import click
 
 from kms_server.arn import Arn
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, state_options, state_settings
+from kms_server.cli.options import Where, account_id, option, region_name, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -24,12 +24,22 @@ def quota() -> None:
 
 def _subject_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
-        click.option("--region", default=DEFAULT_REGION, show_default=True, help="Region of the quota."),
-        click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Account of the quota."),
-        click.option(
+        option(
+            "--region",
+            callback=region_name,
+            default=DEFAULT_REGION,
+            help="Region of the quota.",
+        ),
+        option(
+            "--account",
+            callback=account_id,
+            default=DEFAULT_ACCOUNT,
+            help="Account of the quota.",
+        ),
+        option(
             "--quota", "quota_id", help="A request quota: an operation, or CryptographicOperationsSymmetric."
         ),
-        click.option("--key", "key_id", help="A KMS key: its id or ARN."),
+        option("--key", "key_id", help="A KMS key: its id or ARN."),
     ):
         command = decorate(command)
     return command
@@ -37,10 +47,10 @@ def _subject_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @quota.command("set")
 @_subject_options
-@click.option(
+@option(
     "--rate", type=click.FloatRange(min=0, min_open=True, max=1e9), required=True, help="Calls per second."
 )
-@click.option(
+@option(
     "--burst",
     type=click.FloatRange(min=1, max=1e9),
     help="Calls at once. Default: a tenth of the rate, at least 5.",
@@ -74,19 +84,25 @@ def unset(
 
 
 @quota.command("list")
-@click.option("--profile", type=click.Choice(table.PROFILES), default="relaxed", show_default=True)
-@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@option(
+    "--quota-profile",
+    "--profile",
+    type=click.Choice(table.PROFILES),
+    default="relaxed",
+    help="The table that the server has.",
+)
+@option("--region", callback=region_name, default=DEFAULT_REGION, help="Region of the quotas.")
 @state_options
-def list_(profile: str, region: str, **where: Unpack[Where]) -> None:
+def list_(quota_profile: str, region: str, **where: Unpack[Where]) -> None:
     """List the limits that were set, then the profile's."""
     with opened(state_settings(**where)) as state, state.database.read() as connection:
         stored = limits.all_limits(connection)
     for limit in stored.values():
         burst = table.default_burst(limit.rate) if limit.burst is None else limit.burst
         click.echo(f"{limit.subject}  {limit.rate:g}/s  burst {burst:g}")
-    click.echo(f"profile {profile} in {region}, per account:")
+    click.echo(f"profile {quota_profile} in {region}, per account:")
     for one in table.QUOTAS.values():
-        rate = table.rate(one.id, region, profile)
+        rate = table.rate(one.id, region, quota_profile)
         click.echo(f"  {one.id}  {'unlimited' if rate is None else f'{rate:g}/s'}")
 
 

@@ -1,6 +1,7 @@
 """`kms-server serve`: run the service."""
 
 import os
+import shlex
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -14,9 +15,9 @@ from kms_server.cli.options import option, state_options
 from kms_server.config import DEFAULT_PORT, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
-from kms_server.server import gunicorn_app
+from kms_server.server import credentials, gunicorn_app
 from kms_server.server.files import make_private_dir, only_server
-from kms_server.server.startup import note_endpoint, prepare
+from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -51,6 +52,7 @@ def serve(**options: object) -> None:
             directory = tempfile.mkdtemp(prefix="kms-server-")
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
+        check_state(settings)
         listener = gunicorn_app.bind(settings.host, settings.port)
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
@@ -58,7 +60,7 @@ def serve(**options: object) -> None:
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
         fresh = not settings.credentials_file.exists()
         prepare(settings)
-        note_endpoint(settings)
+        credentials.note_endpoint(settings)
         _announce(settings, fresh=fresh)
         gunicorn_app.serve(settings, listener, build)
 
@@ -98,6 +100,6 @@ def _announce(settings: Settings, *, fresh: bool) -> None:
         click.echo("development mode: ANY credentials are accepted, signatures are not checked", err=True)
     elif fresh:
         click.echo(f"root credentials are in {settings.credentials_file}; use them with:", err=True)
-        click.echo(f"    . {settings.credentials_file}", err=True)
+        click.echo(f"    . {shlex.quote(str(settings.credentials_file))}", err=True)
     if settings.tls_auto:
         click.echo(f"the CA certificate is {settings.data_dir / 'tls' / 'ca.pem'}", err=True)

@@ -10,12 +10,12 @@ _SERVICES = {
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "CloudTrail_20131101": "cloudtrail",
 }
-_CORS = (
+# What lets a web page of any origin read an answer.
+READABLE = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Allow-Methods", "POST"),
     ("Access-Control-Expose-Headers", "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date"),
-    ("Access-Control-Max-Age", "172800"),
 )  # fmt: skip
+_PREFLIGHT = (*READABLE, ("Access-Control-Allow-Methods", "POST"), ("Access-Control-Max-Age", "172800"))
 _DENIED = (
     "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n"
     "</AccessDeniedException>\n"
@@ -25,7 +25,7 @@ _DENIED = (
 def check(request: Request, request_id: str) -> Response | None:
     """The answer to a request that is no AWS JSON 1.1 call, or None when it is one."""
     if request.method == "OPTIONS":
-        return Response(200, (*_CORS, ("x-amzn-RequestId", request_id)), b"")
+        return Response(200, (*_PREFLIGHT, ("x-amzn-RequestId", request_id)), b"")
     if request.method != "POST":
         return _xml(403, _DENIED, request_id)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

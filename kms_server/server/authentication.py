@@ -36,7 +36,8 @@ class Authenticator:
         self._keyring = keyring
         self._limits = settings.limits
         self._dev = settings.dev
-        self._own_hosts = _LOOPBACK | {settings.host}
+        # Other machines call by names that are not known here; None: any.
+        self._own_hosts = None if settings.dev_allow_remote else _LOOPBACK | {settings.host}
         self._signing_keys: dict[tuple[str, str, str, str], Prf] = {}
         self._refusals = _RefusalLog()
 
@@ -67,9 +68,8 @@ class Authenticator:
 
     def _refuse_web_pages(self, request: Request) -> None:
         """A page in a browser on this machine must not reach a server that checks no signature."""
-        host = request.headers.get("host", "").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if "origin" in request.headers or name.strip("[]") not in self._own_hosts:
+        foreign = self._own_hosts is not None and _host(request) not in self._own_hosts
+        if foreign or "origin" in request.headers:
             raise AccessDeniedException(
                 "A server in --dev mode answers only to its own host name and no web page."
             )
@@ -87,6 +87,13 @@ class Authenticator:
                 self._signing_keys.clear()
             self._signing_keys[place] = key
         return key
+
+
+def _host(request: Request) -> str:
+    """The host name a request is sent to, without a port."""
+    host = request.headers.get("host", "").lower()
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.strip("[]")
 
 
 def _anyone(access_key_id: str) -> Principal:

@@ -4,7 +4,7 @@ import uuid
 from typing import Protocol
 
 from kms_server.errors import ServiceError
-from kms_server.protocol import faults
+from kms_server.protocol import faults, front_door
 from kms_server.protocol.message import Response
 from kms_server.server.pipeline import Stage
 
@@ -23,3 +23,10 @@ class Answerer(Protocol):
 def failure(error: ServiceError) -> Response:
     """The answer to a request that fails in the door itself."""
     return faults.fault(error, str(uuid.uuid4()))
+
+
+def for_web_page(method: str, target: str, response: Response) -> Response:
+    """The answer to a request with an Origin: a web page may read it (CORS), but for those of our own paths."""
+    if method == "OPTIONS" or target.startswith(OWN_PATHS):
+        return response
+    return response._replace(headers=(*response.headers, *front_door.READABLE))

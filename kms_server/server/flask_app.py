@@ -10,7 +10,7 @@ from kms_server.config import Limits
 from kms_server.errors import KMSInternalException, RequestEntityTooLargeException, ServiceError
 from kms_server.operations.openapi import openapi_text
 from kms_server.protocol import message
-from kms_server.server.door_types import OWN_PATHS, Answerer, failure
+from kms_server.server.door_types import OWN_PATHS, Answerer, failure, for_web_page
 from kms_server.server.health import Health
 from kms_server.server.pipeline import handle
 
@@ -52,8 +52,8 @@ def _answer(pipeline: Answerer, limits: Limits) -> Response:
         try:
             wait(outcome.ticket, limits.audit_deadline)
         except ServiceError:
-            return _written(outcome.unaudited())
-    return _written(outcome.response)
+            return _written(_shared(outcome.unaudited()))
+    return _written(_shared(outcome.response))
 
 
 def _failed(error: Exception) -> Response | tuple[Response, int]:
@@ -63,7 +63,7 @@ def _failed(error: Exception) -> Response | tuple[Response, int]:
         return jsonify(status=error.name.lower()), error.code or 500
     # The type and no more: a traceback may quote a secret.
     _LOG.error("a request failed: %s", type(error).__name__)
-    return _written(failure(KMSInternalException()))
+    return _written(_shared(failure(KMSInternalException())))
 
 
 def _target() -> str:
@@ -85,6 +85,10 @@ def _read() -> message.Request:
     return message.Request(
         request.method, _target(), headers, request.get_data(), request.remote_addr or "", tls
     )
+
+
+def _shared(response: message.Response) -> message.Response:
+    return for_web_page(request.method, _target(), response) if "Origin" in request.headers else response
 
 
 def _written(response: message.Response) -> Response:

@@ -16,7 +16,7 @@ from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import Response, TlsDetails
 from kms_server.server.door import Door
-from kms_server.server.door_types import OWN_PATHS, failure
+from kms_server.server.door_types import OWN_PATHS, failure, for_web_page
 from kms_server.server.http_reader import HttpReader, Incoming
 from kms_server.server.http_writer import CONTINUE, refusal
 from kms_server.server.pipeline import Arrival, Outcome, Stage, handle
@@ -222,7 +222,10 @@ class Connection(asyncio.Protocol):
         if self._ending or incoming is None:
             return
         keep_alive = incoming.keep_alive and not last and not self._door.draining
-        with_body = incoming.request.method != "HEAD"
+        request = incoming.request
+        if "origin" in request.headers:
+            response = for_web_page(request.method, request.target, response)
+        with_body = request.method != "HEAD"
         self._transport.write(self._door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
         if not keep_alive:
             self._end()

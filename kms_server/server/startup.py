@@ -7,14 +7,14 @@ from pathlib import Path
 
 from kms_server.arn import is_account
 from kms_server.clock import Clock, real_now
-from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
+from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.root_keys.binding import access_key_binding
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.provider import RootKey
-from kms_server.server import tls
-from kms_server.server.files import locked, make_private_dir, write_private
+from kms_server.server import credentials, tls
+from kms_server.server.files import locked, make_private_dir
 from kms_server.storage import identities, migrate
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, Transaction, initialise, open_database
@@ -34,6 +34,28 @@ class State:
     def lifecycle(self) -> Lifecycle:
         """What carries out rotations and deletions."""
         return Lifecycle(self.database, self.root_key, self.clock)
+
+
+def check_state(settings: Settings) -> None:
+    """Look at what a start needs, before anything is made.
+
+    Raises:
+        OperatorError: the root key or the certificate cannot be used, or the database is lost.
+    """
+    path = root_key_path(settings)
+    if path.exists():
+        FileRootKey.load(path)
+    elif not path.parent.is_dir() and path.parent.resolve() != settings.data_dir.resolve():
+        raise OperatorError(
+            f"there is no directory {path.parent} for the root key: make it, or choose another by --root-key file:PATH"
+        )
+    if not settings.tls_auto:
+        tls.context(settings)
+    if not _has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
+        raise OperatorError(
+            f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
+            "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
+        )
 
 
 def prepare(settings: Settings) -> None:
@@ -63,10 +85,7 @@ def open_state(settings: Settings) -> State:
     Raises:
         OperatorError: there is no such server, or the root key is missing or wrong.
     """
-    if settings.database_url is None and not (settings.data_dir / "keys.db").exists():
-        raise OperatorError(
-            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
-        )
+    require_database(settings)
     make_private_dir(settings.state_dir)
     database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
     migrate.require_current(database.engine)
@@ -76,6 +95,22 @@ def open_state(settings: Settings) -> State:
         offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
     _check_fingerprint(settings, root, fingerprint)
     return State(settings, database, root, Clock(offset))
+
+
+def require_database(settings: Settings) -> None:
+    """Check that `prepare` has made a database, without making anything.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    if not _has_database(settings):
+        raise OperatorError(
+            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
+        )
+
+
+def _has_database(settings: Settings) -> bool:
+    return settings.database_url is not None or (settings.data_dir / "keys.db").exists()
 
 
 def root_key_path(settings: Settings) -> Path:
@@ -105,7 +140,7 @@ def _first_start(settings: Settings, database: Database) -> None:
         stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
         access_key_id, secret = create_access_key(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
-        _write_credentials(settings, access_key_id, secret)
+        credentials.write(settings, access_key_id, secret)
 
 
 def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
@@ -141,28 +176,3 @@ def create_access_key(
     wrapped = root.wrap(secret.encode(), binding)
     identities.add_access_key(tx, identities.AccessKey(access_key_id, account, user_name, wrapped, now))
     return access_key_id, secret
-
-
-def _write_credentials(settings: Settings, access_key_id: str, secret: str) -> None:
-    lines = {
-        "AWS_ACCESS_KEY_ID": access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": DEFAULT_REGION,
-        "AWS_ENDPOINT_URL": f"{settings.scheme}://{settings.url_host}:{settings.port}",
-    }
-    if settings.tls_auto:
-        lines["AWS_CA_BUNDLE"] = str(settings.data_dir.resolve() / "tls" / "ca.pem")
-    text = "".join(f"export {name}={value}\n" for name, value in lines.items())
-    write_private(settings.credentials_file, text)
-
-
-def note_endpoint(settings: Settings) -> None:
-    """Write the address the server has now into the credentials file, where that file still exists."""
-    url = f"{settings.scheme}://{settings.url_host}:{settings.port}"
-    path = settings.credentials_file
-    if not path.exists():
-        return
-    old = path.read_text().splitlines()
-    new = [f"export AWS_ENDPOINT_URL={url}" if "AWS_ENDPOINT_URL=" in line else line for line in old]
-    if new != old:
-        write_private(path, "\n".join(new) + "\n")

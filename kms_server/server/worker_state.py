@@ -40,8 +40,7 @@ class WorkerState:
     @property
     def url(self) -> str:
         """Where clients on this machine reach the server."""
-        settings = self.state.settings
-        return f"{settings.scheme}://{settings.url_host}:{settings.port}"
+        return self.state.settings.url
 
     def close(self) -> None:
         """Finish what is pending and release everything."""

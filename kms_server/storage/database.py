@@ -14,7 +14,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from kms_server.errors import OperatorError
 from kms_server.storage import tables
@@ -125,7 +125,7 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """Open the database at `url`, or the embedded one in `data_dir`.
 
     Raises:
-        OperatorError: the URL cannot be used, or the SQLite library is too old.
+        OperatorError: the database cannot be used or does not answer, or the SQLite library is too old.
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
@@ -139,7 +139,10 @@ def _sqlite(path: Path) -> Engine:
         raise OperatorError(
             f"the SQLite library is {dbapi2.sqlite_version}, but {wanted} or newer is needed: upgrade pysqlite3"
         )
-    path.touch(mode=0o600)
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot open the database {path}: {error.strerror}") from None
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
         module=dbapi2,
@@ -160,6 +163,13 @@ def _sqlite(path: Path) -> Engine:
         write = connection.get_execution_options().get("kms_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
+    try:
+        with engine.connect():
+            pass
+    except DBAPIError as error:
+        raise OperatorError(
+            f"cannot open the database {path}: {error.orig}; where it is damaged, restore it from a backup"
+        ) from None
     return engine
 
 

@@ -22,7 +22,12 @@ from tests.unit.server.door_server import RunningDoor, SteeredPipeline, read_ans
 
 HOST = "kms.test"
 JSON = "application/x-amz-json-1.1"
+PAGE = "http://elsewhere.test"
 LIMITS = Limits(max_body_bytes=20_000)
+READABLE = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date",
+}
 # What a door, not an answer, decides.
 OF_THE_DOOR = {"date", "server", "connection", "x-amzn-requestid"}
 
@@ -100,11 +105,13 @@ def both(pipeline: Answerer, health: Health, limits: Limits = LIMITS) -> Iterato
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    with running_door(pipeline, limits, health=health) as fast:
-        yield Doors(fast, replace(fast, port=server.port))
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        with running_door(pipeline, limits, health=health) as fast:
+            yield Doors(fast, replace(fast, port=server.port))
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +134,13 @@ def plain(method: str, target: str = "/", body: bytes = b"", **headers: str) -> 
 
 def call(operation: str, document: object, *, service: str = "TrentService") -> Build:
     return lambda access: access.signed(f"{service}.{operation}", json.dumps(document).encode())
+
+
+def page(operation: str, document: object) -> Build:
+    """A call by a script in a web page."""
+    return lambda access: access.signed(
+        f"TrentService.{operation}", json.dumps(document).encode(), Origin=PAGE
+    )
 
 
 def body_of(body: bytes) -> Build:
@@ -181,7 +195,12 @@ CALLS: dict[str, tuple[Build, int]] = {
     "PATCH": (plain("PATCH"), 403),
     "a rare method": (plain("PROPFIND"), 403),
     "HEAD": (plain("HEAD"), 403),
-    "OPTIONS": (plain("OPTIONS", "/", Origin="http://elsewhere.test"), 200),
+    "OPTIONS": (plain("OPTIONS", "/", Origin=PAGE), 200),
+    "from a web page": (page("ListKeys", {}), 200),
+    "a fault for a web page": (page("DescribeKey", {"KeyId": "none"}), 400),
+    "an unsigned request of a web page": (plain("POST", "/", b"{}", Content_Type=JSON, Origin=PAGE), 400),
+    "GET of a web page": (plain("GET", Origin=PAGE), 403),
+    "health for a web page": (plain("GET", "/_kms/health", Origin=PAGE), 200),
     "other path": (plain("GET", "/bucket/a%20b//c?versionId=1"), 403),
     "dots": (plain("GET", "/a/../b/./c"), 403),
     "hidden prefix": (plain("GET", "/%5Fkms/health"), 403),
@@ -202,6 +221,18 @@ def test_the_same_bytes_get_the_same_answer(doors: Doors, access: _Access, name:
     fast, wsgi = doors.answers(make(access))
     assert fast == wsgi
     assert fast[0] == status, fast
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "web page" in name])
+def test_a_web_page_may_read_the_answer(doors: Doors, access: _Access, name: str) -> None:
+    for _, headers, _ in doors.answers(CALLS[name][0](access)):
+        readable = {header: value for header, value in headers.items() if header.startswith("access-control")}
+        assert readable == ({} if name.startswith("health") else READABLE)
+
+
+def test_other_answers_say_nothing_of_web_pages(doors: Doors, access: _Access) -> None:
+    for _, headers, _ in doors.answers(CALLS["list keys"][0](access)):
+        assert not any(header.startswith("access-control") for header in headers)
 
 
 def test_a_key_made_through_one_door_is_used_through_the_other(doors: Doors, access: _Access) -> None:
@@ -240,8 +271,10 @@ def test_the_pipeline_sees_the_same_request(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", ["/broken", "/recorded"])
-def test_both_doors_fail_alike(path: str) -> None:
+@pytest.mark.parametrize("headers", [{}, {"Origin": PAGE}], ids=["", "web page"])
+def test_both_doors_fail_alike(path: str, headers: dict[str, str]) -> None:
     for made in both(SteeredPipeline(), Health(()), Limits(audit_deadline=0.1)):
-        fast, wsgi = made.answers(raw("GET", path, b"", {}))
+        fast, wsgi = made.answers(raw("GET", path, b"", headers))
         assert fast == wsgi
+        assert ("access-control-allow-origin" in fast[1]) == bool(headers)
         assert (fast[0], json.loads(fast[2])["__type"]) == (500, "KMSInternalException")

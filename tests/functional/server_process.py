@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ class ServerProcess:
     ) -> None:
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
-        self._options = options
+        self.options = options
         self._workers = workers
         self._port = 0
         clean = {
@@ -83,7 +84,7 @@ class ServerProcess:
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *self._options],
+                [*command, *self.options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._env,
@@ -99,14 +100,14 @@ class ServerProcess:
         return ["--data-dir", str(self.data_dir), *self._state_options()]
 
     def _state_options(self) -> list[str]:
-        if "--database-url" not in self._options:
+        if "--database-url" not in self.options:
             return []
-        return ["--database-url", self._options[self._options.index("--database-url") + 1]]
+        return ["--database-url", self.options[self.options.index("--database-url") + 1]]
 
     def credentials(self) -> dict[str, str]:
         """The variables of credentials.env."""
-        lines = (self.data_dir / "credentials.env").read_text().splitlines()
-        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        words = shlex.split((self.data_dir / "credentials.env").read_text())
+        return dict(word.split("=", 1) for word in words if word != "export")
 
     @property
     def access(self) -> Access:
@@ -120,12 +121,14 @@ class ServerProcess:
         """A client of the first root."""
         return self.access.client(service, **options)
 
-    def cli(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def cli(
+        self, *arguments: str, check: bool = True, stderr: int = subprocess.PIPE
+    ) -> "subprocess.CompletedProcess[str]":
         """Run another command on the same data."""
         # A command's options stand behind its own name, which is one word or two.
         done = subprocess.run(
-            [*_COMMAND, *arguments, *self._where()], env=self._env, capture_output=True, text=True, timeout=120,
-            check=False,
+            [*_COMMAND, *arguments, *self._where()], env=self._env, stdout=subprocess.PIPE, stderr=stderr, text=True,
+            timeout=120, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stderr
         return done

@@ -1,9 +1,12 @@
 """Moving the clock carries out what falls due, each at its own time."""
 
+import os
+import pty
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.functional.command_line import refused
 from tests.functional.server_process import StartServer
 
 DAY = timedelta(days=1)
@@ -50,6 +53,30 @@ def test_four_hundred_days(start_server: StartServer) -> None:
 
 def test_a_strict_server_has_a_fixed_clock(start_server: StartServer) -> None:
     server = start_server()
-    refused = server.cli("clock", "advance", "1d", check=False)
-    assert refused.returncode == 2
-    assert "cannot be moved" in refused.stderr
+    refused(server.cli("clock", "advance", "1d", check=False), "cannot be moved")
+
+
+def test_a_hundred_years_are_the_most(start_server: StartServer) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    server.cli("clock", "advance", "36524d")
+    shown = server.cli("clock", "show").stdout
+    for span in ("2d", "999999d"):
+        refused(server.cli("clock", "advance", span, check=False), "100 years", "36524 days")
+    assert server.cli("clock", "show").stdout.split()[1:] == shown.split()[1:]
+    server.cli("clock", "advance", "1d")
+    assert server.client("kms").create_key()["KeyMetadata"]["Enabled"]
+
+
+def test_a_terminal_sees_how_far_it_is(start_server: StartServer) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    kms = server.client("kms")
+    kms.enable_key_rotation(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], RotationPeriodInDays=90)
+    server.stop()
+    screen, terminal = pty.openpty()
+    done = server.cli("clock", "advance", "100d", stderr=terminal)
+    os.close(terminal)
+    shown = os.read(screen, 65_536).decode()
+    os.close(screen)
+    assert "100%" in shown
+    assert "1 due step" in shown
+    assert len(done.stdout.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What an operator meets: wrong starts, TLS, the AWS CLI, development mode."""
+"""What an operator meets: wrong starts, TLS, the AWS CLI."""
 
 import base64
 import json
@@ -8,29 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from botocore.exceptions import ClientError
 from pysqlite3 import dbapi2
 
-import kms_server
-from tests.functional.server_process import Access, ServerProcess, StartServer
-
-ROOT = str(Path(kms_server.__file__).parent.parent)
-
-
-def serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """A `serve` that is expected to refuse."""
-    return subprocess.run(
-        [sys.executable, "-m", "kms_server.cli.main", "serve", *arguments], capture_output=True, text=True, timeout=60,
-        check=False, env=os.environ | {"PYTHONPATH": ROOT},
-    )  # fmt: skip
-
-
-def refused(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    for word in words:
-        assert word in done.stderr
+from tests.functional.command_line import refused, serve
+from tests.functional.server_process import ServerProcess, StartServer
 
 
 def test_an_occupied_port(tmp_path: Path) -> None:
@@ -42,14 +23,12 @@ def test_an_occupied_port(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused(
-        serve("--port", "0", "--data-dir", str(tmp_path / "file" / "data")), "cannot create the directory"
-    )
+    refused(serve("--data-dir", str(tmp_path / "file" / "data")), "cannot create the directory")
 
 
 def test_a_second_server(start_server: StartServer) -> None:
     server = start_server()
-    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "another server is using")
+    refused(serve("--data-dir", str(server.data_dir)), "another server is using")
 
 
 def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
@@ -61,13 +40,13 @@ def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
     kept = path.read_bytes()
     before = (server.data_dir / "keys.db").read_bytes()
     path.unlink()
-    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "cannot read the root key")
+    refused(serve("--data-dir", str(server.data_dir)), "cannot read the root key")
     path.write_bytes((other.data_dir / "root.key").read_bytes())
     path.chmod(0o600)
-    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "is not the one")
+    refused(serve("--data-dir", str(server.data_dir)), "is not the one")
     path.write_bytes(kept)
     path.chmod(0o644)
-    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "chmod 600")
+    refused(serve("--data-dir", str(server.data_dir)), "chmod 600")
     path.chmod(0o600)
     assert (server.data_dir / "keys.db").read_bytes() == before
     server.restart()
@@ -80,7 +59,7 @@ def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
     database = dbapi2.connect(str(server.data_dir / "keys.db"))
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.commit()
-    refused(serve("--port", "0", "--data-dir", str(server.data_dir)), "newer version", "nothing was changed")
+    refused(serve("--data-dir", str(server.data_dir)), "newer version", "nothing was changed")
     refused(server.cli("quota", "list", check=False), "newer version")
     assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
     database.close()
@@ -89,22 +68,11 @@ def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
 def test_modes_do_not_mix(start_server: StartServer) -> None:
     server = start_server()
     server.stop()
-    refused(serve("--port", "0", "--dev", "--data-dir", str(server.data_dir)), "created in strict mode")
+    refused(serve("--dev", "--data-dir", str(server.data_dir)), "created in strict mode")
 
 
 def test_plain_http_stays_on_loopback(tmp_path: Path) -> None:
-    refused(serve("--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path / "x")), "plain HTTP")
-
-
-def test_development_mode(start_server: StartServer) -> None:
-    server = start_server("--dev")
-    nobody = Access(server.url, "111122223333", "anything").client("kms")
-    metadata = nobody.create_key()["KeyMetadata"]
-    assert metadata["AWSAccountId"] == "111122223333"
-    other = Access(server.url, "anyone", "anything").client("kms")
-    with pytest.raises(ClientError) as denied:
-        other.describe_key(KeyId=metadata["Arn"])
-    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+    refused(serve("--host", "0.0.0.0", "--data-dir", str(tmp_path / "x")), "plain HTTP")
 
 
 def test_tls(start_server: StartServer) -> None:

@@ -1,0 +1,55 @@
+"""The first start makes everything or nothing; a later one does not begin anew beside what is left."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.functional.command_line import refused, serve
+from tests.functional.server_process import StartServer
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--root-key", "foo"], ["file:PATH"]),
+        (["--root-key", "file:/nonexistent/x"], ["/nonexistent"]),
+        (["--root-key", "file:/dev/null"], ["/dev/null"]),
+        (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], ["cannot use the certificate"]),
+    ],
+)
+def test_a_start_that_must_fail_leaves_nothing(tmp_path: Path, options: list[str], words: list[str]) -> None:
+    refused(serve("--data-dir", str(tmp_path / "data"), *options), *words)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_root_key_is_made_where_it_is_wanted(start_server: StartServer, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.key"
+    server = start_server("--root-key", f"file:{elsewhere}")
+    server.client("kms").create_key()
+    assert elsewhere.exists()
+    inside = tmp_path / "server-1" / "data" / "own.key"
+    start_server("--root-key", f"file:{inside}").client("kms").create_key()
+    assert inside.exists()
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(start_server: StartServer) -> None:
+    server = start_server()
+    server.client("kms").create_key()
+    server.stop()
+    database = server.data_dir / "keys.db"
+    for kept in server.data_dir.glob("keys.db*"):
+        kept.rename(server.data_dir.parent / kept.name)
+    refused(serve("--data-dir", str(server.data_dir)), "keys.db", "restore", "empty directory")
+    assert not database.exists()
+    for kept in server.data_dir.parent.glob("keys.db*"):
+        kept.rename(server.data_dir / kept.name)
+    server.restart()
+    assert len(server.client("kms").list_keys()["Keys"]) == 1
+
+
+def test_tls_may_come_later(start_server: StartServer) -> None:
+    server = start_server()
+    server.stop()
+    server.options += ("--tls-auto",)
+    server.restart()
+    server.client("kms").create_key()
