@@ -130,6 +130,11 @@ class Service:
             made = create_access_key(tx, self._worker.state.root_key, account, name, 0.0)
         return user_arn(account, name), Credentials(*made)
 
+    def account(self, account: str) -> Credentials:
+        """The root user of an account."""
+        with self.database.write() as tx:
+            return Credentials(*create_access_key(tx, self._worker.state.root_key, account, None, 0.0))
+
     def close(self) -> None:
         """Stop the service."""
         self._worker.close()
