@@ -118,17 +118,19 @@ class Service:
         self._worker.state.clock.advance_to(offset)
         self._worker.state.lifecycle().run_due()
 
-    def user(self, name: str, *actions: str, account: str = ACCOUNT) -> tuple[str, Credentials]:
-        """The ARN and credentials of a new user whose policy allows `actions` on everything; of nothing if none."""
-        statement = {"Effect": "Allow" if actions else "Deny", "Action": actions or "none:*", "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    def user(self, name: str, *actions: str, deny: tuple[str, ...] = ()) -> tuple[str, Credentials]:
+        """The ARN and credentials of a new user who may do `actions` on everything, but for those denied."""
+        statements = [
+            {"Effect": effect, "Action": named, "Resource": "*"}
+            for effect, named in (("Allow", actions), ("Deny", (*deny, "none:*")))
+            if named
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         with self.database.write() as tx:
-            identities.add_account(tx, account)
-            identities.add_user(
-                tx, identities.User(account, name, f"AIDA{account}{name}", {"p": document}, 0.0)
-            )
-            made = create_access_key(tx, self._worker.state.root_key, account, name, 0.0)
-        return user_arn(account, name), Credentials(*made)
+            user = identities.User(ACCOUNT, name, f"AIDA{name}", {"p": document}, 0.0)
+            identities.add_user(tx, user)
+            made = create_access_key(tx, self._worker.state.root_key, ACCOUNT, name, 0.0)
+        return user_arn(ACCOUNT, name), Credentials(*made)
 
     def account(self, account: str) -> Credentials:
         """The root user of an account."""
