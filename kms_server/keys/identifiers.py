@@ -93,13 +93,23 @@ def check_alias_name(name: str) -> None:
     """Check the name of an alias that a customer creates, moves or deletes.
 
     Raises:
-        ValidationException, InvalidAliasNameException, NotAuthorizedException: with AWS's texts.
+        ValidationException, NotAuthorizedException: with AWS's texts.
     """
     if not name.startswith("alias/"):
         raise ValidationException(_PREFIX_TEXT)
     if ":" in name:
         raise ValidationException(f"{name} contains invalid characters for an alias")
-    if _ALIAS_NAME.fullmatch(name) is None:
-        raise InvalidAliasNameException(f"{name} is not a valid alias name")
     if name.startswith("alias/aws"):
         raise NotAuthorizedException
+
+
+def check_new_alias_name(name: str) -> None:
+    """Check the name that an alias is to have.
+
+    Raises:
+        ValidationException, NotAuthorizedException: as for any alias.
+        InvalidAliasNameException: it is malformed; no alias to move or delete has such a name.
+    """
+    check_alias_name(name)
+    if _ALIAS_NAME.fullmatch(name) is None:
+        raise InvalidAliasNameException(f"{name} is not a valid alias name")

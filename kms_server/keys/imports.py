@@ -17,6 +17,7 @@ NEW, EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
 EXPIRES, KEPT = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 TOKEN_LIFETIME = DAY
 _LONGEST = 365 * DAY
+_LONGER_THAN_OAEP = frozenset({("ECC_NIST_P521", "RSA_2048")})
 
 
 def require_origin(key: KmsKey, origin: str) -> None:
@@ -31,8 +32,8 @@ def require_origin(key: KmsKey, origin: str) -> None:
         )
 
 
-def require_wrapping(key: KmsKey, algorithm: str) -> None:
-    """Check that material of this spec can be imported under a wrapping algorithm.
+def require_wrapping(key: KmsKey, algorithm: str, wrapping_spec: str) -> None:
+    """Check that material of this spec can be imported under a wrapping algorithm and key.
 
     Raises:
         UnsupportedOperationException: it cannot.
@@ -40,6 +41,11 @@ def require_wrapping(key: KmsKey, algorithm: str) -> None:
     if algorithm not in specs.find(key.spec).wrapping:
         raise UnsupportedOperationException(
             f"Wrapping algorithm {algorithm} is not supported for key spec {key.spec}."
+        )
+    if algorithm.startswith("RSAES") and (key.spec, wrapping_spec) in _LONGER_THAN_OAEP:
+        raise UnsupportedOperationException(
+            f"Wrapping algorithm {algorithm} with wrapping key spec {wrapping_spec} is not supported for key spec "
+            f"{key.spec}."
         )
 
 

@@ -5,7 +5,7 @@ then what the key is, then the state it is in).
 """
 
 from kms_server.arn import alias_arn, key_arn
-from kms_server.errors import InvalidKeyUsageException, NotFoundException
+from kms_server.errors import InvalidArnException, InvalidKeyUsageException, NotFoundException
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import KeyAuthority, authorize
 from kms_server.keyring import grant_token
@@ -48,9 +48,7 @@ def find_key(call: Call, identifier: str, *, action: str | None = None) -> Usabl
 
     Another account's key is found only by operations that take one.
     """
-    reference = parse_key_identifier(
-        identifier, region=call.region, account=call.account, aliases_allowed=call.operation.aliases_allowed
-    )
+    reference = _parse(call, identifier)
     if reference.account != call.account and not call.operation.cross_account:
         raise not_visible(call.principal, action or call.operation.action)
     return _find(call, reference, action or call.operation.action)
@@ -128,6 +126,21 @@ def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alia
     if call.tx is not None:
         return aliases.get(call.tx.connection, account, region, name)
     return call.services.keyring.alias(account, region, name, may_block=call.may_block)
+
+
+def _parse(call: Call, identifier: str) -> KeyReference:
+    try:
+        return parse_key_identifier(
+            identifier,
+            region=call.region,
+            account=call.account,
+            aliases_allowed=call.operation.aliases_allowed,
+        )
+    except InvalidArnException as error:
+        # AWS's model has no InvalidArnException for the operations that use keys.
+        if InvalidArnException in call.operation.errors:
+            raise
+        raise NotFoundException(error.message) from None
 
 
 def _find(call: Call, reference: KeyReference, action: str) -> UsableKey:

@@ -4,8 +4,9 @@ from kms_server import errors as e
 from kms_server.arn import alias_arn
 from kms_server.iam.denial import denied
 from kms_server.iam.evaluate import authorize
+from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import states
-from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name
+from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name, check_new_alias_name
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.paging import page
@@ -17,7 +18,7 @@ from kms_server.storage.aliases import Alias
 def create_alias(call: Call) -> Answer:
     """Give a key another name (AWS CreateAlias)."""
     name = call.parameters["AliasName"]
-    check_alias_name(name)
+    check_new_alias_name(name)
     arn = _allow_alias(call, name)
     target = access.use_key(call, _target(call)).key
     call.touches(access.ALIAS, arn)
@@ -35,15 +36,12 @@ def update_alias(call: Call) -> Answer:
     check_alias_name(name)
     call.touches(access.ALIAS, _allow_alias(call, name))
     alias = _existing(call, name)
-    target = access.use_key(call, _target(call)).key
+    usable = access.use_key(call, _target(call))
+    target = usable.key
     former = access.load(call, alias.key_id, call.region)
     if former is not None:
         access.allow(call, former.authority)
-        if former.key.usage != target.usage:
-            raise e.ValidationException(
-                f"Alias {name} cannot be changed from a CMK with key usage {former.key.usage} to a CMK with key "
-                f"usage {target.usage}. The key usage of the current CMK and the new CMK must be the same."
-            )
+        _require_same_kind(name, former, usable)
     if target.key_id != alias.key_id:
         _require_room(call, target.key_id)
     aliases.point(call.writing, alias, target.key_id, call.time)
@@ -110,6 +108,20 @@ def _target(call: Call) -> str:
     if target.startswith("alias/") or ":alias/" in target:
         raise e.ValidationException("Aliases must refer to keys. Not aliases")
     return target
+
+
+def _require_same_kind(name: str, former: UsableKey, target: UsableKey) -> None:
+    if former.key.usage != target.key.usage:
+        raise _unlike(name, "key usage", former.key.usage, target.key.usage)
+    if former.spec.has_public_key != target.spec.has_public_key:
+        raise _unlike(name, "key type", former.spec.name, target.spec.name)
+
+
+def _unlike(name: str, what: str, former: str, target: str) -> e.ValidationException:
+    return e.ValidationException(
+        f"Alias {name} cannot be changed from a CMK with {what} {former} to a CMK with {what} {target}. "
+        f"The {what} of the current CMK and the new CMK must be the same."
+    )
 
 
 def _existing(call: Call, name: str) -> Alias:

@@ -27,8 +27,8 @@ def get_parameters_for_import(call: Call) -> Answer:
     """A public key to wrap material under, and the token that goes with it (AWS GetParametersForImport)."""
     key = _external_key(call)
     algorithm = call.parameters["WrappingAlgorithm"]
-    rules.require_wrapping(key, algorithm)
     wrapping = specs.find(call.parameters["WrappingKeySpec"])
+    rules.require_wrapping(key, algorithm, wrapping.name)
     private = call.services.material.take(wrapping, may_block=call.may_block)
     expires = round(call.time + rules.TOKEN_LIFETIME, 3)
     token = import_token.issue(key, call.services.root_key, ImportParameters(expires, algorithm, private))

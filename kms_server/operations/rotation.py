@@ -163,7 +163,8 @@ OPERATIONS = (
     Operation(
         "GetKeyRotationStatus", get_key_rotation_status, schemas.GetKeyRotationStatusRequest,
         schemas.GetKeyRotationStatusResponse, Plane.READ, "Tells whether and when a KMS key rotates.",
-        logged=("KeyId",), rule=states.READ, errors=(*_QUERY_ERRORS, e.DependencyTimeoutException),
+        logged=("KeyId",), rule=states.READ_ROTATION, cross_account=True,
+        errors=(*_QUERY_ERRORS, e.DependencyTimeoutException),
     ),
     Operation(
         "RotateKeyOnDemand", rotate_key_on_demand, schemas.RotateKeyOnDemandRequest,
@@ -173,7 +174,7 @@ OPERATIONS = (
     Operation(
         "ListKeyRotations", list_key_rotations, schemas.ListKeyRotationsRequest,
         schemas.ListKeyRotationsResponse, Plane.READ, "Lists the rotations of a KMS key.",
-        logged=("KeyId", "IncludeKeyMaterial", "Limit", "Marker"), rule=states.READ,
+        logged=("KeyId", "IncludeKeyMaterial", "Limit", "Marker"), rule=states.READ_ROTATION,
         errors=(*_QUERY_ERRORS, e.InvalidMarkerException),
     ),
     Operation(

@@ -1,4 +1,7 @@
-"""Members that many operations share, and the names AWS's model knows (botocore `kms` 2014-11-01)."""
+"""Members that many operations share, and the names AWS's model knows (botocore `kms` 2014-11-01).
+
+Names stand in the order in which AWS's error texts list them, where that is known.
+"""
 
 from kms_server.schemas.base import Shape
 from kms_server.schemas.fields import (
@@ -26,13 +29,13 @@ KEY_USAGES = (
     "KEY_AGREEMENT",
     "ENCAPSULATE_DECAPSULATE",
 )
-ENCRYPTION_ALGORITHMS = ("SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE")
+ENCRYPTION_ALGORITHMS = ("RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE", "SYMMETRIC_DEFAULT")
 SIGNING_ALGORITHMS = (
     "RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512", "RSASSA_PKCS1_V1_5_SHA_256",
     "RSASSA_PKCS1_V1_5_SHA_384", "RSASSA_PKCS1_V1_5_SHA_512", "ECDSA_SHA_256", "ECDSA_SHA_384", "ECDSA_SHA_512",
     "SM2DSA", "ML_DSA_SHAKE_256", "ED25519_SHA_512", "ED25519_PH_SHA_512",
 )  # fmt: skip
-MAC_ALGORITHMS = ("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512")
+MAC_ALGORITHMS = ("HMAC_SHA_384", "HMAC_SHA_256", "HMAC_SHA_224", "HMAC_SHA_512")
 PAIR_SPECS = (
     "RSA_2048", "RSA_3072", "RSA_4096", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1", "SM2",
     "ECC_NIST_EDWARDS25519", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024",
@@ -139,7 +142,7 @@ class KeyMetadata(Shape):
     Origin = Choice(*ORIGINS)
     CustomKeyStoreId = Text(1, 64)
     CloudHsmClusterId = Text(19, 24, "cluster-[2-7a-zA-Z]{11,16}")
-    ExpirationModel = Choice("KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    ExpirationModel = Choice("KEY_MATERIAL_DOES_NOT_EXPIRE", "KEY_MATERIAL_EXPIRES")
     KeyManager = Choice("AWS", "CUSTOMER")
     CustomerMasterKeySpec = Choice(*CUSTOMER_MASTER_KEY_SPECS)
     KeySpec = Choice(*KEY_SPECS)

@@ -37,7 +37,7 @@ class ImportKeyMaterialRequest(RequestSchema):
     ImportToken = Blob(1, 6144, required=True)
     EncryptedKeyMaterial = Blob(1, 6144, required=True)
     ValidTo = Timestamp()
-    ExpirationModel = Choice("KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    ExpirationModel = Choice("KEY_MATERIAL_DOES_NOT_EXPIRE", "KEY_MATERIAL_EXPIRES")
     ImportType = Choice("NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL")
     KeyMaterialDescription = Text(0, 256, r"^[a-zA-Z0-9:/_\s.-]+$")
     KeyMaterialId = key_material_id()

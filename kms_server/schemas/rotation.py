@@ -62,7 +62,7 @@ class RotationsListEntry(Shape):
     KeyMaterialState = Choice(
         "NON_CURRENT", "CURRENT", "PENDING_ROTATION", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
     )
-    ExpirationModel = Choice("KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    ExpirationModel = Choice("KEY_MATERIAL_DOES_NOT_EXPIRE", "KEY_MATERIAL_EXPIRES")
     ValidTo = Timestamp()
     RotationDate = Timestamp()
     RotationType = Choice("AUTOMATIC", "ON_DEMAND")

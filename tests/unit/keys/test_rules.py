@@ -79,7 +79,7 @@ def test_aliases_where_none_are_taken(text: str) -> None:
 )
 def test_alias_names(name: str, error: type[e.ServiceError]) -> None:
     with pytest.raises(error):
-        identifiers.check_alias_name(name)
+        identifiers.check_new_alias_name(name)
 
 
 OK, D, P, N = None, "DisabledException", "KMSInvalidStateException", "KMSInvalidStateException"

@@ -1,0 +1,142 @@
+"""The whole service in one process: signed requests go in, and every answer is held against botocore's model."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from sqlalchemy import select
+
+from kms_server.arn import user_arn
+from kms_server.config import Limits, Settings
+from kms_server.keys.states import KeyState
+from kms_server.protocol.message import Request
+from kms_server.server.pipeline import handle
+from kms_server.server.startup import create_access_key, prepare
+from kms_server.server.worker_state import build
+from kms_server.storage import identities, keys, settings, tables
+from tests.unit.operations import model_check
+
+ACCOUNT, REGION, REPLICA_REGION = "000000000000", "us-east-1", "eu-west-1"
+_HOST = "127.0.0.1:4599"
+_OF_A_KEY = (tables.keys, tables.backing_keys, tables.aliases, tables.tags, tables.grants)
+
+
+class Refusal(NamedTuple):
+    """An error as a client sees it; without a text it is empty."""
+
+    code: str
+    text: str = ""
+
+
+class Service:
+    """A service with a database of its own; calls are the root user's unless `by` says whose."""
+
+    def __init__(self, directory: Path, limits: Limits | None = None, url: str | None = None) -> None:
+        configured = Settings(
+            directory, quota_profile="unlimited", database_url=url, limits=limits or Limits()
+        )
+        prepare(configured)
+        lines = configured.credentials_file.read_text().splitlines()
+        found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self._root = Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+        self._worker = build(configured)
+        self.database = self._worker.state.database
+
+    def ok(
+        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
+    ) -> dict[str, Any]:
+        """The answer of a call that succeeds, blobs as bytes; an empty body is an empty answer."""
+        answer = self.call(operation, region=region, by=by, **members)
+        assert not isinstance(answer, Refusal), (operation, answer)
+        return answer
+
+    def refused(
+        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
+    ) -> Refusal:
+        """The error of a call that fails."""
+        answer = self.call(operation, region=region, by=by, **members)
+        assert isinstance(answer, Refusal), (operation, answer)
+        return answer
+
+    def call(
+        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
+    ) -> dict[str, Any] | Refusal:
+        """Whatever a call answers; members that are bytes go as blobs."""
+        body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
+        headers = {"Host": _HOST, "Content-Type": "application/x-amz-json-1.1",
+                   "X-Amz-Target": f"TrentService.{operation}"}  # fmt: skip
+        signed = AWSRequest("POST", f"http://{_HOST}/", data=body, headers=headers)
+        SigV4Auth(by or self._root, "kms", region).add_auth(signed)
+        lower = {name.lower(): str(value) for name, value in signed.headers.items()}
+        request = Request("POST", "/", lower, body, "127.0.0.1")
+        response = handle(self._worker.pipeline.stages, request).response
+        answer: Any = json.loads(response.body) if response.body else None
+        if response.status == 200:
+            assert model_check.of_answer(operation, answer) == []
+            shape = model_check.MODEL.operation_model(operation).output_shape
+            decoded: dict[str, Any] = model_check.decoded(shape, answer)
+            return decoded
+        assert model_check.of_error(operation, response.status, answer) == [], (members, answer)
+        return Refusal(answer["__type"], answer.get("message", ""))
+
+    def key(self, **members: Any) -> dict[str, Any]:
+        """The metadata of a new key."""
+        metadata: dict[str, Any] = self.ok("CreateKey", **members)["KeyMetadata"]
+        return metadata
+
+    def state_of(self, key_id: str, region: str = REGION) -> str:
+        """The state that DescribeKey shows."""
+        state: str = self.ok("DescribeKey", region=region, KeyId=key_id)["KeyMetadata"]["KeyState"]
+        return state
+
+    def set_state(self, key_id: str, state: KeyState) -> None:
+        """Put a key into a state that nothing here leads to."""
+        with self.database.write() as tx:
+            key = keys.get(tx.connection, key_id, REGION)
+            assert key is not None
+            keys.change(tx, key, state=state)
+
+    def rows(self, key_id: str) -> dict[str, list[tuple[Any, ...]]]:
+        """All that is stored of a key, its material, aliases, tags and grants, in all Regions."""
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(
+                    map(tuple, connection.execute(select(table).where(table.c.key_id == key_id))), key=repr
+                )
+                for table in _OF_A_KEY
+            }
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward and do what falls due."""
+        offset = self._worker.state.clock.offset + seconds
+        with self.database.write() as tx:
+            settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
+        self._worker.state.clock.advance_to(offset)
+        self._worker.state.lifecycle().run_due()
+
+    def user(self, name: str, *actions: str, deny: tuple[str, ...] = ()) -> tuple[str, Credentials]:
+        """The ARN and credentials of a new user who may do `actions` on everything, but for those denied."""
+        statements = [
+            {"Effect": effect, "Action": named, "Resource": "*"}
+            for effect, named in (("Allow", actions), ("Deny", (*deny, "none:*")))
+            if named
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        with self.database.write() as tx:
+            user = identities.User(ACCOUNT, name, f"AIDA{name}", {"p": document}, 0.0)
+            identities.add_user(tx, user)
+            made = create_access_key(tx, self._worker.state.root_key, ACCOUNT, name, 0.0)
+        return user_arn(ACCOUNT, name), Credentials(*made)
+
+    def account(self, account: str) -> Credentials:
+        """The root user of an account."""
+        with self.database.write() as tx:
+            return Credentials(*create_access_key(tx, self._worker.state.root_key, account, None, 0.0))
+
+    def close(self) -> None:
+        """Stop the service."""
+        self._worker.close()
