@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
     load_der_public_key,
+    load_pem_private_key,
 )
 
 from kms_server.crypto.capabilities import MaterialError
@@ -48,6 +49,20 @@ def load_foreign(material: bytes) -> PrivateKeyTypes:
         return load_der_private_key(material, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise MaterialError("no PKCS#8 private key") from None
+
+
+def der_from_pem(text: str) -> bytes:
+    """A private key from outside in PEM: PKCS#8, or the older forms of OpenSSL (PKCS#1, SEC 1).
+
+    Raises:
+        MaterialError: it is none, or it is encrypted.
+    """
+    try:
+        return private_der(load_pem_private_key(text.encode(), None))
+    except TypeError:
+        raise MaterialError("an encrypted private key") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise MaterialError("no private key in PEM") from None
 
 
 def load_peer(der: bytes) -> PublicKeyTypes:
