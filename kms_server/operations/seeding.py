@@ -16,7 +16,7 @@ from kms_server.keys import specs, states
 from kms_server.keys.identifiers import new_material_id
 from kms_server.keys.key import CURRENT, EXTERNAL, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.seeds import checks, local_kms, own
-from kms_server.keys.seeds.members import Item
+from kms_server.keys.seeds.members import TOP, Item
 from kms_server.keys.seeds.seed import Home, Seed, SeedAlias, SeedKey
 from kms_server.operations import material
 from kms_server.protocol import yaml_reader
@@ -42,7 +42,7 @@ def parse(raw: bytes, home: Home) -> Seed:
     Raises:
         OperatorError: with the place in the file; it quotes no material.
     """
-    document = Item("the file", yaml_reader.read(raw))
+    document = Item(TOP, yaml_reader.read(raw))
     parse_kind = local_kms.parse if local_kms.is_one(document) else own.parse
     seed = parse_kind(document, home)
     checks.check(seed)

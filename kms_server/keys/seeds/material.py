@@ -33,10 +33,13 @@ def from_base64(spec: KeySpec, item: Item) -> bytes:
     Raises:
         OperatorError: it is not base64, or of another length than the spec's.
     """
+    text = "".join(as_text(item).split())
     try:
-        raw = base64.b64decode("".join(as_text(item).split()), validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise OperatorError(f"{item.where} must be base64") from None
+        raw = b""
+    if base64.b64encode(raw).decode() != text:
+        raise OperatorError(f"{item.where} must be base64")
     return _checked(spec, raw, item.where)
 
 

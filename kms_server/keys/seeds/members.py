@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kms_server.errors import OperatorError
 
+TOP = "the file"
 # Shorter than any key material, so that a member that is none by mistake does not show it.
 _NAME = re.compile(r"[A-Za-z]{1,24}")
 
@@ -35,7 +36,7 @@ class Members:
 
     def place(self, name: str) -> str:
         """Where a member is."""
-        return f"{self.where}.{name}"
+        return name if self.where == TOP else f"{self.where}.{name}"
 
     def item(self, name: str) -> Item:
         """A member that must be there.
