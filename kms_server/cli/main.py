@@ -11,6 +11,7 @@ from kms_server.cli.clock import clock
 from kms_server.cli.identity import identity
 from kms_server.cli.migrate import migrate
 from kms_server.cli.quota import quota
+from kms_server.cli.seed import seed
 from kms_server.cli.serve import serve
 from kms_server.errors import OperatorError, ServiceError
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (serve, migrate, identity, quota, audit, clock):
+for command in (serve, migrate, identity, seed, quota, audit, clock):
     cli.add_command(command)
 
 

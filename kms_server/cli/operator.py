@@ -1,6 +1,6 @@
 """The local operator: opens a server's state and has its changes audited."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,17 @@ class Change:
     parameters: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the operator did, for its record; `resources` are pairs of type and ARN."""
+
+    name: str
+    account: str
+    region: str
+    parameters: Mapping[str, Any]
+    resources: tuple[tuple[str, str], ...] = ()
+
+
 @contextmanager
 def opened(settings: Settings) -> Iterator[State]:
     """The state of a server, closed afterwards."""
@@ -36,15 +47,20 @@ def opened(settings: Settings) -> Iterator[State]:
 def change(state: State, name: str, account: str, **parameters: Any) -> Iterator[Change]:  # noqa: ANN401 - JSON values
     """One audited change: it and its record commit together, or neither."""
     now = state.clock.now()
-    principal = Principal.operator(account)
     with state.database.write() as tx:
         made = Change(tx, {key: value for key, value in parameters.items() if value is not None})
         yield made
-        event = Event(
-            event_id=event_id.new(now), time=now, source="kms-server", name=name, account=account,
-            region=DEFAULT_REGION, identity=principal.identity, username=principal.name, access_key_id=None,
-            source_ip="127.0.0.1", user_agent="kms-server", request_parameters=made.parameters or None,
-            response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
-            resources=(), error_code=None, error_message=None, tls=None, event_type="AwsApiCall",
-        )  # fmt: skip
-        events.add(tx, record.to_row(event)._asdict())
+        note(tx, Deed(name, account, DEFAULT_REGION, made.parameters), now)
+
+
+def note(tx: Transaction, deed: Deed, now: float) -> None:
+    """Have a record commit with the change that it is about."""
+    principal = Principal.operator(deed.account)
+    event = Event(
+        event_id=event_id.new(now), time=now, source="kms-server", name=deed.name, account=deed.account,
+        region=deed.region, identity=principal.identity, username=principal.name, access_key_id=None,
+        source_ip="127.0.0.1", user_agent="kms-server", request_parameters=deed.parameters or None,
+        response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
+        resources=deed.resources, error_code=None, error_message=None, tls=None, event_type="AwsApiCall",
+    )  # fmt: skip
+    events.add(tx, record.to_row(event)._asdict())

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_private_key,
     load_der_public_key,
+    load_pem_private_key,
 )
 
 from kms_server.crypto.capabilities import MaterialError
@@ -59,6 +60,20 @@ def _is_pkcs8(der: bytes) -> bool:
     """Whether an algorithm follows the version; PKCS#1 has a number there, SEC 1 octets."""
     header = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
     return der[header + 3] == _SEQUENCE
+
+
+def der_from_pem(text: str) -> bytes:
+    """A private key from outside in PEM: PKCS#8, or the older forms of OpenSSL (PKCS#1, SEC 1).
+
+    Raises:
+        MaterialError: it is none, or it is encrypted.
+    """
+    try:
+        return private_der(load_pem_private_key(text.encode(), None))
+    except TypeError:
+        raise MaterialError("an encrypted private key") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise MaterialError("no private key in PEM") from None
 
 
 def load_peer(der: bytes) -> PublicKeyTypes:

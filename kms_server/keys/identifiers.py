@@ -47,6 +47,16 @@ def new_key_id(*, multi_region: bool = False) -> str:
     return f"mrk-{fresh.hex}" if multi_region else str(fresh)
 
 
+def is_key_id(text: str) -> bool:
+    """Whether `text` has the form of a key id."""
+    return _KEY_ID.fullmatch(text) is not None
+
+
+def is_multi_region(key_id: str) -> bool:
+    """Whether a key id is that of a multi-Region key."""
+    return key_id.startswith("mrk-")
+
+
 def new_material_id() -> str:
     """A fresh KeyMaterialId: 64 random hexadecimal digits, so that it tells nothing about the material."""
     return secrets.token_hex(32)

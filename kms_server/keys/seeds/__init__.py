@@ -1,0 +1,1 @@
+"""Seed files: keys with given ids and material, as values. No I/O, and no text that quotes material."""
