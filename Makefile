@@ -41,8 +41,8 @@ soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison is another
 	$(BIN)/python -m tests.mutation
 
-interop: .venv/.dev ## other people's clients
-	$(BIN)/python -m pytest tests/functional -k "cli or main_job" $(ARGS)
+interop: .venv/.dev ## other people's clients: the first time installs them, which takes minutes
+	$(BIN)/python -m pytest tests/interop --timeout 1800 $(ARGS)
 
 openapi: .venv/.dev ## write openapi.yaml anew
 	$(BIN)/python -m kms_server.cli.openapi openapi.yaml
@@ -56,9 +56,11 @@ lock: .venv/.dev ## choose the newest versions and write the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" --group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock \
 		pyproject.toml -o tests/requirements.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" tests/interop/requirements.txt -o tests/interop/requirements.lock --upgrade
 
 clean: ## remove what the targets above made, but not the data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/interop/.cache
 
 .venv/.python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say PYTHON=/path/to/python3"; exit 2; }
