@@ -45,11 +45,11 @@ class Program:
         return json.loads(self.output(*arguments, given=given, **variables))
 
 
-def tool(name: str) -> Path:
-    """A program of this machine; the test that needs it is skipped where it is missing."""
+def tool(name: str, client: str) -> Path:
+    """A program of this machine; the client that needs it is skipped by name where it is missing."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{client}: {name} is not installed")
     return Path(found)
 
 
@@ -91,8 +91,8 @@ def shell(*command: str | Path, directory: Path | None = None, **variables: str)
     assert done.returncode == 0, done.stdout
 
 
-def python() -> Path:
-    """An interpreter whose environment holds the Python clients."""
+def python(program: str) -> list[str | Path]:
+    """The command of a program that uses a Python client."""
     lock = HERE / "requirements.lock"
 
     def install(directory: Path) -> None:
@@ -102,4 +102,19 @@ def python() -> Path:
             "--require-hashes", "-r", lock,
         )  # fmt: skip
 
-    return installed("python", [lock], install) / "bin" / "python"
+    return [installed("python", [lock], install) / "bin" / "python", HERE / "programs" / program]
+
+
+def javascript(program: str, client: str) -> list[str | Path]:
+    """The command of a program that uses a JavaScript client."""
+    home = HERE / "javascript"
+    node, npm = tool("node", client), tool("npm", client)
+    packages = [home / name for name in ("package.json", "package-lock.json", ".npmrc")]
+
+    def install(directory: Path) -> None:
+        for source in packages:
+            shutil.copy(source, directory)
+        shell(npm, "ci", directory=directory)
+
+    directory = installed("javascript", packages, install)
+    return [node, shutil.copy(home / program, directory)]

@@ -1,0 +1,103 @@
+"""What every AWS SDK has to get done; a test class per SDK brings its program."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
+
+from tests.interop.conftest import NewKey
+from tests.interop.toolchain import Program
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)
+
+
+class SdkContract:
+    """The verbs of an SDK's program, each checked from the other end."""
+
+    @pytest.fixture
+    def sdk(self) -> Program:
+        raise NotImplementedError
+
+    def ask(self, sdk: Program, verb: str, **given: Any) -> Any:
+        return sdk.answer(verb, given=json.dumps(given).encode())
+
+    def test_the_whole_job(self, sdk: Program, kms: Any) -> None:
+        done = self.ask(sdk, "job")
+        metadata = kms.describe_key(KeyId=done["arn"])["KeyMetadata"]
+        assert metadata["Description"] == done["description"] == "café ☕"
+        created = datetime.fromisoformat(done["created"])
+        assert abs(metadata["CreationDate"] - created) < timedelta(milliseconds=1)
+        assert datetime.now(UTC) - created < timedelta(minutes=5)
+        assert _bytes(done["plaintext"]) == b"secret"
+        kms.enable_key(KeyId=done["arn"])
+        opened = kms.decrypt(CiphertextBlob=_bytes(done["ciphertext"]), EncryptionContext=done["context"])
+        assert opened["Plaintext"] == b"secret"
+        data_key = kms.decrypt(CiphertextBlob=_bytes(done["dataKeyCiphertext"]))
+        assert data_key["Plaintext"] == _bytes(done["dataKey"])
+
+    def test_refusals_arrive_as_the_exceptions_of_the_sdk(self, sdk: Program) -> None:
+        done = self.ask(sdk, "job")
+        refusals = done["refusals"]
+        assert {name: found["name"] for name, found in refusals.items()} == {
+            "wrongContext": "InvalidCiphertextException",
+            "disabled": "DisabledException",
+            "missing": "NotFoundException",
+        }
+        assert all(found["typed"] for found in refusals.values())
+        assert f"{done['arn']} is disabled." in refusals["disabled"]["message"]
+
+    def test_its_paginator(self, sdk: Program, kms: Any) -> None:
+        made = {kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(5)}
+        pages = self.ask(sdk, "pages", pageSize=2)
+        assert [len(page) for page in pages[:-1]] == [2] * (len(pages) - 1)
+        listed = [key for page in pages for key in page]
+        assert made <= set(listed)
+        assert len(listed) == len(set(listed))
+
+    def test_signatures_of_rsa_keys(self, sdk: Program, new_key: NewKey) -> None:
+        key = new_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+        message = base64.b64encode(b"of rsa").decode()
+        done = self.ask(sdk, "sign", KeyId=key, Message=message, SigningAlgorithm="RSASSA_PSS_SHA_256")
+        assert done["valid"]
+        assert done["refused"]["name"] == "KMSInvalidSignatureException"
+        assert {"RSASSA_PSS_SHA_256", "RSASSA_PKCS1_V1_5_SHA_512"} <= set(done["algorithms"])
+        public = load_der_public_key(_bytes(done["publicKey"]))
+        assert isinstance(public, rsa.RSAPublicKey)
+        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+        public.verify(_bytes(done["signature"]), b"of rsa", scheme, hashes.SHA256())
+
+    def test_signatures_of_ecc_keys(self, sdk: Program, new_key: NewKey) -> None:
+        key = new_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        message = base64.b64encode(b"of ecc").decode()
+        done = self.ask(sdk, "sign", KeyId=key, Message=message, SigningAlgorithm="ECDSA_SHA_256")
+        assert done["valid"]
+        assert done["refused"]["name"] == "KMSInvalidSignatureException"
+        assert done["algorithms"] == ["ECDSA_SHA_256"]
+        public = load_der_public_key(_bytes(done["publicKey"]))
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        public.verify(_bytes(done["signature"]), b"of ecc", ec.ECDSA(hashes.SHA256()))
+
+    def test_message_codes(self, sdk: Program, new_key: NewKey, kms: Any) -> None:
+        key = new_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+        message = base64.b64encode(b"of hmac").decode()
+        done = self.ask(sdk, "mac", KeyId=key, Message=message, MacAlgorithm="HMAC_SHA_256")
+        assert done["valid"]
+        assert len(_bytes(done["mac"])) == hashlib.sha256().digest_size
+        other = kms.generate_mac(KeyId=key, Message=b"of hmac", MacAlgorithm="HMAC_SHA_256")["Mac"]
+        assert hmac.compare_digest(other, _bytes(done["mac"]))
+
+    def test_data_key_pairs(self, sdk: Program, key: str, pairs: None) -> None:
+        done = self.ask(sdk, "pair", KeyId=key, KeyPairSpec="ECC_NIST_P384")
+        assert done["opened"] == done["privateKey"]
+        private = load_der_private_key(_bytes(done["privateKey"]), None)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        assert private.public_key() == load_der_public_key(_bytes(done["publicKey"]))
