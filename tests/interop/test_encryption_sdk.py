@@ -1,0 +1,91 @@
+"""The AWS Encryption SDK: the Python and the JavaScript one read each other's messages."""
+
+import json
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+from tests.interop.conftest import NewKey
+from tests.interop.toolchain import Program, javascript, python
+
+CONTEXT = {"department": "größe", "purpose": "test"}
+MESSAGE = bytes(range(256)) * 50
+
+
+@pytest.fixture
+def of_python(environment: dict[str, str]) -> Program:
+    return Program(python("encryption_sdk.py"), environment)
+
+
+@pytest.fixture
+def of_javascript(environment: dict[str, str]) -> Program:
+    client = "the AWS Encryption SDK for JavaScript"
+    return Program(javascript("encryption_sdk.mjs", client), environment)
+
+
+def seal(sdk: Program, kind: str, *keys: str, **more: str) -> bytes:
+    options = {"kind": kind, "keys": keys, "context": CONTEXT, **more}
+    return sdk.output("encrypt", json.dumps(options), given=MESSAGE)
+
+
+def open_(sdk: Program, message: bytes, kind: str, *keys: str, **more: str) -> bytes:
+    options = {"kind": kind, "keys": keys, "context": CONTEXT, **more}
+    return sdk.output("decrypt", json.dumps(options), given=message)
+
+
+def public_key(kms: Any, key: str) -> str:
+    found = load_der_public_key(kms.get_public_key(KeyId=key)["PublicKey"])
+    return found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.parametrize("reader", ["of_python", "of_javascript"])
+@pytest.mark.parametrize("writer", ["of_python", "of_javascript"])
+def test_what_one_wrote_the_other_reads(
+    writer: str, reader: str, key: str, request: pytest.FixtureRequest
+) -> None:
+    sealed = seal(request.getfixturevalue(writer), "symmetric", key)
+    assert open_(request.getfixturevalue(reader), sealed, "symmetric", key) == MESSAGE
+    assert open_(request.getfixturevalue(reader), sealed, "discovery") == MESSAGE
+
+
+@pytest.mark.parametrize("writer", ["of_python", "of_javascript"])
+def test_a_message_under_several_keys_opens_with_either(
+    writer: str, new_key: NewKey, kms: Any, of_python: Program, request: pytest.FixtureRequest
+) -> None:
+    first, second = new_key(), new_key()
+    sealed = seal(request.getfixturevalue(writer), "several", first, second)
+    kms.disable_key(KeyId=first)
+    assert open_(of_python, sealed, "symmetric", second) == MESSAGE
+
+
+def test_a_message_outlives_rotations(of_python: Program, of_javascript: Program, key: str, kms: Any) -> None:
+    sealed = seal(of_python, "symmetric", key)
+    for _ in range(2):
+        kms.rotate_key_on_demand(KeyId=key)
+    assert open_(of_javascript, sealed, "symmetric", key) == MESSAGE
+
+
+def test_another_key_does_not_open_it(of_python: Program, key: str, new_key: NewKey) -> None:
+    sealed = seal(of_python, "symmetric", key)
+    options = {"kind": "symmetric", "keys": [new_key()], "context": CONTEXT}
+    refused = of_python.run("decrypt", json.dumps(options), given=sealed, fails=True)
+    assert b"Unable to decrypt data key" in refused.stderr
+
+
+def test_rsa_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
+    key = new_key(KeySpec="RSA_4096", KeyUsage="ENCRYPT_DECRYPT")
+    pem = public_key(kms, key)
+    sealed = seal(of_python, "rsa", key, public_key=pem)
+    assert open_(of_python, sealed, "rsa", key, public_key=pem) == MESSAGE
+
+
+def test_ecdh_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
+    mine, yours = (new_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT") for _ in range(2))
+    sealed = seal(of_python, "ecdh", mine, public_key=public_key(kms, yours))
+    assert open_(of_python, sealed, "ecdh", yours, public_key=public_key(kms, mine)) == MESSAGE
+
+
+def test_multi_region_keyring(of_python: Program, new_key: NewKey) -> None:
+    key = new_key(MultiRegion=True)
+    assert open_(of_python, seal(of_python, "multi-region", key), "multi-region", key) == MESSAGE
