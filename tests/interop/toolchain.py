@@ -118,3 +118,22 @@ def javascript(program: str, client: str) -> list[str | Path]:
 
     directory = installed("javascript", packages, install)
     return [node, shutil.copy(home / program, directory)]
+
+
+def golang(client: str) -> list[str | Path]:
+    """The command of the program that uses the Go client."""
+    go = tool("go", client)
+    sources = [HERE / "go" / name for name in ("go.mod", "go.sum", "main.go")]
+
+    def install(directory: Path) -> None:
+        go_build(go, "build", "-o", directory / "sdk", directory=HERE / "go")
+
+    return [installed("go", sources, install) / "sdk"]
+
+
+def go_build(go: Path, *arguments: str | Path, directory: Path | None = None, **variables: str) -> None:
+    """Run a go command that keeps what it downloads in the cache, where it can be removed."""
+    shell(
+        go, *arguments, directory=directory, GOFLAGS="-modcacherw -trimpath -buildvcs=false", GOTOOLCHAIN="local",
+        GOMODCACHE=str(CACHE / "go-modules"), GOCACHE=str(CACHE / "go-build"), **variables,
+    )  # fmt: skip
