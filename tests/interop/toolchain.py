@@ -137,3 +137,21 @@ def go_build(go: Path, *arguments: str | Path, directory: Path | None = None, **
         go, *arguments, directory=directory, GOFLAGS="-modcacherw -trimpath -buildvcs=false", GOTOOLCHAIN="local",
         GOMODCACHE=str(CACHE / "go-modules"), GOCACHE=str(CACHE / "go-build"), **variables,
     )  # fmt: skip
+
+
+def java(program: str, client: str) -> list[str | Path]:
+    """The command of a program that uses a Java client."""
+    home = HERE / "java"
+    run, _compiler, maven = tool("java", client), tool("javac", client), tool("mvn", client)
+    sources = [home / "pom.xml", *sorted(home.glob("*.java"))]
+
+    def install(directory: Path) -> None:
+        for source in sources:
+            shutil.copy(source, directory)
+        shell(
+            maven, "--quiet", "--batch-mode", f"-Dmaven.repo.local={CACHE / 'maven'}", "compile",
+            "dependency:copy-dependencies", "-DoutputDirectory=libraries", directory=directory,
+        )  # fmt: skip
+
+    home = installed("java", sources, install)
+    return [run, "-cp", f"{home / 'target' / 'classes'}:{home / 'libraries'}/*", program]
