@@ -1,4 +1,4 @@
-"""The AWS Encryption SDK: the Python and the JavaScript one read each other's messages."""
+"""The AWS Encryption SDK in three languages: they read each other's messages."""
 
 import json
 from typing import Any
@@ -7,9 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from tests.interop.conftest import NewKey
-from tests.interop.toolchain import Program, javascript, python
+from tests.interop.toolchain import Program, java, javascript, python
 
 CONTEXT = {"department": "größe", "purpose": "test"}
+ALL = ["of_python", "of_javascript", "of_java"]
 MESSAGE = bytes(range(256)) * 50
 
 
@@ -22,6 +23,11 @@ def of_python(environment: dict[str, str]) -> Program:
 def of_javascript(environment: dict[str, str]) -> Program:
     client = "the AWS Encryption SDK for JavaScript"
     return Program(javascript("encryption_sdk.mjs", client), environment)
+
+
+@pytest.fixture
+def of_java(environment: dict[str, str]) -> Program:
+    return Program(java("EncryptionSdk", "the AWS Encryption SDK for Java"), environment)
 
 
 def seal(sdk: Program, kind: str, *keys: str, **more: str) -> bytes:
@@ -39,8 +45,8 @@ def public_key(kms: Any, key: str) -> str:
     return found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-@pytest.mark.parametrize("reader", ["of_python", "of_javascript"])
-@pytest.mark.parametrize("writer", ["of_python", "of_javascript"])
+@pytest.mark.parametrize("reader", ALL)
+@pytest.mark.parametrize("writer", ALL)
 def test_what_one_wrote_the_other_reads(
     writer: str, reader: str, key: str, request: pytest.FixtureRequest
 ) -> None:
@@ -49,7 +55,7 @@ def test_what_one_wrote_the_other_reads(
     assert open_(request.getfixturevalue(reader), sealed, "discovery") == MESSAGE
 
 
-@pytest.mark.parametrize("writer", ["of_python", "of_javascript"])
+@pytest.mark.parametrize("writer", ALL)
 def test_a_message_under_several_keys_opens_with_either(
     writer: str, new_key: NewKey, kms: Any, of_python: Program, request: pytest.FixtureRequest
 ) -> None:
