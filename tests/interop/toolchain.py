@@ -131,6 +131,17 @@ def golang(client: str) -> list[str | Path]:
     return [installed("go", sources, install) / "sdk"]
 
 
+def sops(client: str) -> list[str | Path]:
+    """The command of sops."""
+    go = tool("go", client)
+    sources = [HERE / "sops" / name for name in ("go.mod", "go.sum")]
+
+    def install(directory: Path) -> None:
+        go_build(go, "build", "-o", directory / "sops", "tool", directory=HERE / "sops")
+
+    return [installed("sops", sources, install) / "sops"]
+
+
 def go_build(go: Path, *arguments: str | Path, directory: Path | None = None, **variables: str) -> None:
     """Run a go command that keeps what it downloads in the cache, where it can be removed."""
     shell(
