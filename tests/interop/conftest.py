@@ -1,13 +1,15 @@
 """Live servers in strict mode for other people's clients."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional.server_process import ServerProcess
-from tests.interop.toolchain import client_environment
+from tests.interop.openssl import OpenSsl
+from tests.interop.toolchain import Program, client_environment, tool
 
 NewKey = Callable[..., str]
 
@@ -74,3 +76,9 @@ def pairs(kms: Any) -> None:
     except ClientError as refused:
         if refused.response["Error"]["Code"] == "UnknownOperationException":
             pytest.skip("the server has no GenerateDataKeyPair yet")
+
+
+@pytest.fixture
+def openssl(environment: dict[str, str], tmp_path: Path) -> OpenSsl:
+    """The openssl command line in a directory of its own."""
+    return OpenSsl(Program([tool("openssl", "the openssl command line")], environment, tmp_path), tmp_path)
