@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
+from tests.functional.server_process import ServerProcess
 from tests.interop.conftest import NewKey
 from tests.interop.toolchain import Program
 
@@ -62,6 +63,15 @@ class SdkContract:
         listed = [key for page in pages for key in page]
         assert made <= set(listed)
         assert len(listed) == len(set(listed))
+
+    def test_it_waits_when_a_limit_is_reached(self, sdk: Program, server: ServerProcess, key: str) -> None:
+        server.cli("quota", "set", "--key", key, "--rate", "2", "--burst", "1")
+        done = sdk.answer("burst", given=json.dumps({"KeyId": key}).encode(), AWS_MAX_ATTEMPTS="10")
+        assert done == {"done": 3}
+        records = server.audit_records("--key", key)
+        codes = [record.get("errorCode") for record in records if record["eventName"] == "Encrypt"]
+        assert codes.count(None) == 3
+        assert set(codes) == {None, "ThrottlingException"}
 
     def test_signatures_of_rsa_keys(self, sdk: Program, new_key: NewKey) -> None:
         key = new_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")

@@ -87,6 +87,13 @@ func pages(ctx context.Context, client *kms.Client, input given) any {
 	return found
 }
 
+func burst(ctx context.Context, client *kms.Client, input given) any {
+	for range 3 {
+		must(client.Encrypt(ctx, &kms.EncryptInput{KeyId: &input.KeyId, Plaintext: []byte("x")}))
+	}
+	return answer{"done": 3}
+}
+
 func sign(ctx context.Context, client *kms.Client, input given) any {
 	public := must(client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &input.KeyId}))
 	signed := must(client.Sign(ctx, &kms.SignInput{
@@ -132,7 +139,7 @@ func pair(ctx context.Context, client *kms.Client, input given) any {
 
 func main() {
 	verbs := map[string]func(context.Context, *kms.Client, given) any{
-		"job": job, "pages": pages, "sign": sign, "mac": mac, "pair": pair,
+		"job": job, "pages": pages, "burst": burst, "sign": sign, "mac": mac, "pair": pair,
 	}
 	ctx := context.Background()
 	input := given{}

@@ -71,6 +71,14 @@ public final class Sdk {
         .toList();
   }
 
+  private static Object burst(JsonNode given) {
+    var key = given.get("KeyId").textValue();
+    for (var number = 0; number < 3; number++) {
+      KMS.encrypt(r -> r.keyId(key).plaintext(SdkBytes.fromUtf8String("x")));
+    }
+    return Map.of("done", 3);
+  }
+
   private static Object sign(JsonNode given) throws IOException {
     var key = given.get("KeyId").textValue();
     var algorithm = given.get("SigningAlgorithm").textValue();
@@ -119,6 +127,7 @@ public final class Sdk {
         switch (arguments[0]) {
           case "job" -> job();
           case "pages" -> pages(given);
+          case "burst" -> burst(given);
           case "sign" -> sign(given);
           case "mac" -> mac(given);
           case "pair" -> pair(given);

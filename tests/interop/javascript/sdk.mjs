@@ -52,6 +52,13 @@ const verbs = {
     return pages;
   },
 
+  async burst({ KeyId }) {
+    for (let number = 0; number < 3; number += 1) {
+      await kms.send(new sdk.EncryptCommand({ KeyId, Plaintext: bytes("eA==") }));
+    }
+    return { done: 3 };
+  },
+
   async sign({ KeyId, Message, SigningAlgorithm }) {
     const input = { KeyId, Message: bytes(Message), SigningAlgorithm };
     const { PublicKey, SigningAlgorithms } = await kms.send(new sdk.GetPublicKeyCommand({ KeyId }));
