@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from tests.functional.server_process import ServerProcess
 from tests.interop.conftest import NewKey
-from tests.interop.toolchain import Program
+from tests.interop.toolchain import Program, client_environment
 
 
 def _bytes(text: str) -> bytes:
@@ -27,6 +29,10 @@ class SdkContract:
     @pytest.fixture
     def sdk(self) -> Program:
         raise NotImplementedError
+
+    def trust(self, authority: str, directory: Path) -> dict[str, str]:
+        """The variables that make the SDK trust a CA."""
+        return {"AWS_CA_BUNDLE": authority}
 
     def ask(self, sdk: Program, verb: str, **given: Any) -> Any:
         return sdk.answer(verb, given=json.dumps(given).encode())
@@ -44,6 +50,21 @@ class SdkContract:
         assert opened["Plaintext"] == b"secret"
         data_key = kms.decrypt(CiphertextBlob=_bytes(done["dataKeyCiphertext"]))
         assert data_key["Plaintext"] == _bytes(done["dataKey"])
+
+    def test_the_whole_job_over_tls(self, sdk: Program, tls_server: ServerProcess, tmp_path: Path) -> None:
+        credentials = tls_server.credentials()
+        authority = credentials.pop("AWS_CA_BUNDLE")
+        trusting = client_environment(credentials, **self.trust(authority, tmp_path))
+        done = self.ask(Program(sdk.command, trusting), "job")
+        tls_server.client("kms").enable_key(KeyId=done["arn"])
+        opened = tls_server.client("kms").decrypt(CiphertextBlob=_bytes(done["dataKeyCiphertext"]))
+        assert opened["Plaintext"] == _bytes(done["dataKey"])
+
+    def test_an_unknown_authority_is_not_trusted(self, sdk: Program, tls_server: ServerProcess) -> None:
+        credentials = tls_server.credentials()
+        del credentials["AWS_CA_BUNDLE"]
+        refused = Program(sdk.command, client_environment(credentials)).run("job", fails=True)
+        assert re.search(rb"(?i)certifica(te|tion)", refused.stderr)
 
     def test_refusals_arrive_as_the_exceptions_of_the_sdk(self, sdk: Program) -> None:
         done = self.ask(sdk, "job")
