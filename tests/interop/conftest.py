@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.functional.server_process import ServerProcess
 from tests.interop.openssl import OpenSsl
@@ -49,15 +48,10 @@ def kms(server: ServerProcess) -> Any:
 
 @pytest.fixture(scope="session")
 def new_key(kms: Any) -> NewKey:
-    """Creates keys; the test of a kind of key that the server does not have is skipped."""
+    """Creates keys; their ARNs."""
 
     def create(**arguments: Any) -> str:
-        try:
-            return str(kms.create_key(**arguments)["KeyMetadata"]["Arn"])
-        except ClientError as refused:
-            if refused.response["Error"]["Code"] != "UnsupportedOperationException":
-                raise
-            return pytest.skip(f"the server has no such keys yet: {arguments}")
+        return str(kms.create_key(**arguments)["KeyMetadata"]["Arn"])
 
     return create
 
@@ -66,16 +60,6 @@ def new_key(kms: Any) -> NewKey:
 def key(new_key: NewKey) -> str:
     """The ARN of a new symmetric encryption key."""
     return new_key()
-
-
-@pytest.fixture(scope="session")
-def pairs(kms: Any) -> None:
-    """Skips the test where the server does not make data key pairs."""
-    try:
-        kms.generate_data_key_pair(KeyId="alias/nobody", KeyPairSpec="ECC_NIST_P256")
-    except ClientError as refused:
-        if refused.response["Error"]["Code"] == "UnknownOperationException":
-            pytest.skip("the server has no GenerateDataKeyPair yet")
 
 
 @pytest.fixture

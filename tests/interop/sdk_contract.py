@@ -126,7 +126,7 @@ class SdkContract:
         other = kms.generate_mac(KeyId=key, Message=b"of hmac", MacAlgorithm="HMAC_SHA_256")["Mac"]
         assert hmac.compare_digest(other, _bytes(done["mac"]))
 
-    def test_data_key_pairs(self, sdk: Program, key: str, pairs: None) -> None:
+    def test_data_key_pairs(self, sdk: Program, key: str) -> None:
         done = self.ask(sdk, "pair", KeyId=key, KeyPairSpec="ECC_NIST_P384")
         assert done["opened"] == done["privateKey"]
         private = load_der_private_key(_bytes(done["privateKey"]), None)

@@ -76,6 +76,27 @@ def test_the_life_of_a_key(aws: Program) -> None:
     assert state.strip() == b"PendingDeletion"
 
 
+def test_a_signature_and_a_message_code(aws: Program, tmp_path: Path) -> None:
+    (tmp_path / "message").write_bytes(b"to sign")
+    signer = aws.answer("kms", "create-key", "--key-spec", "ECC_NIST_P256", "--key-usage", "SIGN_VERIFY")
+    what = ("--message", "fileb://message", "--key-id", signer["KeyMetadata"]["KeyId"])
+    signed = aws.answer("kms", "sign", *what, "--signing-algorithm", "ECDSA_SHA_256")
+    (tmp_path / "signature").write_bytes(base64.b64decode(signed["Signature"]))
+    checked = aws.answer(
+        "kms", "verify", *what, "--signing-algorithm", "ECDSA_SHA_256", "--signature", "fileb://signature"
+    )
+    assert checked["SignatureValid"]
+
+    coder = aws.answer("kms", "create-key", "--key-spec", "HMAC_512", "--key-usage", "GENERATE_VERIFY_MAC")
+    what = ("--message", "fileb://message", "--key-id", coder["KeyMetadata"]["KeyId"])
+    made = aws.answer("kms", "generate-mac", *what, "--mac-algorithm", "HMAC_SHA_512")
+    (tmp_path / "mac").write_bytes(base64.b64decode(made["Mac"]))
+    checked = aws.answer(
+        "kms", "verify-mac", *what, "--mac-algorithm", "HMAC_SHA_512", "--mac", "fileb://mac"
+    )
+    assert checked["MacValid"]
+
+
 def test_its_own_paging(aws: Program) -> None:
     keys = {aws.answer("kms", "create-key")["KeyMetadata"]["KeyId"] for _ in range(3)}
     listed = aws.answer("kms", "list-keys", "--page-size", "2", "--query", "Keys[].KeyId")

@@ -70,6 +70,23 @@ def test_policies_of_a_key(boto3_kms: Any, key: str) -> None:
     assert gather(boto3_kms, "list_key_policies", "PolicyNames", KeyId=key) == ["default"]
 
 
+def test_grants_of_a_key_and_of_who_may_retire_them(boto3_kms: Any, key: str) -> None:
+    root = f"arn:aws:iam::{key.split(':')[4]}:root"
+    made = {
+        boto3_kms.create_grant(
+            KeyId=key,
+            GranteePrincipal=root,
+            RetiringPrincipal=root,
+            Operations=["Decrypt"],
+            Name=f"grant-{number}",
+        )["GrantId"]
+        for number in range(7)
+    }
+    assert {grant["GrantId"] for grant in gather(boto3_kms, "list_grants", "Grants", KeyId=key)} == made
+    retirable = gather(boto3_kms, "list_retirable_grants", "Grants", RetiringPrincipal=root)
+    assert {grant["GrantId"] for grant in retirable} == made
+
+
 def test_a_limit_over_pages_and_its_resumption(boto3_kms: Any) -> None:
     paginator = boto3_kms.get_paginator("list_keys")
     first = paginator.paginate(PaginationConfig={**PAGE, "MaxItems": 4}).build_full_result()
@@ -83,5 +100,8 @@ def test_a_limit_over_pages_and_its_resumption(boto3_kms: Any) -> None:
 
 def test_every_paginator_of_the_service_is_tried_here(boto3_kms: Any) -> None:
     pageable = {name for name in boto3_kms.meta.method_to_api_mapping if boto3_kms.can_paginate(name)}
-    tried = {"list_keys", "list_aliases", "list_resource_tags", "list_key_rotations", "list_key_policies"}
-    assert pageable == tried | {"describe_custom_key_stores", "list_grants", "list_retirable_grants"}
+    assert pageable == {
+        "list_keys", "list_aliases", "list_resource_tags", "list_key_rotations", "list_key_policies", "list_grants",
+        "list_retirable_grants",
+        "describe_custom_key_stores",  # the service has none
+    }  # fmt: skip

@@ -1,10 +1,10 @@
 """The AWS Encryption SDK in three languages: they read each other's messages."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from tests.interop.conftest import NewKey
 from tests.interop.toolchain import Program, java, javascript, python
@@ -30,6 +30,14 @@ def of_java(environment: dict[str, str]) -> Program:
     return Program(java("EncryptionSdk", "the AWS Encryption SDK for Java"), environment)
 
 
+@pytest.fixture(scope="module")
+def multi_region_key(new_key: NewKey, kms: Any) -> dict[str, str]:
+    """The ARNs of a key and of its replica, by their Regions."""
+    primary = new_key(MultiRegion=True)
+    replica = kms.replicate_key(KeyId=primary, ReplicaRegion="eu-west-1")["ReplicaKeyMetadata"]["Arn"]
+    return {"us-east-1": primary, "eu-west-1": replica}
+
+
 def seal(sdk: Program, kind: str, *keys: str, **more: str) -> bytes:
     options = {"kind": kind, "keys": keys, "context": CONTEXT, **more}
     return sdk.output("encrypt", json.dumps(options), given=MESSAGE)
@@ -41,8 +49,7 @@ def open_(sdk: Program, message: bytes, kind: str, *keys: str, **more: str) -> b
 
 
 def public_key(kms: Any, key: str) -> str:
-    found = load_der_public_key(kms.get_public_key(KeyId=key)["PublicKey"])
-    return found.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return base64.b64encode(kms.get_public_key(KeyId=key)["PublicKey"]).decode()
 
 
 @pytest.mark.parametrize("reader", ALL)
@@ -81,9 +88,9 @@ def test_another_key_does_not_open_it(of_python: Program, key: str, new_key: New
 
 def test_rsa_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
     key = new_key(KeySpec="RSA_4096", KeyUsage="ENCRYPT_DECRYPT")
-    pem = public_key(kms, key)
-    sealed = seal(of_python, "rsa", key, public_key=pem)
-    assert open_(of_python, sealed, "rsa", key, public_key=pem) == MESSAGE
+    public = public_key(kms, key)
+    sealed = seal(of_python, "rsa", key, public_key=public)
+    assert open_(of_python, sealed, "rsa", key, public_key=public) == MESSAGE
 
 
 def test_ecdh_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
@@ -92,6 +99,11 @@ def test_ecdh_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
     assert open_(of_python, sealed, "ecdh", yours, public_key=public_key(kms, mine)) == MESSAGE
 
 
-def test_multi_region_keyring(of_python: Program, new_key: NewKey) -> None:
-    key = new_key(MultiRegion=True)
-    assert open_(of_python, seal(of_python, "multi-region", key), "multi-region", key) == MESSAGE
+@pytest.mark.parametrize("reader", ALL)
+@pytest.mark.parametrize("writer", ALL)
+def test_a_message_under_a_multi_region_key_opens_in_another_region(
+    writer: str, reader: str, multi_region_key: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    (here, primary), (there, replica) = multi_region_key.items()
+    sealed = seal(request.getfixturevalue(writer), "multi-region", primary, region=here)
+    assert open_(request.getfixturevalue(reader), sealed, "multi-region", replica, region=there) == MESSAGE

@@ -80,9 +80,7 @@ def test_both_derive_the_same_secret(
 
 
 @pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_P256", "ECC_NIST_P521", "ECC_SECG_P256K1"])
-def test_it_finds_our_data_key_pairs_sound(
-    openssl: OpenSsl, kms: Any, key: str, pairs: None, spec: str
-) -> None:
+def test_it_finds_our_data_key_pairs_sound(openssl: OpenSsl, kms: Any, key: str, spec: str) -> None:
     made = kms.generate_data_key_pair(KeyId=key, KeyPairSpec=spec)
     private = openssl.file("pair.der", made["PrivateKeyPlaintext"])
     assert b"Key is valid" in openssl.run("pkey", "-in", private, "-inform", "DER", "-check", "-noout")

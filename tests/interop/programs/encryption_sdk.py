@@ -1,5 +1,6 @@
 """AWS Encryption SDK: `encrypt` or `decrypt`, then the keyring and the context in JSON; a message in, one out."""
 
+import base64
 import json
 import sys
 from typing import Any
@@ -15,9 +16,12 @@ _UNSIGNED = AlgorithmSuite.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
 _SIGNED = AlgorithmSuite.AES_256_GCM_HKDF_SHA512_COMMIT_KEY_ECDSA_P384
 
 
+def _pem(der: str) -> bytes:
+    return f"-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n".encode()
+
+
 def keyring(providers: Any, kms: Any, kind: str, keys: list[str], public_key: str) -> Any:
     """The keyring of that kind."""
-    pem = public_key.encode()
     match kind:
         case "symmetric":
             return providers.create_aws_kms_keyring(
@@ -40,13 +44,13 @@ def keyring(providers: Any, kms: Any, kind: str, keys: list[str], public_key: st
                 mpl.CreateAwsKmsRsaKeyringInput(
                     kms_key_id=keys[0],
                     encryption_algorithm="RSAES_OAEP_SHA_256",
-                    public_key=pem,
+                    public_key=_pem(public_key),
                     kms_client=kms,
                 )
             )
         case "ecdh":
             agreement = mpl.KmsPrivateKeyToStaticPublicKeyInput(
-                sender_kms_identifier=keys[0], recipient_public_key=pem
+                sender_kms_identifier=keys[0], recipient_public_key=base64.b64decode(public_key)
             )
             return providers.create_aws_kms_ecdh_keyring(
                 mpl.CreateAwsKmsEcdhKeyringInput(
@@ -65,7 +69,8 @@ def main(verb: str, given: str) -> None:
     options = json.loads(given)
     kind, context = options["kind"], options["context"]
     providers = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig())
-    ring = keyring(providers, boto3.client("kms"), kind, options["keys"], options.get("public_key", ""))
+    kms = boto3.client("kms", region_name=options.get("region"))
+    ring = keyring(providers, kms, kind, options["keys"], options.get("public_key", ""))
     client = aws_encryption_sdk.EncryptionSDKClient()
     message = sys.stdin.buffer.read()
     if verb == "encrypt":
