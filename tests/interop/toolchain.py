@@ -123,7 +123,7 @@ def javascript(program: str, client: str) -> list[str | Path]:
 def golang(client: str) -> list[str | Path]:
     """The command of the program that uses the Go client."""
     go = tool("go", client)
-    sources = [HERE / "go" / name for name in ("go.mod", "go.sum", "main.go")]
+    sources = sorted((HERE / "go").glob("*.*"))
 
     def install(directory: Path) -> None:
         go_build(go, "build", "-o", directory / "sdk", directory=HERE / "go")

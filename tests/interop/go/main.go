@@ -139,7 +139,7 @@ func pair(ctx context.Context, client *kms.Client, input given) any {
 
 func main() {
 	verbs := map[string]func(context.Context, *kms.Client, given) any{
-		"job": job, "pages": pages, "burst": burst, "sign": sign, "mac": mac, "pair": pair,
+		"job": job, "pages": pages, "burst": burst, "encapsulate": encapsulate, "sign": sign, "mac": mac, "pair": pair,
 	}
 	ctx := context.Background()
 	input := given{}
