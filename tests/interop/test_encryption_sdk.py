@@ -11,6 +11,7 @@ from tests.interop.toolchain import Program, java, javascript, python
 
 CONTEXT = {"department": "größe", "purpose": "test"}
 ALL = ["of_python", "of_javascript", "of_java"]
+KEYRINGS_OF_PAIRS = ["of_python", "of_java"]
 MESSAGE = bytes(range(256)) * 50
 
 
@@ -86,17 +87,26 @@ def test_another_key_does_not_open_it(of_python: Program, key: str, new_key: New
     assert b"Unable to decrypt data key" in refused.stderr
 
 
-def test_rsa_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
-    key = new_key(KeySpec="RSA_4096", KeyUsage="ENCRYPT_DECRYPT")
+@pytest.mark.parametrize("reader", KEYRINGS_OF_PAIRS)
+@pytest.mark.parametrize("writer", KEYRINGS_OF_PAIRS)
+def test_rsa_keyring(
+    writer: str, reader: str, new_key: NewKey, kms: Any, request: pytest.FixtureRequest
+) -> None:
+    key = new_key(KeySpec="RSA_3072", KeyUsage="ENCRYPT_DECRYPT")
     public = public_key(kms, key)
-    sealed = seal(of_python, "rsa", key, public_key=public)
-    assert open_(of_python, sealed, "rsa", key, public_key=public) == MESSAGE
+    sealed = seal(request.getfixturevalue(writer), "rsa", key, public_key=public)
+    assert open_(request.getfixturevalue(reader), sealed, "rsa", key, public_key=public) == MESSAGE
 
 
-def test_ecdh_keyring(of_python: Program, new_key: NewKey, kms: Any) -> None:
+@pytest.mark.parametrize("reader", KEYRINGS_OF_PAIRS)
+@pytest.mark.parametrize("writer", KEYRINGS_OF_PAIRS)
+def test_ecdh_keyring(
+    writer: str, reader: str, new_key: NewKey, kms: Any, request: pytest.FixtureRequest
+) -> None:
     mine, yours = (new_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT") for _ in range(2))
-    sealed = seal(of_python, "ecdh", mine, public_key=public_key(kms, yours))
-    assert open_(of_python, sealed, "ecdh", yours, public_key=public_key(kms, mine)) == MESSAGE
+    sealed = seal(request.getfixturevalue(writer), "ecdh", mine, public_key=public_key(kms, yours))
+    reading = request.getfixturevalue(reader)
+    assert open_(reading, sealed, "ecdh", yours, public_key=public_key(kms, mine)) == MESSAGE
 
 
 @pytest.mark.parametrize("reader", ALL)
