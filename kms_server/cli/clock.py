@@ -95,8 +95,10 @@ def _advance(state: State, target: float, moved: Callable[[float, int], None]) -
 
 def _set_offset(state: State, offset: float) -> None:
     with change(state, "AdvanceClock", DEFAULT_ACCOUNT, offset=round(offset, 3)) as made:
-        settings.put(made.tx, settings.CLOCK_OFFSET, repr(offset))
-    state.clock.advance_to(offset)
+        # It only grows, also when two are at it.
+        stored = float(settings.get(made.tx.connection, settings.CLOCK_OFFSET) or 0.0)
+        settings.put(made.tx, settings.CLOCK_OFFSET, repr(max(offset, stored)))
+    state.clock.advance_to(max(offset, stored))
 
 
 def _seconds(span: str) -> int:

@@ -106,8 +106,9 @@ def _of_member(member: Member, texts: Any, value: Any, path: str) -> Iterator[st
     if isinstance(texts, dict):
         if isinstance(member, ListOf):
             yield from _of_items(member, texts, value, path)
-        elif isinstance(member, Structure):
-            yield from _violations(member.schema_class(), texts, value, f"{path}.")
+            return
+        assert isinstance(member, Structure)  # noqa: S101 - nothing else nests
+        yield from _violations(member.schema_class(), texts, value, f"{path}.")
         return
     for text in texts:
         if text == _MISSING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, true, update
 
 from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
@@ -191,10 +191,15 @@ def due(connection: Connection, now: float) -> list[tuple[str, str]]:
 
 def next_due(connection: Connection, until: float) -> float | None:
     """The earliest time up to `until` at which something is due."""
-    times = [
-        connection.execute(select(func.min(keys.c.deletion_date))).scalar(),
-        connection.execute(select(func.min(keys.c.next_rotation_at)).where(_ROTATES)).scalar(),
-        connection.execute(select(func.min(keys.c.scheduled_rotation_at)).where(_ROTATES)).scalar(),
-        connection.execute(select(func.min(backing_keys.c.valid_to))).scalar(),
+    dates = (
+        (keys.c.deletion_date, true()),
+        (keys.c.next_rotation_at, _ROTATES),
+        (keys.c.scheduled_rotation_at, _ROTATES),
+        (backing_keys.c.valid_to, true()),
+    )
+    # The bound lets the partial indexes answer: they hold the rows that have a date.
+    earliest = [
+        connection.execute(select(func.min(date)).where(date <= until, condition)).scalar()
+        for date, condition in dates
     ]
-    return min((when for when in times if when is not None and when <= until), default=None)
+    return min((when for when in earliest if when is not None), default=None)
