@@ -30,6 +30,8 @@ _OF_SYMMETRIC_KEYS = frozenset({
     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
     "GenerateDataKeyPairWithoutPlaintext",
 })  # fmt: skip
+# A key has several identifiers, and which one was sent makes no other request.
+_NOT_ASKED_FOR = frozenset({"KeyId", "GrantTokens", "DryRun"})
 _CONTEXTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 
 
@@ -152,6 +154,6 @@ def check_id(grant_id: str) -> None:
 
 
 def request_digest(parameters: Mapping[str, object]) -> str:
-    """What tells a repeated request for a named grant from a different one."""
-    asked = {name: value for name, value in parameters.items() if name not in {"GrantTokens", "DryRun"}}
+    """What tells a repeated request for a named grant on a key from a different one."""
+    asked = {name: value for name, value in parameters.items() if name not in _NOT_ASKED_FOR}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

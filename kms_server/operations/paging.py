@@ -37,14 +37,12 @@ def page(
     return items[:size], {"Truncated": True, "NextMarker": _marker(call, name(items[size - 1]))}
 
 
-def _list_digest(call: Call) -> str:
-    filters = [(name, call.get(name)) for name in sorted(call.parameters.keys() - _PLACE)]
-    named = json.dumps([call.operation.name, call.account, call.region, filters])
-    return hashlib.sha256(named.encode()).hexdigest()[:32]
-
-
 def _marker(call: Call, last: str) -> str:
-    return base64.urlsafe_b64encode(f"{_list_digest(call)}\n{last}".encode()).decode()
+    """The place after `last`, with a digest of it and its list: what was cut or changed is no marker."""
+    filters = [(name, call.get(name)) for name in sorted(call.parameters.keys() - _PLACE)]
+    named = json.dumps([call.operation.name, call.account, call.region, filters, last])
+    digest = hashlib.sha256(named.encode()).hexdigest()[:32]
+    return base64.urlsafe_b64encode(f"{digest}\n{last}".encode()).decode()
 
 
 def _last(call: Call) -> str:

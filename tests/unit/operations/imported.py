@@ -4,6 +4,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -33,6 +34,11 @@ def wrapped(public_der: bytes, material: bytes) -> bytes:
     assert isinstance(public, rsa.RSAPublicKey)
     sha256 = hashes.SHA256()
     return public.encrypt(material, padding.OAEP(padding.MGF1(sha256), sha256, None))
+
+
+def wrapped_through_aes(public_der: bytes, material: bytes) -> bytes:
+    """Material under a wrapping key, by RSA_AES_KEY_WRAP_SHA_256."""
+    return wrapped(public_der, SECRET) + aes_key_wrap_with_padding(SECRET, material)
 
 
 def members(service: Service, key_id: str, material: bytes = SECRET) -> dict[str, Any]:

@@ -27,6 +27,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "external": {"Origin": "EXTERNAL"},
     "external-mac": {"Origin": "EXTERNAL", **_kind("HMAC_256", "GENERATE_VERIFY_MAC")},
     "external-rsa": {"Origin": "EXTERNAL", **_kind("RSA_2048", "SIGN_VERIFY")},
+    "external-p256": {"Origin": "EXTERNAL", **_kind("ECC_NIST_P256", "SIGN_VERIFY")},
     "external-p521": {"Origin": "EXTERNAL", **_kind("ECC_NIST_P521", "SIGN_VERIFY")},
     "primary": {"MultiRegion": True},
 }

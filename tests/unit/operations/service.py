@@ -62,6 +62,14 @@ class Service:
         assert isinstance(answer, Refusal), (operation, answer)
         return answer
 
+    def unchanged(self, operation: str, /, **members: Any) -> Refusal:
+        """The error of a call that fails and leaves its key as it was."""
+        key_id = members["KeyId"].rpartition("/")[2]
+        before = self.rows(key_id)
+        refusal = self.refused(operation, **members)
+        assert self.rows(key_id) == before
+        return refusal
+
     def call(
         self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
     ) -> dict[str, Any] | Refusal:

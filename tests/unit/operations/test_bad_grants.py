@@ -1,0 +1,74 @@
+"""Grants that cannot be made, and grants that are not there: refused, and nothing changes."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.operations.key_kinds import Keys
+from tests.unit.operations.service import ACCOUNT, Service
+
+VALIDATION = "ValidationException"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+CONTEXT = {"EncryptionContextEquals": {"a": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("symmetric", {"Operations": []}),
+        ("symmetric", {"Operations": ["Sign"]}),
+        ("symmetric", {"Operations": ["Encrypt", "GenerateMac"]}),
+        ("symmetric", {"Operations": ["GetPublicKey"]}),
+        ("mac", {"Operations": ["Encrypt"]}),
+        ("signing", {"Operations": ["Encrypt"]}),
+        ("rsa", {"Operations": ["GenerateDataKey"]}),
+        ("agreement", {"Operations": ["Sign"]}),
+        ("ml-kem", {"Operations": ["Decrypt"]}),
+        ("rsa", {"Operations": ["Encrypt"], "Constraints": CONTEXT}),
+        ("mac", {"Operations": ["GenerateMac"], "Constraints": CONTEXT}),
+        ("symmetric", {"Operations": ["Encrypt"], "GranteePrincipal": None}),
+        ("symmetric", {"Operations": ["Encrypt"], "GranteeServicePrincipal": "s3.amazonaws.com"}),
+        ("symmetric", {"Operations": ["Encrypt"], "GranteePrincipal": None,
+                       "GranteeServicePrincipal": "s3.amazonaws.com"}),
+        ("symmetric", {"Operations": ["Encrypt"], "Name": "a b"}),
+        ("symmetric", {"Operations": ["Encrypt"], "Name": "n" * 257}),
+    ],
+    ids=range(16),
+)  # fmt: skip
+def test_grants_that_cannot_be(service: Service, keys: Keys, kind: str, members: dict[str, Any]) -> None:
+    asked = {"KeyId": keys.arn(kind), "GranteePrincipal": ROOT} | members
+    assert service.unchanged("CreateGrant", **asked).code == VALIDATION
+
+
+def test_the_same_named_grant_is_made_once_however_its_key_is_named(service: Service, keys: Keys) -> None:
+    arn = keys.new("symmetric")
+    asked: Any = {"GranteePrincipal": ROOT, "Operations": ["Encrypt"], "Name": "once"}
+    first = service.ok("CreateGrant", KeyId=arn, **asked)["GrantId"]
+    before = service.rows(arn.rpartition("/")[2])
+    assert service.ok("CreateGrant", KeyId=arn, **asked)["GrantId"] == first
+    assert service.ok("CreateGrant", KeyId=arn.rpartition("/")[2], **asked)["GrantId"] == first
+    assert service.rows(arn.rpartition("/")[2]) == before
+    assert service.ok("CreateGrant", KeyId=arn, **asked | {"Operations": ["Decrypt"]})["GrantId"] != first
+    assert service.ok("CreateGrant", KeyId=keys.arn("other"), **asked)["GrantId"] != first
+
+
+def test_grants_that_are_not_there(service: Service, keys: Keys) -> None:
+    arn, other = keys.arn("symmetric"), keys.arn("other")
+    granted = service.ok("CreateGrant", KeyId=other, GranteePrincipal=ROOT, Operations=["Encrypt"])
+    for operation in ("RevokeGrant", "RetireGrant"):
+        for grant_id in ("0" * 64, granted["GrantId"]):
+            assert service.unchanged(operation, KeyId=arn, GrantId=grant_id).code == "NotFoundException"
+        for grant_id in ("0" * 63, "G" * 64, "x"):
+            assert service.unchanged(operation, KeyId=arn, GrantId=grant_id).code == "InvalidGrantIdException"
+    token = granted["GrantToken"]
+    for wrong in (
+        {}, {"KeyId": other}, {"GrantId": granted["GrantId"]}, {"GrantToken": token, "KeyId": other},
+    ):  # fmt: skip
+        assert service.refused("RetireGrant", **wrong).code == VALIDATION
+    for wrong_token in ("t", token[:-4], token[4:], "A" * len(token)):
+        assert service.refused("RetireGrant", GrantToken=wrong_token) == ("InvalidGrantTokenException", "")
+        members: Any = {"KeyId": other, "Plaintext": b"p", "GrantTokens": [token, wrong_token]}
+        assert service.refused("Encrypt", **members) == ("InvalidGrantTokenException", "")
+    assert len(service.ok("ListGrants", KeyId=other, GrantId=granted["GrantId"])["Grants"]) == 1
+    service.ok("RetireGrant", GrantToken=token)
+    assert service.refused("RetireGrant", GrantToken=token).code == "NotFoundException"
