@@ -1,4 +1,4 @@
-"""Whatever document an operation gets, it answers with AWS's errors: never a 500, on either database."""
+"""Whatever document an operation gets, it answers as AWS's model says: never a 500, on either database."""
 
 import base64
 import json
@@ -21,6 +21,7 @@ from kms_server.server.pipeline import handle
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
 from tests.postgres_server import Postgres
+from tests.unit.operations import model_check
 from tests.unit.schemas.test_load import values
 
 HOST = "127.0.0.1:4599"
@@ -46,9 +47,19 @@ def sender(state: WorkerState, credentials: Credentials) -> Send:
         SigV4Auth(credentials, operation.service, "us-east-1").add_auth(signed)
         lower = {name.lower(): str(value) for name, value in signed.headers.items()}
         response = handle(state.pipeline.stages, Request("POST", "/", lower, body, "127.0.0.1")).response
-        return response.status, json.loads(response.body or b"{}")
+        answer = json.loads(response.body) if response.body else None
+        if operation.service == "kms":
+            assert wrong_in(operation.name, response.status, answer) == [], document
+        return response.status, answer or {}
 
     return send
+
+
+def wrong_in(operation: str, status: int, answer: Any) -> list[str]:
+    """What botocore's model says against an answer."""
+    if status == 200:
+        return model_check.of_answer(operation, answer)
+    return model_check.of_error(operation, status, answer)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

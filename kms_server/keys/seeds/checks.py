@@ -6,7 +6,7 @@ from kms_server import arn
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.keys import rotation, specs
 from kms_server.keys import tags as tag_rules
-from kms_server.keys.identifiers import check_alias_name, is_key_id
+from kms_server.keys.identifiers import check_new_alias_name, is_key_id
 from kms_server.keys.key import AWS_KMS, EXTERNAL
 from kms_server.keys.seeds.seed import Seed, SeedAlias, SeedKey
 
@@ -93,7 +93,7 @@ def _check_alias(alias: SeedAlias) -> None:
     if len(alias.name) > _LONGEST_ALIAS:
         raise OperatorError(f"{alias.where}: the name of an alias has at most {_LONGEST_ALIAS} characters")
     try:
-        check_alias_name(alias.name)
+        check_new_alias_name(alias.name)
     except ServiceError:
         raise OperatorError(
             f"{alias.where}: the name of an alias is alias/ and letters, digits and /_-; alias/aws is reserved"

@@ -68,7 +68,7 @@ def test_key_ids_that_are_none(key_id: str) -> None:
     "name", ["alias/a", "alias/a/b", "alias/A-_9", "alias/AWS/x", "alias/a/aws", "alias/aw"]
 )
 def test_names_of_aliases(name: str) -> None:
-    identifiers.check_alias_name(name)
+    identifiers.check_new_alias_name(name)
     assert parse(name).alias_name == name
 
 
@@ -87,7 +87,7 @@ def test_names_of_aliases(name: str) -> None:
 )
 def test_names_that_no_customer_may_use(name: str, error: type[e.ServiceError], text: str) -> None:
     with pytest.raises(error) as refused:
-        identifiers.check_alias_name(name)
+        identifiers.check_new_alias_name(name)
     assert refused.value.message == text
 
 
@@ -95,7 +95,7 @@ def test_the_predefined_aliases_are_reserved() -> None:
     assert len(set(identifiers.PREDEFINED_ALIASES)) == 16
     for name in identifiers.PREDEFINED_ALIASES:
         with pytest.raises(e.NotAuthorizedException):
-            identifiers.check_alias_name(name)
+            identifiers.check_new_alias_name(name)
 
 
 def requested(count: int) -> list[dict[str, str]]:

@@ -27,10 +27,10 @@ def test_the_origin_of_material() -> None:
 
 
 def test_the_algorithms_that_wrap_it() -> None:
-    imports.require_wrapping(EXTERNAL, "RSAES_OAEP_SHA_256")
+    imports.require_wrapping(EXTERNAL, "RSAES_OAEP_SHA_256", "RSA_2048")
     for spec, algorithm in (("RSA_2048", "RSAES_OAEP_SHA_256"), ("SYMMETRIC_DEFAULT", "SM2PKE")):
         with pytest.raises(e.UnsupportedOperationException) as refused:
-            imports.require_wrapping(key(spec=spec), algorithm)
+            imports.require_wrapping(key(spec=spec), algorithm, "RSA_2048")
         assert (
             refused.value.message == f"Wrapping algorithm {algorithm} is not supported for key spec {spec}."
         )

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from kms_server.keys.states import KeyState
+from tests.unit.operations import model_check, scenes
 from tests.unit.operations.key_kinds import Keys
 from tests.unit.operations.service import ACCOUNT, Service
+from tests.unit.operations.state_matrix import Cell
 
 VALIDATION = "ValidationException"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -72,3 +75,24 @@ def test_grants_that_are_not_there(service: Service, keys: Keys) -> None:
     assert len(service.ok("ListGrants", KeyId=other, GrantId=granted["GrantId"])["Grants"]) == 1
     service.ok("RetireGrant", GrantToken=token)
     assert service.refused("RetireGrant", GrantToken=token).code == "NotFoundException"
+
+
+TAKES_TOKENS = [
+    name for name in model_check.MODEL.operation_names
+    if "GrantTokens" in model_check.MODEL.operation_model(name).input_shape.members
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", TAKES_TOKENS)
+def test_tokens_of_nobody_are_refused_where_aws_has_the_error(service: Service, operation: str) -> None:
+    row = f"{operation} to" if operation == "ReEncrypt" else operation
+    cell = Cell(row, KeyState.ENABLED, ".")
+    key_id = scenes.make_key(service, cell)
+    members = scenes.members(service, cell, key_id)
+    if operation == "DescribeKey":
+        service.ok(operation, **members, GrantTokens=["t"])
+    else:
+        before = service.rows(key_id)
+        refusal = service.refused(operation, **members, GrantTokens=["t"])
+        assert refusal == ("InvalidGrantTokenException", "")
+        assert service.rows(key_id) == before
