@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import click
 
 from kms_server.cli.operator import Deed, note, opened
-from kms_server.cli.options import Where, state_options, state_settings
+from kms_server.cli.options import Where, account_id, option, region_name, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
 from kms_server.keys.key import KmsKey
@@ -24,8 +24,8 @@ _STDIN = Path("-")
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Account of keys that name none.")
-@click.option("--region", default=DEFAULT_REGION, show_default=True, help="Region of keys that name none.")
+@option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Account of keys that name none.")
+@option("--region", callback=region_name, default=DEFAULT_REGION, help="Region of keys that name none.")
 @state_options
 def seed(file: Path, *, account: str, region: str, **where: Unpack[Where]) -> None:
     """Make the keys and aliases of FILE.yaml that are missing; - reads standard input.

@@ -32,6 +32,9 @@ metadata = MetaData(
     }
 )
 
+# In the order of their bytes, as lists merge them with names that have no row, whatever the database's locale.
+_BYTEWISE = String(256).with_variant(String(256, collation="C"), "postgresql")
+
 settings = Table(
     "settings",
     metadata,
@@ -158,7 +161,7 @@ aliases = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
-    Column("name", String(256), primary_key=True),
+    Column("name", _BYTEWISE, primary_key=True),
     Column("key_id", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),

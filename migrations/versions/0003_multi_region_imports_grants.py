@@ -8,6 +8,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_BYTEWISE = sa.String(length=256).with_variant(sa.String(length=256, collation="C"), "postgresql")
 # All of a key's tables change their primary keys: they are set aside, made anew and filled again.
 _ASIDE = ("aliases", "tags", "backing_keys", "keys", "deleted_keys")
 
@@ -225,7 +226,7 @@ def _create_what_hangs_on_keys() -> None:
         "aliases",
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("region", sa.String(length=32), nullable=False),
-        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("name", _BYTEWISE, nullable=False),
         sa.Column("key_id", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),

@@ -20,7 +20,7 @@ def materials(server: ServerProcess) -> Iterator[bytes]:
     """Every backing key, opened with the root key."""
     root = FileRootKey.load(server.data_dir / "root.key")
     connection = dbapi2.connect(str(server.data_dir / "keys.db"))
-    query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id)"
+    query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id, region)"
     for *bound, wrapped in connection.execute(query).fetchall():
         names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
         binding = material_binding(**dict(zip(names, bound, strict=True)), root_version=root.version)
