@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,6 +12,7 @@ from pysqlite3 import dbapi2
 
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.file import FileRootKey
+from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.server_process import ServerProcess, StartServer
 
 PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
@@ -68,13 +70,42 @@ def test_nothing_is_found(start_server: StartServer) -> None:
     send_malformed(server, key)
     data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
     access = server.new_access_key()
+    told = use_other_kinds(kms, key)
     opened = list(materials(server))
-    assert len(opened) == 4
-    secrets = [*opened, PLAINTEXT, data_key, access.secret.encode(), server.access.secret.encode()]
+    assert len(opened) == 7
+    secrets = [*opened, *told, PLAINTEXT, data_key, access.secret.encode(), server.access.secret.encode()]
     for name, content in places(server):
         for secret in secrets:
             for form in forms(secret):
                 assert form not in content, name
+
+
+def use_other_kinds(kms: Any, key: str) -> list[bytes]:
+    """What calls on keys of other kinds disclose to their callers alone."""
+    signing = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    kms.sign(KeyId=signing, Message=PLAINTEXT, SigningAlgorithm="ECDSA_SHA_256")
+    capsule = kms.create_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")["KeyMetadata"]["KeyId"]
+    shared = kms.encapsulate(KeyId=capsule, EncapsulationAlgorithm="ML_KEM")["SharedSecret"]
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")["PrivateKeyPlaintext"]
+    imported = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    parts = parcel(kms, imported, b"imported material".ljust(32))
+    kms.import_key_material(**parts, ExpirationModel=KEPT)
+    grantee = {"GranteePrincipal": "arn:aws:iam::000000000000:root", "Operations": ["Encrypt"]}
+    token = kms.create_grant(KeyId=key, **grantee)["GrantToken"]
+    return [shared, pair, parts["ImportToken"], parts["EncryptedKeyMaterial"], token.encode()]
+
+
+def test_deleted_imported_material_leaves_nothing(start_server: StartServer) -> None:
+    server = start_server()
+    kms = server.client("kms")
+    key = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    bring(kms, key, bytes(32))
+    connection = dbapi2.connect(str(server.data_dir / "keys.db"))
+    (wrapped,) = connection.execute("SELECT wrapped FROM backing_keys WHERE key_id = ?", (key,)).fetchone()
+    connection.close()
+    assert any(wrapped in content for _, content in places(server))
+    kms.delete_imported_key_material(KeyId=key)
+    server.wait_for(lambda: not any(wrapped in content for _, content in places(server)))
 
 
 def test_a_deleted_key_leaves_nothing(start_server: StartServer) -> None:
