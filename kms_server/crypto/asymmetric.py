@@ -47,8 +47,21 @@ def load_foreign(material: bytes) -> PrivateKeyTypes:
     Raises:
         MaterialError: it is not one.
     """
+    return _load(material, unchecked=False)
+
+
+def parse_foreign(material: bytes) -> PrivateKeyTypes:
+    """A private key from outside as PKCS#8 of which nothing is checked but its form.
+
+    Raises:
+        MaterialError: it is not one.
+    """
+    return _load(material, unchecked=True)
+
+
+def _load(material: bytes, *, unchecked: bool) -> PrivateKeyTypes:
     try:
-        key = load_der_private_key(material, None)
+        key = load_der_private_key(material, None, unsafe_skip_rsa_key_validation=unchecked)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise MaterialError("no PKCS#8 private key") from None
     if not _is_pkcs8(material):

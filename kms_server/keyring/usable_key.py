@@ -1,6 +1,6 @@
 """A KMS key ready for use."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from kms_server.crypto.capabilities import (
@@ -15,8 +15,9 @@ from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException, KMSInvalidStateException
 from kms_server.iam.evaluate import KeyAuthority
 from kms_server.iam.policy import compile_key_policy
-from kms_server.keys import specs
+from kms_server.keys import imports, specs
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
+from kms_server.keys.states import KeyState
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.provider import RootKey
 
@@ -37,6 +38,7 @@ class UsableKey:
     authority: KeyAuthority = field(init=False)
     spec: specs.KeySpec = field(init=False)
     _current: BackingKey | None = field(init=False)
+    _expires: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         key = self.key
@@ -44,7 +46,9 @@ class UsableKey:
         current = next((version for version in self.versions if version.status == CURRENT), None)
         object.__setattr__(self, "authority", authority)
         object.__setattr__(self, "spec", specs.find(key.spec))
+        dates = [version.valid_to for version in self.versions if version.valid_to is not None]
         object.__setattr__(self, "_current", current)
+        object.__setattr__(self, "_expires", min(dates, default=None))
 
     @property
     def current(self) -> BackingKey:
@@ -56,6 +60,21 @@ class UsableKey:
         if self._current is None:
             raise KMSInvalidStateException(f"{self.key.arn} is pending import.")
         return self._current
+
+    def at(self, now: float) -> "UsableKey":
+        """The key without imported material that has expired by `now` and that no job has destroyed yet."""
+        if self._expires is None or now < self._expires:
+            return self
+        versions = tuple(
+            replace(one, wrapped=None, valid_to=None)
+            if one.valid_to is not None and one.valid_to <= now
+            else one
+            for one in self.versions
+        )
+        state = self.key.state
+        if state in {KeyState.ENABLED, KeyState.DISABLED}:
+            state = imports.state_of(self.key, versions, state)
+        return UsableKey(replace(self.key, state=state), versions, self.regions, self._root)
 
     def metadata(self) -> dict[str, object]:
         """AWS's KeyMetadata."""

@@ -153,7 +153,7 @@ def check_id(grant_id: str) -> None:
         raise InvalidGrantIdException(f"Invalid grant id {grant_id}")
 
 
-def request_digest(parameters: Mapping[str, object]) -> str:
+def request_digest(parameters: Mapping[str, object], issuing_account: str) -> str:
     """What tells a repeated request for a named grant on a key from a different one."""
     asked = {name: value for name, value in parameters.items() if name not in _NOT_ASKED_FOR}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([issuing_account, asked], sort_keys=True).encode()).hexdigest()

@@ -71,7 +71,7 @@ def expiry(model: str | None, valid_to: float | None, now: float) -> float | Non
 def check_members(
     key: KmsKey, import_type: str | None, material_id: str | None, description: str | None
 ) -> None:
-    """Check the members that are for symmetric keys alone, and those that exclude each other.
+    """Check the members that are for symmetric keys alone.
 
     Raises:
         ValidationException
@@ -81,8 +81,6 @@ def check_members(
         for name, value in given.items():
             if value is not None:
                 raise ValidationException(f"{name} is only supported for symmetric encryption keys.")
-    if import_type == NEW and material_id is not None:
-        raise ValidationException(f"KeyMaterialId cannot be specified when ImportType is {NEW}.")
 
 
 def match(
@@ -96,6 +94,8 @@ def match(
         IncorrectKeyMaterialException: it should be material that was imported before, and is not.
     """
     wanted = import_type or (EXISTING if versions else NEW)
+    if wanted == NEW and material_id is not None:
+        raise ValidationException(f"KeyMaterialId cannot be specified when ImportType is {NEW}.")
     equal = [version for version, is_same in zip(versions, same, strict=True) if is_same]
     if wanted == NEW:
         return _match_new(equal)

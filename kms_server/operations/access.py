@@ -124,8 +124,10 @@ def load(call: Call, key_id: str, region: str) -> UsableKey | None:
     """A key by id and Region: inside a transaction as the transaction sees it, else from the keyring."""
     keyring = call.services.keyring
     if call.tx is not None:
-        return keyring.load_key(call.tx.connection, key_id, region)
-    return keyring.key(key_id, region, may_block=call.may_block)
+        usable = keyring.load_key(call.tx.connection, key_id, region)
+    else:
+        usable = keyring.key(key_id, region, may_block=call.may_block)
+    return usable and usable.at(call.time)
 
 
 def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alias | None:

@@ -38,7 +38,8 @@ class Operation:
 
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
     members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
-    `cross_account` lets it take another account's key; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
+    `prepare` is what takes long before a WRITE
+    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Operation:
     shared_quota: bool = False
     read_only: bool | None = None
     service: str = "kms"
+    prepare: "Callable[[Call], None] | None" = None
     action: str = field(init=False)
     records_as_read: bool = field(init=False)
 
@@ -101,6 +103,7 @@ class Call:
     may_block: bool
     document: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    prepared: bytes = field(default=b"", repr=False)
     tx: Transaction | None = None
     charged: bool = False
     answer: Answer = None

@@ -3,6 +3,7 @@
 import os
 
 from kms_server import errors as e
+from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import specs
 from kms_server.keys.states import MAKE_PAIR, USE
@@ -17,7 +18,6 @@ _ASYMMETRIC = "You cannot generate a data key with an asymmetric CMK"
 
 def generate_data_key(call: Call) -> Answer:
     """A new data key, in clear and encrypted (AWS GenerateDataKey)."""
-    refuse_recipient(call)
     answer, plaintext = _data_key(call)
     return answer | {"Plaintext": plaintext}
 
@@ -29,7 +29,6 @@ def generate_data_key_without_plaintext(call: Call) -> Answer:
 
 def generate_data_key_pair(call: Call) -> Answer:
     """A new key pair, its private key in clear and encrypted (AWS GenerateDataKeyPair)."""
-    refuse_recipient(call)
     answer, private = _data_key_pair(call)
     return answer | {"PrivateKeyPlaintext": private}
 
@@ -54,7 +53,8 @@ def generate_random(call: Call) -> Answer:
 
 
 def _data_key(call: Call) -> tuple[dict[str, object], bytes]:
-    usable = _symmetric_key(call)
+    usable = access.authorized_key(call, call.parameters["KeyId"])
+    _require_symmetric(call, usable)
     spec, size = call.get("KeySpec"), call.get("NumberOfBytes")
     if (spec is None) == (size is None):
         raise e.ValidationException("Please specify either number of bytes or key spec.")
@@ -63,21 +63,26 @@ def _data_key(call: Call) -> tuple[dict[str, object], bytes]:
 
 
 def _data_key_pair(call: Call) -> tuple[dict[str, object], bytes]:
+    usable = access.authorized_key(call, call.parameters["KeyId"])
     pair = specs.find(call.parameters["KeyPairSpec"])
-    usable = _symmetric_key(call, pair)
+    # Nothing may be charged yet when the call has to go on in a thread.
+    if pair.is_slow_to_make and not call.may_block:
+        raise WouldBlock
+    _require_symmetric(call, usable, pair)
+    encryption_context(call, "EncryptionContext")
+    stop_dry_run(call)
     private = call.services.material.take(pair, may_block=call.may_block)
     answer = _sealed(call, usable, "PrivateKeyCiphertextBlob", private)
     public = pair.public_der(private)
     return answer | {"PublicKey": public, "KeyPairSpec": pair.name}, private
 
 
-def _symmetric_key(call: Call, pair: specs.KeySpec | None = None) -> UsableKey:
-    usable = access.authorized_key(call, call.parameters["KeyId"])
+def _require_symmetric(call: Call, usable: UsableKey, pair: specs.KeySpec | None = None) -> None:
     limits.charge(call, usable, pair=pair)
     access.require_fit(call, usable)
     if not usable.spec.is_symmetric:
         raise e.InvalidKeyUsageException(_ASYMMETRIC)
-    return usable
+    refuse_recipient(call)
 
 
 def _sealed(call: Call, usable: UsableKey, member: str, secret: bytes) -> dict[str, object]:

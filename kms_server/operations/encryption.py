@@ -46,12 +46,12 @@ def decrypt(call: Call) -> Answer:
     """Decrypt a ciphertext under whatever version of its key made it (AWS Decrypt)."""
     algorithm = call.get("EncryptionAlgorithm", _SYMMETRIC)
     call.logged_extra = {"encryptionAlgorithm": algorithm}
-    refuse_recipient(call)
     if _permission_only(call):
-        access.use_key(call, _named(call, "KeyId"))
+        access.use_key(call, _named(call, "KeyId")).spec.require(algorithm, ENCRYPT)
         raise e.DryRunOperationException
     source = _source(call, "KeyId", algorithm, action=None)
     limits.charge(call, source.usable)
+    refuse_recipient(call)
     plaintext = _open(call, source, algorithm, "EncryptionContext")
     call.additional = {"keyMaterialId": source.material_id} if source.material_id else None
     stop_dry_run(call)
@@ -85,6 +85,7 @@ def re_encrypt(call: Call) -> Answer:
     target.spec.require(target_algorithm, ENCRYPT)
     if permission_only:
         access.require_fit(call, source.usable)
+        source.usable.spec.require(algorithm, ENCRYPT)
         raise e.DryRunOperationException
     plaintext = _open(call, source, algorithm, "SourceEncryptionContext")
     context = encryption_context(call, "DestinationEncryptionContext")

@@ -16,7 +16,7 @@ from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
 from kms_server.schemas import grants as schemas
-from kms_server.storage import grants
+from kms_server.storage import grants, keys
 
 _UNSPECIFIED = "Specify either GrantToken, or KeyId and GrantId."
 
@@ -76,7 +76,8 @@ def list_retirable_grants(call: Call) -> Answer:
             lambda after, count: grants.page_retirable(connection, retiring.name, call.region, after, count),
             lambda grant: grant.grant_id, default=50, maximum=100,
         )  # fmt: skip
-    return {"Grants": [grant.entry(_key_of(call, grant).key.arn) for grant in found], **rest}
+        granted = [(grant, keys.get(connection, grant.key_id, grant.region)) for grant in found]
+    return {"Grants": [grant.entry(key.arn) for grant, key in granted if key is not None], **rest}
 
 
 def retire_grant(call: Call) -> Answer:
@@ -114,7 +115,7 @@ def _requested(call: Call, usable: UsableKey) -> Grant:
     return Grant(
         grant_id=secrets.token_hex(32), key_id=key.key_id, region=key.region, name=name, grantee=grantee,
         retiring=retiring, operations=operations, constraints=constraints, issuing_account=call.account,
-        created_at=call.time, request=None if name is None else rules.request_digest(call.parameters),
+        created_at=call.time, request=None if name is None else rules.request_digest(call.parameters, call.account),
     )  # fmt: skip
 
 
@@ -128,7 +129,15 @@ def _retired(call: Call) -> Grant:
         return found
     if token is not None or key_id is None or grant_id is None:
         raise e.ValidationException(_UNSPECIFIED)
-    return _on_key(call, access.find_key(call, key_id), grant_id)
+    usable = access.find_key(call, key_id)
+    try:
+        return _on_key(call, usable, grant_id)
+    except e.NotFoundException:
+        # Whether a grant exists is for those to know who may retire it.
+        if usable.key.account != call.account:
+            raise not_visible(call.principal, call.operation.action) from None
+        access.allow_without_key(call, usable.key.arn)
+        raise
 
 
 def _on_key(call: Call, usable: UsableKey, grant_id: str) -> Grant:

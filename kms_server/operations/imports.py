@@ -40,13 +40,21 @@ def get_parameters_for_import(call: Call) -> Answer:
     }
 
 
+def unwrap_material(call: Call) -> None:
+    """Open and check the material of ImportKeyMaterial, which takes long for RSA keys."""
+    key = _external_key(call)
+    rules.check_members(
+        key, call.get("ImportType"), call.get("KeyMaterialId"), call.get("KeyMaterialDescription")
+    )
+    rules.expiry(call.get("ExpirationModel"), call.get("ValidTo"), call.time)
+    call.prepared = _unwrapped(call, key)
+
+
 def import_key_material(call: Call) -> Answer:
     """Give a key its material, or new material for a rotation (AWS ImportKeyMaterial)."""
-    key = _external_key(call)
-    import_type, named = call.get("ImportType"), call.get("KeyMaterialId")
-    rules.check_members(key, import_type, named, call.get("KeyMaterialDescription"))
+    key, fresh = _external_key(call), call.prepared
     valid_to = rules.expiry(call.get("ExpirationModel"), call.get("ValidTo"), call.time)
-    fresh = _unwrapped(call, key)
+    import_type, named = call.get("ImportType"), call.get("KeyMaterialId")
     root = call.services.root_key
     versions = keys.get_backing_keys(call.connection, key)
     same = [material.is_same(key, root, version, fresh) for version in versions]
@@ -54,11 +62,9 @@ def import_key_material(call: Call) -> Answer:
     if version is None:
         version = _add(call, key, versions, fresh)
     wrapped = material.wrap(key, root, version.material_id, fresh)
-    keys.change_backing_key(
-        call.writing, key, version.material_id, wrapped=wrapped, valid_to=valid_to,
-        description=call.get("KeyMaterialDescription", version.description),
-    )  # fmt: skip
-    _settle(call, key, version)
+    keys.change_backing_key(call.writing, key, version.material_id, wrapped=wrapped, valid_to=valid_to)
+    _describe(call, key, version)
+    _settle(call, key)
     answer: dict[str, object] = {"KeyId": key.arn}
     if specs.find(key.spec).is_symmetric:
         answer["KeyMaterialId"] = version.material_id
@@ -129,18 +135,21 @@ def _first_status(versions: list[BackingKey], members: list[KmsKey]) -> str:
     return PENDING_ROTATION if len(members) == 1 else PENDING_MULTI_REGION
 
 
-def _settle(call: Call, key: KmsKey, version: BackingKey) -> None:
+def _describe(call: Call, key: KmsKey, version: BackingKey) -> None:
+    """The description of material is that of the primary, in all Regions."""
+    description = call.get("KeyMaterialDescription")
+    if description is not None and not key.is_replica:
+        for member in keys.members(call.connection, key.key_id):
+            keys.change_backing_key(call.writing, member, version.material_id, description=description)
+
+
+def _settle(call: Call, key: KmsKey) -> None:
     """What follows from material having arrived: the key is enabled, or a rotation is possible in all Regions."""
     tx = call.writing
     versions = keys.get_backing_keys(tx.connection, key)
     if key.state is KeyState.PENDING_IMPORT:
         keys.change(tx, key, state=rules.state_of(key, versions, KeyState.ENABLED))
-    if version.status != PENDING_MULTI_REGION:
-        return
-    members = keys.members(tx.connection, key.key_id)
-    if keys.all_have(tx.connection, key.key_id, version.material_id):
-        for member in members:
-            keys.change_backing_key(tx, member, version.material_id, status=PENDING_ROTATION)
+    material.release_pending(tx, key.key_id)
 
 
 _ERRORS = (
@@ -159,7 +168,7 @@ OPERATIONS = (
         "ImportKeyMaterial", import_key_material, schemas.ImportKeyMaterialRequest,
         schemas.ImportKeyMaterialResponse, Plane.WRITE, "Imports key material into a KMS key.",
         logged=("KeyId", "ValidTo", "ExpirationModel", "ImportType", "KeyMaterialDescription", "KeyMaterialId"),
-        answers=("KeyId", "KeyMaterialId"), rule=states.IMPORT,
+        answers=("KeyId", "KeyMaterialId"), rule=states.IMPORT, prepare=unwrap_material,
         errors=(*_ERRORS, e.InvalidCiphertextException, e.IncorrectKeyMaterialException,
                 e.ExpiredImportTokenException, e.InvalidImportTokenException),
     ),

@@ -141,6 +141,7 @@ def _delete(tx: Transaction, key: KmsKey, now: float) -> bool:
         return False
     keys.remove(tx, key, now)
     note(tx, "DeleteKey", key, key.deletion_date, {"keyId": key.key_id})
+    material.release_pending(tx, key.key_id)
     left = keys.members(tx.connection, key.key_id)
     if len(left) == 1 and left[0].state is KeyState.PENDING_REPLICA_DELETION:
         keys.change(tx, left[0], **deletion.after_last_replica(left[0], key.deletion_date))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kms_server.keyring.usable_key import key_binding, open_material
 from kms_server.keys.identifiers import new_material_id
-from kms_server.keys.key import CURRENT, EXTERNAL, PENDING_MULTI_REGION, BackingKey, KmsKey
+from kms_server.keys.key import CURRENT, EXTERNAL, PENDING_MULTI_REGION, PENDING_ROTATION, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.root_keys.binding import fingerprint_binding
 from kms_server.root_keys.provider import RootKey
@@ -51,6 +51,28 @@ def _fingerprint_binding(key: KmsKey, root: RootKey, material_id: str) -> bytes:
     return fingerprint_binding(
         account=key.account, key_id=key.key_id, material_id=material_id, root_version=root.version
     )
+
+
+def release_pending(tx: Transaction, key_id: str) -> None:
+    """Let new imported material be rotated to when it is in all Regions of its key."""
+    members = keys.members(tx.connection, key_id)
+    for version in keys.get_backing_keys(tx.connection, members[0]) if members else ():
+        if version.status == PENDING_MULTI_REGION and keys.all_have(
+            tx.connection, key_id, version.material_id
+        ):
+            for member in members:
+                keys.change_backing_key(tx, member, version.material_id, status=PENDING_ROTATION)
+
+
+def hold_pending(tx: Transaction, key_id: str) -> None:
+    """Let new imported material wait for a Region that has just been added."""
+    members = keys.members(tx.connection, key_id)
+    for version in keys.get_backing_keys(tx.connection, members[0]):
+        if version.status == PENDING_ROTATION and not keys.all_have(
+            tx.connection, key_id, version.material_id
+        ):
+            for member in members:
+                keys.change_backing_key(tx, member, version.material_id, status=PENDING_MULTI_REGION)
 
 
 def destroy(tx: Transaction, key: KmsKey, version: BackingKey) -> None:

@@ -14,11 +14,15 @@ from kms_server.operations.keys import new_policy, require_room
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso")
+
 
 def replicate_key(call: Call) -> Answer:
     """A replica of a multi-Region primary key in another Region (AWS ReplicateKey)."""
     primary = _primary(call)
     region = call.parameters["ReplicaRegion"]
+    if region.startswith(_OTHER_PARTITIONS):
+        raise e.ValidationException(f"Region {region} is not in the partition of {primary.arn}.")
     arn = primary.arn_in(region)
     access.allow_without_key(call, arn, action="kms:CreateKey")
     wanted = tag_rules.checked(call.get("Tags") or [])
@@ -33,6 +37,7 @@ def replicate_key(call: Call) -> Answer:
         material.copy(primary, version, replica, call.services.root_key)
         for version in keys.get_backing_keys(call.connection, primary)
     ])  # fmt: skip
+    material.hold_pending(call.writing, primary.key_id)
     tags.put(call.writing, replica, wanted)
     lifecycle.note(call.writing, "CreateKey", replica, call.time, {"keyId": replica.key_id})
     shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])

@@ -12,8 +12,8 @@ from kms_server.schemas import public_keys as schemas
 
 def derive_shared_secret(call: Call) -> Answer:
     """The raw ECDH secret with a peer's public key (AWS DeriveSharedSecret)."""
-    refuse_recipient(call)
     usable = access.use_key(call, call.parameters["KeyId"])
+    refuse_recipient(call)
     algorithm = call.parameters["KeyAgreementAlgorithm"]
     usable.spec.require(algorithm, AGREE)
     secret = usable.agreement().derive(call.parameters["PublicKey"])

@@ -148,6 +148,8 @@ class Pipeline:
 
     def _write(self, call: Call) -> None:
         """One transaction for the mutation, its service events and its record."""
+        if call.operation.prepare is not None:
+            call.operation.prepare(call)
         while True:
             try:
                 with self._services.database.write() as tx:

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.functional.server_process import ServerProcess
-from tests.functional.test_boundaries import OTHER, refusal, text
+from tests.functional.test_boundaries import OTHER, refusal, shared_key, text
 
 ROOT = "arn:aws:iam::000000000000:root"
 ALICE = "arn:aws:iam::000000000000:user/alice"
@@ -91,7 +91,9 @@ def test_grants_are_revoked_by_who_may(server: ServerProcess) -> None:
     assert refusal(reader.retire_grant, KeyId=key_id, GrantId=grant_id) == "AccessDeniedException"
     stranger = server.account_client("kms", OTHER)
     arn = kms.describe_key(KeyId=key_id)["KeyMetadata"]["Arn"]
-    assert refusal(stranger.retire_grant, KeyId=arn, GrantId=grant_id) == "AccessDeniedException"
+    for one in (grant_id, "0" * 64):
+        assert refusal(stranger.retire_grant, KeyId=arn, GrantId=one) == "AccessDeniedException"
+        assert refusal(reader.retire_grant, KeyId=arn, GrantId=one) == "AccessDeniedException"
     assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="x") == "InvalidGrantIdException"
     assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="0" * 64) == "NotFoundException"
     other = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -163,3 +165,9 @@ def test_grants_go_with_their_key_and_bad_tokens_are_refused(server: ServerProce
     kms.disable_key(KeyId=key_id)
     assert text(granted, kms=kms, key_id=key_id).endswith("is disabled.")
     assert len(ids(kms, key_id)) == 1
+
+
+def test_accounts_do_not_share_grants(server: ServerProcess) -> None:
+    kms, partner = server.client("kms"), server.account_client("kms", OTHER)
+    arn = shared_key(kms)
+    assert granted(kms, arn, Name="n")["GrantId"] != granted(partner, arn, Name="n")["GrantId"]

@@ -167,3 +167,26 @@ def test_material_expires_at_its_time_and_tokens_after_a_day(start_server: Start
     assert [one["serviceEventDetails"]["keyId"] for one in events] == [key_id]
     bring(kms, key_id, material)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_expired_material_is_not_used_before_it_is_destroyed(start_server: StartServer) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    kms = server.client("kms")
+    key_id = external(kms)
+    soon = time.time() + 3
+    members = parcel(kms, key_id, os.urandom(32))
+    kms.import_key_material(**members, ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=soon)
+    kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    server.kill9()
+    time.sleep(max(0.0, soon - time.time()) + 0.1)
+    server.restart()
+    assert refusal(kms.encrypt, KeyId=key_id, Plaintext=b"x") == "KMSInvalidStateException"
+    assert metadata(kms, key_id)["KeyState"] == "PendingImport"
+
+
+def test_an_id_cannot_be_asked_for(server: ServerProcess) -> None:
+    kms = server.client("kms")
+    members = parcel(kms, external(kms), bytes(32))
+    assert refusal(kms.import_key_material, **members, ExpirationModel=KEPT, KeyMaterialId="a" * 64) == (
+        "ValidationException"
+    )

@@ -125,3 +125,39 @@ def test_imported_material_comes_into_each_region(server: ServerProcess) -> None
     here.rotate_key_on_demand(KeyId=key_id)
     blob = there.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
     assert here.decrypt(CiphertextBlob=blob)["KeyMaterialId"] == second_id
+
+
+def states(kms: Any, key_id: str) -> list[str]:
+    listed = kms.list_key_rotations(KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+    return [one["KeyMaterialState"] for one in listed]
+
+
+def test_new_material_waits_for_regions_that_come_and_not_for_those_that_went(
+    start_server: StartServer,
+) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    here, there = clients(server)
+    key_id = here.create_key(MultiRegion=True, Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    first, second = os.urandom(32), os.urandom(32)
+    bring(here, key_id, first)
+    bring(here, key_id, second, ImportType="NEW_KEY_MATERIAL", KeyMaterialDescription="two")
+    assert states(here, key_id) == ["CURRENT", "PENDING_ROTATION"]
+    here.replicate_key(KeyId=key_id, ReplicaRegion=THERE)
+    bring(there, key_id, first)
+    waiting = ["CURRENT", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"]
+    assert states(here, key_id) == states(there, key_id) == waiting
+    assert refusal(here.rotate_key_on_demand, KeyId=key_id) == "KMSInvalidStateException"
+    bring(here, key_id, second, KeyMaterialDescription="renamed")
+    listed = there.list_key_rotations(KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
+    assert listed[1]["KeyMaterialDescription"] == "renamed"
+    there.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    server.cli("clock", "advance", "8d")
+    assert states(here, key_id) == ["CURRENT", "PENDING_ROTATION"]
+    here.rotate_key_on_demand(KeyId=key_id)
+    assert states(here, key_id) == ["NON_CURRENT", "CURRENT"]
+
+
+def test_a_replica_stays_in_its_partition(server: ServerProcess) -> None:
+    here, _ = clients(server)
+    key_id = here.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    assert refusal(here.replicate_key, KeyId=key_id, ReplicaRegion="cn-north-1") == "ValidationException"

@@ -1,10 +1,21 @@
 """Keys that take long to make or to use: others go on meanwhile."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from kms_server.crypto import asymmetric
+from tests.functional.importing import KEPT, parcel
 from tests.functional.server_process import StartServer
 
 KEYS = 6
+
+
+def private_der(bits: int) -> bytes:
+    return asymmetric.private_der(rsa.generate_private_key(65_537, bits))
 
 
 def test_making_rsa_keys_stalls_nobody(start_server: StartServer) -> None:
@@ -37,3 +48,33 @@ def test_making_rsa_keys_stalls_nobody(start_server: StartServer) -> None:
     assert len(set(ahead)) > 2
     public = {kms.get_public_key(KeyId=one)["PublicKey"] for one in made}
     assert len(public) == KEYS
+
+
+def test_a_pair_that_has_to_be_made_first_is_charged_once(start_server: StartServer) -> None:
+    server = start_server("--quota-profile", "aws", workers=1)
+    kms = server.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    with ThreadPoolExecutor(4) as pool:
+        pairs = [
+            pool.submit(server.client("kms").generate_data_key_pair, KeyId=key_id, KeyPairSpec="RSA_3072")
+            for _ in range(4)
+        ]
+    assert len({pair.result()["PublicKey"] for pair in pairs}) == 4
+
+
+def test_unwrapping_material_holds_no_transaction(start_server: StartServer) -> None:
+    server = start_server(workers=1)
+    kms = server.client("kms")
+    target = kms.create_key(Origin="EXTERNAL", KeySpec="RSA_4096", KeyUsage="SIGN_VERIFY")["KeyMetadata"][
+        "KeyId"
+    ]
+    other = kms.create_key()["KeyMetadata"]["KeyId"]
+    members = parcel(kms, target, private_der(4096), "RSA_AES_KEY_WRAP_SHA_256")
+    wrong = parcel(kms, target, private_der(8192), "RSA_AES_KEY_WRAP_SHA_256")
+    with pytest.raises(ClientError, match="IncorrectKeyMaterialException"):
+        kms.import_key_material(**wrong, ExpirationModel=KEPT)
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(kms.import_key_material, **members, ExpirationModel=KEPT)
+        server.client("kms").update_key_description(KeyId=other, Description="x")
+        importing.result()
+    assert kms.describe_key(KeyId=target)["KeyMetadata"]["KeyState"] == "Enabled"

@@ -141,12 +141,13 @@ def test_ids() -> None:
 
 def test_requests_for_a_named_grant_are_told_apart() -> None:
     asked = {"KeyId": "a", "Name": "b", "Operations": ["Encrypt"]}
-    digest = grants.request_digest(asked)
+    digest = grants.request_digest(asked, "1")
     assert digest == grants.request_digest(
-        dict(reversed(asked.items())) | {"DryRun": True, "GrantTokens": ["a"]}
+        dict(reversed(asked.items())) | {"DryRun": True, "GrantTokens": ["a"]}, "1"
     )
-    assert digest != grants.request_digest(asked | {"Operations": ["Decrypt"]})
-    assert digest != grants.request_digest(asked | {"RetiringPrincipal": USER})
+    assert digest != grants.request_digest(asked, "2")
+    assert digest != grants.request_digest(asked | {"Operations": ["Decrypt"]}, "1")
+    assert digest != grants.request_digest(asked | {"RetiringPrincipal": USER}, "1")
 
 
 def test_the_entry_of_a_list() -> None:

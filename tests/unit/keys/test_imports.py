@@ -90,7 +90,7 @@ def test_members_that_other_keys_do_not_have(
 
 def test_new_material_has_no_id_yet() -> None:
     with pytest.raises(e.ValidationException) as refused:
-        imports.check_members(EXTERNAL, NEW, "id", None)
+        imports.match([], [], None, "id")
     assert refused.value.message == f"KeyMaterialId cannot be specified when ImportType is {NEW}."
 
 

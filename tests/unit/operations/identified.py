@@ -75,7 +75,8 @@ IDENTIFIED = (
     _by_key("ListResourceTags"),
     _by_key("PutKeyPolicy", Policy=_TRUST),
     _by_key("ReplicateKey", ReplicaRegion="eu-west-1"),
-    _by_key("RetireGrant", foreign=True, **_GRANT),
+    # Of another account's key only who may retire a grant learns whether it exists.
+    _by_key("RetireGrant", **_GRANT),
     _by_key("RevokeGrant", foreign=True, **_GRANT),
     _by_key("RotateKeyOnDemand"),
     _by_key("ScheduleKeyDeletion"),
