@@ -41,9 +41,12 @@ class MaterialPool:
         pool = self._pools.get(spec.name)
         if pool is None:
             return spec.type.generate()
-        self._refill(spec.name)
+        piece = None
         with suppress(IndexError):
-            return pool.popleft()
+            piece = pool.popleft()
+        self._refill(spec.name)
+        if piece is not None:
+            return piece
         if not may_block:
             raise NoneReady(spec)
         return spec.type.generate()

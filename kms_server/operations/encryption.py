@@ -111,7 +111,6 @@ def _source(call: Call, member: str, algorithm: str, *, action: str | None) -> _
         )
     if algorithm != _SYMMETRIC:
         usable = access.authorized_key(call, _named(call, member), action=action)
-        access.require_fit(call, usable)
         access.require_patience(call, usable)
         return _Source(usable, None)
     parsed = CiphertextBlob.parse(raw)

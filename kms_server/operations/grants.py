@@ -84,9 +84,9 @@ def retire_grant(call: Call) -> Answer:
     """Delete a grant that is no longer needed (AWS RetireGrant)."""
     grant = _retired(call)
     usable = _key_of(call, grant)
+    _require_may_retire(call, grant, usable)
     call.touches(access.KEY, usable.key.arn)
     call.additional = {"grantId": grant.grant_id}
-    _require_may_retire(call, grant, usable)
     access.require_fit(call, usable)
     stop_dry_run(call)
     grants.remove(call.writing, grant)

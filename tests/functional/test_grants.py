@@ -94,6 +94,11 @@ def test_grants_are_revoked_by_who_may(server: ServerProcess) -> None:
     for one in (grant_id, "0" * 64):
         assert refusal(stranger.retire_grant, KeyId=arn, GrantId=one) == "AccessDeniedException"
         assert refusal(reader.retire_grant, KeyId=arn, GrantId=one) == "AccessDeniedException"
+    told = [
+        one for one in server.audit_records("--account", OTHER, "--event", "RetireGrant")
+        if one.get("resources") or one.get("additionalEventData")
+    ]  # fmt: skip
+    assert told == []
     assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="x") == "InvalidGrantIdException"
     assert refusal(kms.revoke_grant, KeyId=key_id, GrantId="0" * 64) == "NotFoundException"
     other = kms.create_key()["KeyMetadata"]["KeyId"]
