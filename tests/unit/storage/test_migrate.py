@@ -29,7 +29,8 @@ from kms_server.errors import OperatorError
 from kms_server.keys.key import CURRENT, NON_CURRENT
 from kms_server.storage import aliases, keys, migrate, tags
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_metadata, metadata
+from kms_server.storage.schema import metadata
+from kms_server.storage.tables import audit_metadata
 from tests.unit.databases import Place, empty
 
 ROOT = Path(kms_server.__file__).parent.parent
