@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from functools import lru_cache
 from typing import NamedTuple
 
 from kms_server.arn import is_account
@@ -96,6 +97,7 @@ def _host(request: Request) -> str:
     return name.strip("[]")
 
 
+@lru_cache(maxsize=1_024)
 def _anyone(access_key_id: str) -> Principal:
     account = access_key_id if is_account(access_key_id) else DEFAULT_ACCOUNT
     return Principal.root(account, access_key_id)
