@@ -5,10 +5,14 @@ from kms_server.iam.evaluate import Decision, Reason
 from kms_server.iam.principal import Principal
 
 _WHY = {
-    Reason.DENIED_BY_KEY_POLICY: "with an explicit deny in a resource-based policy",
+    Reason.DENIED_BY_RESOURCE_POLICY: "with an explicit deny in a resource-based policy",
     Reason.DENIED_BY_IDENTITY: "with an explicit deny in an identity-based policy",
-    Reason.NO_KEY_POLICY: "because no resource-based policy allows the {action} action",
+    Reason.DENIED_BY_BOUNDARY: "with an explicit deny in a permissions boundary",
+    Reason.DENIED_BY_SESSION: "with an explicit deny in a session policy",
+    Reason.NO_RESOURCE_POLICY: "because no resource-based policy allows the {action} action",
     Reason.NO_IDENTITY: "because no identity-based policy allows the {action} action",
+    Reason.NO_BOUNDARY: "because no permissions boundary allows the {action} action",
+    Reason.NO_SESSION: "because no session policy allows the {action} action",
 }
 
 

@@ -1,43 +1,33 @@
-"""Wildcards of policy elements: `*` stands for any run of characters, `?` for any one (AWS "Policy elements")."""
+"""Wildcards of policy elements: `*` stands for any run of characters, `?` for any one (AWS "Policy elements").
+
+A pattern is a text in which the wildcards are ANY and ONE. These are lone surrogates, which no strict reader lets
+into a request or a policy: a `*` in a pattern is an asterisk, wherever it came from.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+ANY, ONE = "\udc00", "\udc01"
+_WILD = str.maketrans("*?", ANY + ONE)
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
-    """What one element of a statement covers; `inverted` for the Not forms.
 
-    `wild` holds each pattern that has wildcards as the parts between its stars.
+def wild(text: str) -> str:
+    """The pattern of a text in which `*` and `?` are wildcards."""
+    return text.translate(_WILD)
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a pattern has no wildcards, so that only the text itself fits."""
+    return ANY not in pattern and ONE not in pattern
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether the whole of `text` fits.
+
+    The leftmost place of a part is as good as any later one, so nothing is ever tried twice: a match costs
+    (pattern x text) at most, where backtracking would be exponential in the stars.
     """
-
-    exact: frozenset[str]
-    wild: tuple[tuple[str, ...], ...]
-    everything: bool
-    inverted: bool
-    ignore_case: bool
-
-    @classmethod
-    def compile(cls, values: Iterable[str], *, inverted: bool, ignore_case: bool) -> "Patterns":
-        """Patterns of which any one has to match; none at all match nothing."""
-        distinct = {value.lower() if ignore_case else value for value in values}
-        wild = {value for value in distinct if "*" in value or "?" in value}
-        parts = tuple(tuple(value.split("*")) for value in wild)
-        return cls(frozenset(distinct - wild), parts, "*" in wild and not inverted, inverted, ignore_case)
-
-    def match(self, text: str) -> bool:
-        """Whether the element covers `text`."""
-        if self.everything:
-            return True
-        subject = text.lower() if self.ignore_case else text
-        found = subject in self.exact or any(_fits(parts, subject) for parts in self.wild)
-        return found != self.inverted
-
-
-def _fits(parts: tuple[str, ...], text: str) -> bool:
-    # The leftmost place of a part is as good as any later one, so nothing is ever tried twice:
-    # a match costs (pattern x text) at most, where backtracking would be exponential in the stars.
-    head, *rest = parts
+    head, *rest = pattern.split(ANY)
     if not rest:
         return len(text) == len(head) and _stands(head, text, 0)
     *middle, tail = rest
@@ -53,13 +43,35 @@ def _fits(parts: tuple[str, ...], text: str) -> bool:
 
 
 def _find(part: str, text: str, at: int, end: int) -> int:
-    if "?" not in part:
+    if ONE not in part:
         return text.find(part, at, end)
     return next((place for place in range(at, end - len(part) + 1) if _stands(part, text, place)), -1)
 
 
 def _stands(part: str, text: str, at: int) -> bool:
-    if "?" not in part:
+    if ONE not in part:
         return text.startswith(part, at)
     window = text[at : at + len(part)]
-    return all(wanted in ("?", found) for wanted, found in zip(part, window, strict=True))
+    return all(wanted in (ONE, found) for wanted, found in zip(part, window, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The actions that a statement covers, in any case; `inverted` for NotAction."""
+
+    exact: frozenset[str]
+    patterns: tuple[str, ...]
+    inverted: bool
+
+    @classmethod
+    def compile(cls, values: Iterable[str], *, inverted: bool) -> "Actions":
+        """Actions of which any one has to match; none at all match nothing."""
+        distinct = {wild(value.lower()) for value in values}
+        exact = frozenset(filter(is_plain, distinct))
+        return cls(exact, tuple(distinct - exact), inverted)
+
+    def match(self, action: str) -> bool:
+        """Whether the element covers `action`."""
+        subject = action.lower()
+        found = subject in self.exact or any(fits(pattern, subject) for pattern in self.patterns)
+        return found != self.inverted

@@ -2,18 +2,53 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from kms_server.arn import root_arn, user_arn
+from kms_server.arn import root_arn
+from kms_server.clock import iso_seconds
+from kms_server.iam.names import Names
 from kms_server.iam.statement import CompiledPolicy
+
+
+class AttachedPolicy(NamedTuple):
+    """A policy that belongs to an identity or a session; `name` is what an explanation calls it."""
+
+    name: str
+    compiled: CompiledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whose temporary credentials a session uses (CloudTrail "sessionIssuer"); `kind` is Role, IAMUser or Root."""
+
+    kind: str
+    unique_id: str
+    arn: str
+    account: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What temporary credentials add to a principal; times are epoch seconds.
+
+    `issuer` is None where the session is the user's own (STS GetSessionToken). `policies` are session policies; None:
+    there are none, and nothing is limited. `web_identity` has the condition keys of an OIDC token, such as `issuer:sub`.
+    """
+
+    created_at: float
+    issuer: Issuer | None = None
+    policies: tuple[AttachedPolicy, ...] | None = None
+    source_identity: str | None = None
+    web_identity: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The root of an account, a user, or the operator at the command line.
+    """The root of an account, a user, the session of a role or of a federated user, or the operator.
 
-    `names` are the ARNs under which a key policy may name the principal: its own and its account's. `identity` is
-    CloudTrail's userIdentity (CloudTrail "userIdentity element").
+    `kind` is CloudTrail's type of userIdentity. `unique_id` is its principalId: the account's id, `AIDA…`,
+    `AROA…:session` or `account:name`. `tags` are those of the identity and, over them, of the session.
     """
 
     kind: str
@@ -22,25 +57,21 @@ class Principal:
     unique_id: str
     access_key_id: str | None
     user_name: str | None = None
-    policies: tuple[CompiledPolicy, ...] = ()
-    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    policies: tuple[AttachedPolicy, ...] = ()
+    boundary: AttachedPolicy | None = None
+    session: Session | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    names: Names = field(init=False, repr=False, compare=False)
     identity: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset({self.arn, root_arn(self.account)}))
+        object.__setattr__(self, "names", self._names())
         object.__setattr__(self, "identity", self._identity())
 
     @classmethod
     def root(cls, account: str, access_key_id: str) -> "Principal":
         """The root of an account."""
         return cls("Root", account, root_arn(account), account, access_key_id)
-
-    @classmethod
-    def user(
-        cls, account: str, name: str, unique_id: str, access_key_id: str, policies: tuple[CompiledPolicy, ...]
-    ) -> "Principal":
-        """An IAM user."""
-        return cls("IAMUser", account, user_arn(account, name), unique_id, access_key_id, name, policies)
 
     @classmethod
     def operator(cls, account: str) -> "Principal":
@@ -55,10 +86,19 @@ class Principal:
     @property
     def name(self) -> str:
         """What CloudTrail calls Username."""
+        if self.kind == "AssumedRole":
+            return self.arn.rpartition("/")[2]
         return self.user_name or "root"
 
+    def _names(self) -> Names:
+        account = frozenset({root_arn(self.account)})
+        issuer = self.session.issuer if self.session else None
+        role = frozenset({issuer.arn, issuer.unique_id}) if issuer and issuer.kind == "Role" else frozenset()
+        own = account if self.is_root else frozenset({self.arn, self.unique_id})
+        return Names(own, role, account)
+
     def _identity(self) -> dict[str, Any]:
-        identity = {
+        identity: dict[str, Any] = {
             "type": self.kind,
             "principalId": self.unique_id,
             "arn": self.arn,
@@ -66,4 +106,26 @@ class Principal:
             "accessKeyId": self.access_key_id,
             "userName": self.user_name,
         }
+        if self.session is not None:
+            identity["sessionContext"] = _session_context(self.session)
         return {name: value for name, value in identity.items() if value}
+
+
+def _session_context(session: Session) -> dict[str, Any]:
+    context: dict[str, Any] = {}
+    if session.issuer is not None:
+        issuer = session.issuer
+        shown = {
+            "type": issuer.kind,
+            "principalId": issuer.unique_id,
+            "arn": issuer.arn,
+            "accountId": issuer.account,
+            "userName": issuer.name,
+        }
+        context["sessionIssuer"] = {name: value for name, value in shown.items() if value}
+    if session.web_identity is not None:
+        context["webIdFederationData"] = {"attributes": dict(session.web_identity)}
+    if session.source_identity is not None:
+        context["sourceIdentity"] = session.source_identity
+    context["attributes"] = {"creationDate": iso_seconds(session.created_at), "mfaAuthenticated": "false"}
+    return context

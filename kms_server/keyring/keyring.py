@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from kms_server.arn import user_arn
 from kms_server.clock import Clock
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import KeyUnavailableException
 from kms_server.iam.policy import compile_identity_policy
-from kms_server.iam.principal import Principal
+from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.keyring.cache import ScopedCache
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.root_keys.binding import access_key_binding
@@ -90,8 +91,19 @@ def _principal(connection: Connection, stored: identities.AccessKey) -> Principa
         return Principal.root(stored.account, stored.access_key_id)
     user = identities.get_user(connection, stored.account, stored.user_name)
     assert user is not None  # noqa: S101 - a foreign key holds it
-    policies = tuple(compile_identity_policy(document) for document in user.policies.values())
-    return Principal.user(user.account, user.name, user.unique_id, stored.access_key_id, policies)
+    policies = tuple(
+        AttachedPolicy(f"inline policy {name}", compile_identity_policy(document))
+        for name, document in user.policies.items()
+    )
+    return Principal(
+        "IAMUser",
+        user.account,
+        user_arn(user.account, user.name),
+        user.unique_id,
+        stored.access_key_id,
+        user.name,
+        policies,
+    )
 
 
 def _clock_offset(connection: Connection) -> float | None:

@@ -13,7 +13,7 @@ from kms_server.crypto.capabilities import (
 )
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException, KMSInvalidStateException
-from kms_server.iam.evaluate import KeyAuthority
+from kms_server.iam.evaluate import Authority
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keys import imports, specs
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
@@ -35,14 +35,14 @@ class UsableKey:
     regions: tuple[str, ...]
     _root: RootKey = field(repr=False)
     _opened: dict[str, object] = field(default_factory=dict, repr=False)
-    authority: KeyAuthority = field(init=False)
+    authority: Authority = field(init=False)
     spec: specs.KeySpec = field(init=False)
     _current: BackingKey | None = field(init=False)
     _expires: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         key = self.key
-        authority = KeyAuthority(key.account, key.arn, compile_key_policy(key.policy))
+        authority = Authority(key.account, key.arn, compile_key_policy(key.policy))
         current = next((version for version in self.versions if version.status == CURRENT), None)
         object.__setattr__(self, "authority", authority)
         object.__setattr__(self, "spec", specs.find(key.spec))

@@ -12,13 +12,14 @@ from kms_server.errors import (
     NotFoundException,
 )
 from kms_server.iam.denial import denied, not_visible
-from kms_server.iam.evaluate import KeyAuthority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.keyring import grant_token
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_key_identifier
 from kms_server.operations import limits, managed_keys
 from kms_server.operations.call import Call
+from kms_server.operations.context import CallContext
 from kms_server.operations.guards import stop_dry_run
 from kms_server.storage import aliases
 
@@ -44,7 +45,7 @@ def use_key(call: Call, identifier: str) -> UsableKey:
 def authorized_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
     """The key that `identifier` names, when a policy lets the caller perform the action on it."""
     usable = find_key(call, identifier, action=action)
-    allow(call, usable.authority, action=action)
+    allow(call, usable, action=action)
     return usable
 
 
@@ -59,9 +60,7 @@ def find_key(call: Call, identifier: str, *, action: str | None = None) -> Usabl
     return _find(call, reference, action or call.operation.action)
 
 
-def allow(
-    call: Call, authority: KeyAuthority, *, action: str | None = None, from_ciphertext: bool = False
-) -> None:
+def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciphertext: bool = False) -> None:
     """Check the policies of one key and name it in the record, unless that tells a stranger about it.
 
     Raises:
@@ -70,7 +69,8 @@ def allow(
     """
     action = action or call.operation.action
     _check_grant_tokens(call)
-    decision = authorize(call.principal, action, key=authority, resource_arn=authority.arn)
+    authority = usable.authority
+    decision = authorize(call.principal, action, authority, CallContext(call, usable))
     if decision.allowed or authority.account == call.account:
         call.touches(KEY, authority.arn)
     if decision.allowed:
@@ -94,7 +94,7 @@ def allow_without_key(call: Call, resource_arn: str = "*", *, action: str | None
         AccessDeniedException: with AWS's text and the reason.
     """
     action = action or call.operation.action
-    decision = authorize(call.principal, action, key=None, resource_arn=resource_arn)
+    decision = authorize(call.principal, action, resource_arn, CallContext(call))
     if not decision.allowed:
         raise denied(call.principal, action, resource_arn, decision)
 
@@ -181,7 +181,7 @@ def _managed(call: Call, alias_name: str, action: str) -> str:
     """The AWS managed key of an alias, made for a call that may go on and changes something: not for a dry run."""
     key = managed_keys.proposed(call, alias_name)
     usable = UsableKey(key, (), (), call.services.root_key)
-    decision = authorize(call.principal, action, key=usable.authority, resource_arn=key.arn)
+    decision = authorize(call.principal, action, usable.authority, CallContext(call, usable))
     if not decision.allowed:
         raise denied(call.principal, action, alias_arn(key.region, key.account, alias_name), decision)
     if call.operation.shared_quota:

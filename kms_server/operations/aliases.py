@@ -9,6 +9,7 @@ from kms_server.keys import states
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name, check_new_alias_name
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.context import CallContext
 from kms_server.operations.paging import page
 from kms_server.schemas import aliases as schemas
 from kms_server.storage import aliases
@@ -40,7 +41,7 @@ def update_alias(call: Call) -> Answer:
     target = usable.key
     former = access.load(call, alias.key_id, call.region)
     if former is not None:
-        access.allow(call, former.authority)
+        access.allow(call, former)
         _require_same_kind(name, former, usable)
     if target.key_id != alias.key_id:
         _require_room(call, target.key_id)
@@ -57,7 +58,7 @@ def delete_alias(call: Call) -> Answer:
     alias = _existing(call, name)
     usable = access.load(call, alias.key_id, call.region)
     if usable is not None:
-        access.allow(call, usable.authority)
+        access.allow(call, usable)
         call.answered_extra = {"keyId": usable.key.arn}
     aliases.remove(call.writing, alias)
     return None
@@ -139,7 +140,7 @@ def _require_room(call: Call, key_id: str) -> None:
 
 def _allow_alias(call: Call, name: str) -> str:
     arn = alias_arn(call.region, call.account, name)
-    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=arn)
+    decision = authorize(call.principal, call.operation.action, arn, CallContext(call))
     if not decision.allowed:
         raise denied(call.principal, call.operation.action, arn, decision)
     return arn

@@ -128,11 +128,11 @@ def _named_key(call: Call, named: str, parsed: CiphertextBlob, *, action: str | 
     # Who may not use another account's key does not learn either whether the ciphertext is of that key.
     foreign = usable.key.account != call.account
     if foreign:
-        access.allow(call, usable.authority, action=action)
+        access.allow(call, usable, action=action)
     if usable.key.key_id != parsed.key_id:
         raise e.IncorrectKeyException
     if not foreign:
-        access.allow(call, usable.authority, action=action)
+        access.allow(call, usable, action=action)
     return usable
 
 
@@ -144,7 +144,7 @@ def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) ->
             raise e.AccessDeniedException(_UNKNOWN_KEY)
         raise e.InvalidCiphertextException
     try:
-        access.allow(call, found.authority, action=action, from_ciphertext=True)
+        access.allow(call, found, action=action, from_ciphertext=True)
     except e.AccessDeniedException:
         if found.key.account != call.account:
             raise e.AccessDeniedException(_UNKNOWN_KEY) from None

@@ -13,6 +13,7 @@ from kms_server.keys import states
 from kms_server.keys.grants import Grant
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
 from kms_server.schemas import grants as schemas
@@ -157,11 +158,11 @@ def _key_of(call: Call, grant: Grant) -> UsableKey:
 def _require_may_retire(call: Call, grant: Grant, usable: UsableKey) -> None:
     """Retiring is for the retiring principal, a grantee that was given it, and the issuing account's identities."""
     caller = call.principal.arn
-    if grant.retiring is not None and grant.retiring.name in call.principal.names:
+    if grant.retiring is not None and grant.retiring.name in call.principal.names.all:
         return
     if grant.grantee.name == caller and "RetireGrant" in grant.operations:
         return
-    decision = authorize(call.principal, call.operation.action, key=None, resource_arn=usable.key.arn)
+    decision = authorize(call.principal, call.operation.action, usable.key.arn, CallContext(call, usable))
     if not decision.allowed:
         raise denied(call.principal, call.operation.action, usable.key.arn, decision)
     if call.account != grant.issuing_account:

@@ -2,8 +2,9 @@
 
 from kms_server import errors as e
 from kms_server.arn import key_arn
-from kms_server.iam.evaluate import KeyAuthority, may_change_policy
-from kms_server.iam.policy import compile_key_policy, default_key_policy
+from kms_server.iam.evaluate import Authority, may_change_policy
+from kms_server.iam.key_policies import default_key_policy
+from kms_server.iam.policy import compile_key_policy
 from kms_server.keys import deletion, imports, rotation, specs, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.identifiers import new_key_id
@@ -11,6 +12,7 @@ from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, material
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
 from kms_server.schemas import keys as schemas
@@ -189,7 +191,7 @@ def check_new_policy(call: Call, policy: str, arn: str) -> None:
     compiled = compile_key_policy(policy)
     if call.get("BypassPolicyLockoutSafetyCheck"):
         return
-    if not may_change_policy(KeyAuthority(call.account, arn, compiled), call.principal):
+    if not may_change_policy(Authority(call.account, arn, compiled), call.principal, CallContext(call)):
         raise e.MalformedPolicyDocumentException(_LOCKOUT)
 
 

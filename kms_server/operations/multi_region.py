@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from kms_server import errors as e
-from kms_server.iam.policy import pretty
+from kms_server.iam.key_policies import pretty
 from kms_server.keys import imports, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
@@ -54,7 +54,7 @@ def update_primary_region(call: Call) -> Answer:
     target = access.load(call, primary.key_id, region)
     if target is None:
         raise e.NotFoundException(f"Key '{primary.arn_in(region)}' does not exist")
-    access.allow(call, target.authority)
+    access.allow(call, target)
     access.require_fit(call, target)
     keys.change_members(call.writing, primary, primary_region=region)
     if region != primary.region:

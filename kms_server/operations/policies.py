@@ -1,7 +1,7 @@
 """GetKeyPolicy, PutKeyPolicy, ListKeyPolicies."""
 
 from kms_server import errors as e
-from kms_server.iam.policy import pretty
+from kms_server.iam.key_policies import pretty
 from kms_server.keys import states
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane

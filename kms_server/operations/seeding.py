@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from kms_server.config import Limits
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import OperatorError, ServiceError
-from kms_server.iam.policy import compile_key_policy, default_key_policy
+from kms_server.iam.key_policies import default_key_policy
+from kms_server.iam.policy import compile_key_policy
 from kms_server.keyring.usable_key import open_material
 from kms_server.keys import specs, states
 from kms_server.keys.identifiers import new_material_id
