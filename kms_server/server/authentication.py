@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ class Authenticator:
         if identity is None and self._dev:
             return Caller(_anyone(credential.access_key_id), region)
         # Temporary credentials do not exist yet, so no session token can be valid.
-        if identity is None or signed.session_token is not None:
+        if identity is None or not identity.active or signed.session_token is not None:
             raise UnrecognizedClientException
         if not self._dev:
             sigv4.verify(
@@ -104,6 +105,7 @@ def _host(request: Request) -> str:
     return name.strip("[]")
 
 
+@lru_cache(maxsize=1_024)
 def _anyone(access_key_id: str) -> Principal:
     account = access_key_id if is_account(access_key_id) else DEFAULT_ACCOUNT
     return Principal.root(account, access_key_id)
