@@ -3,6 +3,7 @@
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
+    assume_role,
     data_keys,
     encryption,
     grants,
@@ -28,6 +29,7 @@ from kms_server.operations import (
     sts,
     tags,
     trail,
+    web_identity,
 )
 from kms_server.operations.call import Operation
 
@@ -58,6 +60,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
