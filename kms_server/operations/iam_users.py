@@ -29,7 +29,7 @@ def create_user(call: Call, connection: Connection) -> Answer:
     identities.add_account(call.writing, call.account)
     identities.add(call.writing, user)
     tag(call, owner_of_identity(user))
-    return {"User": entry(user) | _details(connection, user)}
+    return {"User": entry(user) | details(connection, user)}
 
 
 def get_user(call: Call, connection: Connection) -> Answer:
@@ -39,7 +39,7 @@ def get_user(call: Call, connection: Connection) -> Answer:
         keys = access_keys.of_owner(connection, call.account, None)
         created = {"CreateDate": keys[0].created_at} if keys else {}
         return {"User": {"UserId": call.account, "Arn": root_arn(call.account), **created}}
-    return {"User": entry(user) | _details(connection, user)}
+    return {"User": entry(user) | details(connection, user)}
 
 
 def list_users(call: Call, connection: Connection) -> Answer:
@@ -80,6 +80,11 @@ def entry(user: Identity) -> dict[str, object]:
         "Arn": user.arn,
         "CreateDate": user.created_at,
     }
+
+
+def details(connection: Connection, identity: Identity) -> dict[str, object]:
+    """What lists do not show of a user or a role: its permissions boundary and its tags."""
+    return common.boundary_of(identity.boundary) | common.tags_of(connection, identity.unique_id)
 
 
 def new_identity(call: Call, kind: Kind, name: str, **columns: str | int | None) -> Identity:
@@ -129,10 +134,6 @@ def moved(call: Call, connection: Connection, identity: Identity) -> tuple[str, 
     if taken:
         raise e.EntityAlreadyExistsException(f"{title} with name {name} already exists.")
     return name, path
-
-
-def _details(connection: Connection, user: Identity) -> dict[str, object]:
-    return common.boundary_of(user.boundary) | common.tags_of(connection, user.unique_id)
 
 
 _USER = {"User": Structure(schemas.User, required=True)}

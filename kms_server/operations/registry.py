@@ -10,6 +10,7 @@ from kms_server.operations import (
     iam_access_keys,
     iam_account,
     iam_attachments,
+    iam_details,
     iam_groups,
     iam_inline_policies,
     iam_oidc,
@@ -60,6 +61,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
+    *iam_details.OPERATIONS,
     *assume_role.OPERATIONS,
     *web_identity.OPERATIONS,
 )

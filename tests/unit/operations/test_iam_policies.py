@@ -390,3 +390,22 @@ def test_the_summary_counts(iam: Query) -> None:
     assert after["Users"] == before["Users"] + 1
     assert (after["AccessKeysPerUserQuota"], after["PolicySizeQuota"]) == (2, 6144)
     assert iam.ok("ListAccountAliases") == {"AccountAliases": [], "IsTruncated": False}
+
+
+def test_everything_is_described_at_once(iam: Query) -> None:
+    iam.ok("CreateUser", UserName="described", Tags=[{"Key": "a", "Value": "b"}])
+    iam.ok("CreateGroup", GroupName="described")
+    iam.ok("AddUserToGroup", GroupName="described", UserName="described")
+    iam.ok("PutUserPolicy", UserName="described", PolicyName="p", PolicyDocument=allowing("kms:*"))
+    iam.ok("AttachGroupPolicy", GroupName="described", PolicyArn=f"{AWS}ReadOnlyAccess")
+    made(iam, "Role", "described")
+    found = iam.ok("GetAccountAuthorizationDetails", MaxItems=1000)
+    (user,) = [one for one in found["UserDetailList"] if one["UserName"] == "described"]
+    assert (user["GroupList"], user["Tags"]) == (["described"], [{"Key": "a", "Value": "b"}])
+    assert unquote(user["UserPolicyList"][0]["PolicyDocument"]) == allowing("kms:*")
+    (group,) = [one for one in found["GroupDetailList"] if one["GroupName"] == "described"]
+    assert group["AttachedManagedPolicies"][0]["PolicyName"] == "ReadOnlyAccess"
+    assert "described" in {one["RoleName"] for one in found["RoleDetailList"]}
+    assert "AdministratorAccess" in {one["PolicyName"] for one in found["Policies"]}
+    roles = iam.ok("GetAccountAuthorizationDetails", Filter=["Role"], MaxItems=1)
+    assert (len(roles["RoleDetailList"]), roles["UserDetailList"], roles["Policies"]) == (1, [], [])
