@@ -49,6 +49,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *sts.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
     *iam_users.OPERATIONS,
     *iam_access_keys.OPERATIONS,
     *iam_groups.OPERATIONS,
@@ -60,8 +62,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
-    *assume_role.OPERATIONS,
-    *web_identity.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
