@@ -11,14 +11,12 @@ from kms_server.storage.access_keys import AccessKey
 from kms_server.storage.database import Transaction
 from kms_server.storage.identities import Identity
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-
 
 def create(
     tx: Transaction, root: RootKey, account: str, user: Identity | None, now: float
 ) -> tuple[AccessKey, str]:
     """Make an access key for a user, or for the account's root; returns it and the secret, which is kept wrapped."""
-    access_key_id = "AKIA" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    access_key_id = identities.random_id("AKIA", 16)
     secret = secrets.token_urlsafe(30)
     identities.add_account(tx, account)
     user_id, user_name = (user.unique_id, user.name) if user else (None, None)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from kms_server.storage.database import Transaction
-from kms_server.storage.identities import access_scope, account_scope
+from kms_server.storage.identities import access_scope
 from kms_server.storage.identity_tables import access_keys, identities
 
 ACTIVE, INACTIVE = "Active", "Inactive"
@@ -93,7 +93,6 @@ def _update(tx: Transaction, key: AccessKey, **values: Any) -> None:  # noqa: AN
 
 def _mark(tx: Transaction, key: AccessKey) -> None:
     tx.mark(access_scope(key.access_key_id))
-    tx.mark(account_scope(key.account))
 
 
 _SELECT: Select[Any] = select(access_keys, identities.c.name.label("user_name")).join_from(

@@ -3,6 +3,7 @@
 Every change of an account's identities, their policies, tags and memberships marks the account's scope.
 """
 
+import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,20 @@ class Kind(StrEnum):
     USER = "user"
     ROLE = "role"
     GROUP = "group"
+
+
+_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PREFIXES = {Kind.USER: "AIDA", Kind.ROLE: "AROA", Kind.GROUP: "AGPA"}
+
+
+def random_id(prefix: str, length: int) -> str:
+    """A new id of AWS's form: a prefix that tells the kind, and `length` random characters."""
+    return prefix + "".join(secrets.choice(_ID_ALPHABET) for _ in range(length))
+
+
+def new_unique_id(kind: Kind) -> str:
+    """The unique id of a new identity, such as `AIDA…`."""
+    return random_id(_PREFIXES[kind], 17)
 
 
 @dataclass(frozen=True, slots=True)
