@@ -20,9 +20,10 @@ from kms_server.keys.seeds import checks, local_kms, own
 from kms_server.keys.seeds.members import TOP, Item
 from kms_server.keys.seeds.seed import Home, Seed, SeedAlias, SeedKey
 from kms_server.operations import material
+from kms_server.operations.principals import Directory, UnknownPrincipal
 from kms_server.protocol import yaml_reader
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import aliases, keys, tags
+from kms_server.storage import aliases, identities, keys, tags
 from kms_server.storage.aliases import Alias
 from kms_server.storage.database import Transaction
 
@@ -89,10 +90,28 @@ def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, limit
         )
     if keys.count_customer_keys(tx.connection, wanted.account, wanted.region) >= limits.keys_per_region:
         raise OperatorError(f"account {wanted.account} has no room for more keys in {wanted.region}")
-    key = wanted.planned(wanted.policy or default_key_policy(wanted.account), now)
+    identities.add_account(tx, wanted.account)
+    try:
+        policy = _policy(tx.connection, wanted)
+    except UnknownPrincipal as unknown:
+        raise OperatorError(
+            f"{wanted.where}.Policy names {unknown.name}, a principal that does not exist: make it first"
+        ) from None
+    key = wanted.planned(policy, now)
     keys.add(tx, key, _versions(key, root, wanted.material))
     tags.put(tx, key, wanted.tags)
     return key
+
+
+def _policy(connection: Connection, wanted: SeedKey) -> str:
+    """The policy of a key as it is stored.
+
+    Raises:
+        UnknownPrincipal
+    """
+    if wanted.policy is None:
+        return default_key_policy(wanted.account)
+    return Directory(connection).stored(wanted.policy)
 
 
 def _versions(key: KmsKey, root: RootKey, given: Sequence[bytes]) -> list[BackingKey]:
@@ -156,13 +175,20 @@ def _is_same(key: KmsKey, root: RootKey, version: BackingKey, given: bytes) -> b
 
 def _differences(connection: Connection, wanted: SeedKey, existing: KmsKey) -> list[str]:
     """What may change in the life of a key, and is now otherwise than in the file."""
-    policy = wanted.policy or default_key_policy(wanted.account)
     same = {
         "Description": wanted.description == existing.description,
-        "Policy": json.loads(policy) == json.loads(existing.policy),
+        "Policy": _is_same_policy(connection, wanted, existing),
         "Tags": dict(wanted.tags) == tags.of_key(connection, existing),
     }
     return [name for name, is_same in same.items() if not is_same]
+
+
+def _is_same_policy(connection: Connection, wanted: SeedKey, existing: KmsKey) -> bool:
+    try:
+        policy = _policy(connection, wanted)
+    except UnknownPrincipal:
+        return False
+    return bool(json.loads(policy) == json.loads(existing.policy))
 
 
 def _make_alias(tx: Transaction, wanted: SeedAlias, now: float, limits: Limits) -> Alias | None:

@@ -1,15 +1,29 @@
-"""Grants on KMS keys."""
+"""Grants on KMS keys.
+
+What a grantee may do with a key changes with its own grants alone, so each has a change scope of its own.
+"""
 
 import json
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select
 
+from kms_server.keys.grant_index import Bounds, Held
 from kms_server.keys.grants import Grant, Party
 from kms_server.keys.key import KmsKey
-from kms_server.storage import keys
 from kms_server.storage.database import Transaction
 from kms_server.storage.tables import grants
+
+
+def scope(key_id: str, region: str, grantee_key: str) -> str:
+    """The change scope of the grants that a grantee has on a key."""
+    return f"{_prefix(key_id, region)}{grantee_key}"
+
+
+def _prefix(key_id: str, region: str) -> str:
+    return f"grants:{region}:{key_id}:"
 
 
 def get(connection: Connection, grant_id: str) -> Grant | None:
@@ -37,35 +51,62 @@ def add(tx: Transaction, grant: Grant) -> None:
             grantee=grant.grantee.name, grantee_is_service=grant.grantee.is_service,
             retiring=grant.retiring.name if grant.retiring else None,
             retiring_is_service=grant.retiring is not None and grant.retiring.is_service,
-            grantee_key=grant.grantee.name, retiring_key=grant.retiring.name if grant.retiring else None,
+            grantee_key=grant.grantee.key, retiring_key=grant.retiring.key if grant.retiring else None,
             operations=json.dumps(grant.operations), constraints=json.dumps(grant.constraints),
             issuing_account=grant.issuing_account, created_at=grant.created_at, request=grant.request,
         )
     )  # fmt: skip
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
 
 
 def remove(tx: Transaction, grant: Grant) -> None:
     """Delete a grant."""
     tx.connection.execute(delete(grants).where(grants.c.grant_id == grant.grant_id))
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
+
+
+def mark_of_key(tx: Transaction, key: KmsKey) -> None:
+    """Tell that the grants of a key go with it: a replica may come back under the same id."""
+    prefix = literal(_prefix(key.key_id, key.region))
+    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(_on(key)).distinct())
+
+
+def of_grantee(
+    connection: Connection, key_id: str, region: str, grantee_key: str, *, operation: str | None = None
+) -> Iterator[Held]:
+    """What a grantee holds on a key, of one operation where given."""
+    statement = select(grants.c.grant_id, grants.c.operations, grants.c.constraints).where(
+        grants.c.key_id == key_id, grants.c.region == region, grants.c.grantee_key == grantee_key
+    )
+    if operation is not None:
+        statement = statement.where(grants.c.operations.contains(f'"{operation}"', autoescape=True))
+    for grant_id, operations, constraints in connection.execute(statement):
+        yield Held(grant_id, _operations(operations), _bounds(constraints))
 
 
 def page_of_key(
-    connection: Connection, key: KmsKey, after: str, limit: int, *, grant_id: str | None, grantee: str | None
+    connection: Connection,
+    key: KmsKey,
+    after: str,
+    limit: int,
+    *,
+    grant_id: str | None,
+    grantees: Collection[str] | None,
 ) -> list[Grant]:
-    """Up to `limit` grants on a key whose ids sort after `after`, of one id or one grantee where given."""
+    """Up to `limit` grants on a key whose ids sort after `after`, of one id or some grantees' keys where given."""
     statement = select(grants).where(_on(key))
     if grant_id is not None:
         statement = statement.where(grants.c.grant_id == grant_id)
-    if grantee is not None:
-        statement = statement.where(grants.c.grantee == grantee)
+    if grantees is not None:
+        statement = statement.where(grants.c.grantee_key.in_(grantees))
     return _page(connection, statement, after, limit)
 
 
-def page_retirable(connection: Connection, retiring: str, region: str, after: str, limit: int) -> list[Grant]:
-    """Up to `limit` grants of a Region that `retiring` may retire and whose ids sort after `after`."""
-    statement = select(grants).where(grants.c.retiring == retiring, grants.c.region == region)
+def page_retirable(
+    connection: Connection, retiring: Collection[str], region: str, after: str, limit: int
+) -> list[Grant]:
+    """Up to `limit` grants of a Region that whoever has one of the keys may retire and whose ids sort after `after`."""
+    statement = select(grants).where(grants.c.retiring_key.in_(retiring), grants.c.region == region)
     return _page(connection, statement, after, limit)
 
 
@@ -79,10 +120,22 @@ def _on(key: KmsKey) -> ColumnElement[bool]:
 
 
 def _grant(row: Row[Any]) -> Grant:
-    retiring = None if row.retiring is None else Party(row.retiring, row.retiring_is_service)
+    retiring = (
+        None if row.retiring is None else Party(row.retiring, row.retiring_is_service, row.retiring_key)
+    )
     return Grant(
         grant_id=row.grant_id, key_id=row.key_id, region=row.region, name=row.name,
-        grantee=Party(row.grantee, row.grantee_is_service), retiring=retiring,
+        grantee=Party(row.grantee, row.grantee_is_service, row.grantee_key), retiring=retiring,
         operations=tuple(json.loads(row.operations)), constraints=json.loads(row.constraints),
         issuing_account=row.issuing_account, created_at=row.created_at, request=row.request,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1_024)
+def _operations(text: str) -> frozenset[str]:
+    return frozenset(json.loads(text))
+
+
+@lru_cache(maxsize=1_024)
+def _bounds(text: str) -> Bounds:
+    return Bounds.of(json.loads(text))
