@@ -39,7 +39,8 @@ class Operation:
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
     members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
     `prepare` is what takes long before a WRITE
-    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
+    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; an `unsigned` one tells from
+    its members who calls; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Operation:
     shared_quota: bool = False
     read_only: bool | None = None
     service: str = "kms"
+    unsigned: bool = False
     prepare: "Callable[[Call], None] | None" = None
     action: str = field(init=False)
     records_as_read: bool = field(init=False)
@@ -70,7 +72,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What operations work with; made once per process."""
+    """What operations work with; made once per process. With `dev` anybody is some account's root."""
 
     database: Database
     keyring: Keyring
@@ -80,6 +82,7 @@ class Services:
     material: MaterialPool
     limits: Limits
     audit_sources: Callable[[], list[Source]]
+    dev: bool
 
 
 @dataclass(slots=True)

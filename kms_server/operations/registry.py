@@ -3,6 +3,7 @@
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
+    assume_role,
     data_keys,
     encryption,
     grants,
@@ -17,6 +18,7 @@ from kms_server.operations import (
     sts,
     tags,
     trail,
+    web_identity,
 )
 from kms_server.operations.call import Operation
 
@@ -36,6 +38,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *sts.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

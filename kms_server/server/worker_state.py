@@ -71,7 +71,7 @@ def build(settings: Settings) -> WorkerState:
     services = Services(
         database=state.database, keyring=keyring, root_key=state.root_key, clock=state.clock,
         limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=limits, audit_sources=lambda: audit_sources(state),
+        limits=limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
     )  # fmt: skip
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
     jobs = Jobs(state, keyring)
