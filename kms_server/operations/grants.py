@@ -13,12 +13,11 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import grants as rules
 from kms_server.keys import states
 from kms_server.keys.grants import Grant
-from kms_server.operations import access
+from kms_server.operations import access, grant_parties
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
-from kms_server.operations.principals import Directory
 from kms_server.schemas import grants as schemas
 from kms_server.storage import grants, keys
 
@@ -55,8 +54,7 @@ def list_grants(call: Call) -> Answer:
         rules.check_id(grant_id)
     grantee = rules.party(call.get("GranteePrincipal"), call.get("GranteeServicePrincipal"), "Grantee")
     with call.services.database.read() as connection:
-        directory = Directory(connection)
-        grantees = directory.keys_now_and_before(grantee.name) if grantee else None
+        grantees = grant_parties.keys(connection, grantee) if grantee else None
         found, rest = page(
             call,
             lambda after, count: grants.page_of_key(
@@ -64,7 +62,7 @@ def list_grants(call: Call) -> Answer:
             ),
             lambda grant: grant.grant_id, default=50, maximum=100,
         )  # fmt: skip
-        shown = directory.shown_grants(found)
+        shown = grant_parties.shown(connection, found)
     return {"Grants": [grant.entry(key.arn) for grant in shown], **rest}
 
 
@@ -78,8 +76,7 @@ def list_retirable_grants(call: Call) -> Answer:
     if arn is None or arn.account != call.account:
         raise e.InvalidArnException(f"ARN does not refer to a valid principal: {retiring.name}")
     with call.services.database.read() as connection:
-        directory = Directory(connection)
-        own = directory.keys_now_and_before(retiring.name)
+        own = grant_parties.keys(connection, retiring)
         found, rest = page(
             call,
             lambda after, count: grants.page_retirable(connection, own, call.region, after, count),
@@ -87,7 +84,7 @@ def list_retirable_grants(call: Call) -> Answer:
         )  # fmt: skip
         granted = [
             (grant, keys.get(connection, grant.key_id, grant.region))
-            for grant in directory.shown_grants(found)
+            for grant in grant_parties.shown(connection, found)
         ]
     return {"Grants": [grant.entry(key.arn) for grant, key in granted if key is not None], **rest}
 
@@ -123,8 +120,8 @@ def _requested(call: Call, usable: UsableKey) -> Grant:
     operations = rules.check_operations(key, call.parameters["Operations"])
     constraints = call.get("Constraints") or {}
     rules.check_constraints(key, constraints, grantee, retiring)
-    directory = Directory(call.connection)
-    grantee, retiring = directory.party(grantee), retiring and directory.party(retiring)
+    grantee = grant_parties.found(call.connection, grantee)
+    retiring = retiring and grant_parties.found(call.connection, retiring)
     name = call.get("Name")
     request = None if name is None else rules.request_digest(call.parameters, call.account, grantee, retiring)
     return Grant(

@@ -5,16 +5,14 @@ from kms_server.iam.evaluate import Authority, may_change_policy
 from kms_server.iam.key_policies import default_key_policy, pretty
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keys import states
-from kms_server.operations import access
+from kms_server.operations import access, principals
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed
-from kms_server.operations.principals import Directory, UnknownPrincipal
 from kms_server.schemas import policies as schemas
 from kms_server.storage import keys
 
 _NAME = "default"
-_INVALID_PRINCIPAL = "Policy contains a statement with one or more invalid principals."
 _LOCKOUT = "The new key policy will not allow you to update the key policy in the future."
 
 
@@ -23,7 +21,7 @@ def get_key_policy(call: Call) -> Answer:
     key = access.use_key(call, call.parameters["KeyId"]).key
     _require_default(call)
     with call.services.database.read() as connection:
-        policy = Directory(connection).shown(key.policy)
+        policy = principals.shown(connection, key.policy)
     return {"Policy": pretty(policy), "PolicyName": _NAME}
 
 
@@ -64,10 +62,7 @@ def checked_policy(call: Call, policy: str, arn: str) -> str:
         LimitExceededException: it is too large.
     """
     compile_key_policy(policy)
-    try:
-        stored = Directory(call.connection).stored(policy)
-    except UnknownPrincipal:
-        raise e.MalformedPolicyDocumentException(_INVALID_PRINCIPAL) from None
+    stored = principals.stored(call.connection, policy)
     authority = Authority(call.account, arn, compile_key_policy(stored))
     lockout_counts = not call.get("BypassPolicyLockoutSafetyCheck")
     if lockout_counts and not may_change_policy(authority, call.principal, CallContext(call)):

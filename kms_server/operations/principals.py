@@ -1,144 +1,107 @@
-"""The principals that policies and grants name.
+"""Principals in stored policies: users and roles stand there by their unique ids, in answers by their ARNs.
 
-Documents are stored with the unique ids of users and roles in the place of their ARNs, so that who later gets the name
-of somebody deleted gains nothing. They are shown with the ARNs of those who still exist.
+So whoever is deleted and made again under the same name has none of the former's access (AWS "Principal").
 """
 
 import json
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kms_server.arn import Arn, is_account
-from kms_server.errors import InvalidArnException
-from kms_server.keys.grants import Grant, Party
+from kms_server.errors import MalformedPolicyDocumentException
 from kms_server.storage import identities, settings
 
-_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com")
-_ELEMENTS = ("Principal", "NotPrincipal")
 _UNIQUE_ID = re.compile(r"A(IDA|ROA)[0-9A-Za-z]+(:.+)?")
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com")
+
+# From the kind, AWS or Service, and the name of a principal that does not exist to the error that says so.
+Invalid = Callable[[str, str], Exception]
 
 
-class UnknownPrincipal(Exception):
-    """A policy names a principal that does not exist; `kind` is AWS or Service, as in a policy."""
-
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(name)
-        self.kind = kind
-        self.name = name
+def invalid_in_key_policy(_kind: str, _name: str) -> Exception:
+    """KMS's error for a principal that does not exist."""
+    return MalformedPolicyDocumentException(
+        "Policy contains a statement with one or more invalid principals."
+    )
 
 
-class Directory:
-    """Who exists, as one transaction sees it; a server in `--dev` mode has all accounts."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def key(self, name: str) -> str | None:
-        """By what a principal is matched: a unique id, `AROA…:session`, or the ARN of a root or federated user itself.
-
-        None: there is no such principal, or it is no ARN.
-        """
-        arn = Arn.parse(name)
-        if arn is None:
-            return None
-        if (arn.service, arn.resource) == ("iam", "root") or arn.resource.startswith("federated-user/"):
-            return name if self.has_account(arn.account) else None
-        return identities.named(self._connection, name)
-
-    def has_account(self, account: str) -> bool:
-        """Whether an account exists."""
-        if identities.account_exists(self._connection, account):
-            return True
-        return settings.get(self._connection, settings.MODE) == settings.DEV
-
-    def stored(self, policy: str) -> str:
-        """A policy document as it is stored; it is well-formed and has principals.
-
-        Raises:
-            UnknownPrincipal: it names one that does not exist, or a user or role by its unique id.
-        """
-        document = json.loads(policy)
-        for name in _named(document, "Service"):
-            if _SERVICE.fullmatch(name) is None:
-                raise UnknownPrincipal("Service", name)
-        keys = {name: self._in_policy(name) for name in sorted(set(_named(document, "AWS")))}
-        return _replaced(policy, document, keys)
-
-    def shown(self, policy: str) -> str:
-        """A stored policy document as it is shown: who no longer exists stands there by the unique id."""
-        document = json.loads(policy)
-        unique_ids = {name for name in _named(document, "AWS") if _UNIQUE_ID.fullmatch(name)}
-        return _replaced(policy, document, self._arns(unique_ids))
-
-    def party(self, party: Party) -> Party:
-        """A party to a grant with the key by which it is matched.
-
-        Raises:
-            InvalidArnException: the principal does not exist.
-        """
-        if party.is_service:
-            return party
-        key = self.key(party.name)
-        if key is None:
-            raise InvalidArnException(f"ARN does not refer to a valid principal: {party.name}")
-        return replace(party, key=key)
-
-    def keys_now_and_before(self, name: str) -> set[str]:
-        """The keys under which grants of whoever has an ARN may stand; in old rows it is the ARN."""
-        return {name, self.key(name) or name}
-
-    def shown_grants(self, grants: Collection[Grant]) -> list[Grant]:
-        """Grants whose parties have the names that they have now."""
-        parties = [party for one in grants for party in (one.grantee, one.retiring) if party is not None]
-        now = self._arns({party.key for party in parties if party.key != party.name})
-
-        def named(party: Party) -> Party:
-            return party if party.key == party.name else replace(party, name=now.get(party.key, party.key))
-
-        return [
-            replace(one, grantee=named(one.grantee), retiring=one.retiring and named(one.retiring))
-            for one in grants
-        ]
-
-    def _in_policy(self, name: str) -> str:
-        if name == "*" or (is_account(name) and self.has_account(name)):
-            return name
-        key = self.key(name)
-        if key is None:
-            raise UnknownPrincipal("AWS", name)
-        return key
-
-    def _arns(self, unique_ids: Collection[str]) -> dict[str, str]:
-        return identities.arns(self._connection, unique_ids) if unique_ids else {}
+def invalid_in_trust_policy(kind: str, name: str) -> Exception:
+    """IAM's error for a principal that does not exist."""
+    return MalformedPolicyDocumentException(f'Invalid principal in policy: "{kind.upper()}":"{name}"')
 
 
-def _members(document: Any, kind: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+def stored(connection: Connection, document: str, invalid: Invalid = invalid_in_key_policy) -> str:
+    """A policy that has been checked as it is kept: users, roles and sessions named by unique ids.
+
+    Raises:
+        Exception: what `invalid` makes of a principal that does not exist, of a user or role that is sent by its unique
+            id, and of a name that no service has.
+    """
+    content = json.loads(document)
+    for name in _all_names(content, "Service"):
+        if _SERVICE.fullmatch(name) is None:
+            raise invalid("Service", name)
+    kept = {}
+    for name in sorted(set(_all_names(content, "AWS"))):
+        found = name if name == "*" else key(connection, name)
+        if found is None:
+            raise invalid("AWS", name)
+        kept[name] = found
+    return _replaced(document, content, kept)
+
+
+def shown(connection: Connection, document: str) -> str:
+    """A stored policy as it is shown; who is gone stays a unique id, as on AWS."""
+    if _UNIQUE_ID.search(document) is None:
+        return document
+    content = json.loads(document)
+    unique_ids = {name for name in _all_names(content, "AWS") if _UNIQUE_ID.fullmatch(name)}
+    return _replaced(document, content, identities.arns(connection, unique_ids))
+
+
+def key(connection: Connection, name: str) -> str | None:
+    """By what a principal's calls are matched; None: there is no such principal.
+
+    That is the unique id of a user or role, `AROA…:session` of a role's session, and the name itself of an account, its
+    root or a federated user. With `--dev` every account exists, without having been made.
+    """
+    arn = Arn.parse(name)
+    if arn is not None and arn.resource.partition("/")[0] not in ("root", "federated-user"):
+        return identities.named(connection, name)
+    account = arn.account if arn else name
+    if not is_account(account):
+        return None
+    known = identities.account_exists(connection, account)
+    return name if known or settings.get(connection, settings.MODE) == settings.DEV else None
+
+
+def _replaced(document: str, content: Any, names: dict[str, str]) -> str:  # noqa: ANN401 - JSON
+    """The policy with other names for its principals; the very same text where none is another."""
+    if all(old == new for old, new in names.items()):
+        return document
+    for place in _places(content, "AWS"):
+        named = [names.get(name, name) for name in _names(place["AWS"])]
+        place["AWS"] = named if isinstance(place["AWS"], list) else named[0]
+    # Without white space, so that what was within a limit of size stays there.
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def _places(content: Any, kind: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
     """The objects of a policy that name principals of a kind."""
-    statements = document["Statement"]
+    statements = content["Statement"]
     for statement in statements if isinstance(statements, list) else [statements]:
-        for element in _ELEMENTS:
-            named = statement.get(element)
-            if isinstance(named, dict) and kind in named:
-                yield named
+        for element in ("Principal", "NotPrincipal"):
+            if isinstance(statement.get(element), dict) and kind in statement[element]:
+                yield statement[element]
 
 
-def _named(document: Any, kind: str) -> Iterator[str]:  # noqa: ANN401 - JSON
-    for member in _members(document, kind):
-        names = member[kind]
-        yield from [names] if isinstance(names, str) else names
+def _all_names(content: Any, kind: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    for place in _places(content, kind):
+        yield from _names(place[kind])
 
 
-def _replaced(policy: str, document: Any, names: dict[str, str]) -> str:  # noqa: ANN401 - JSON
-    """The policy with other names for principals; the very same text where none is another."""
-    if all(name == other for name, other in names.items()):
-        return policy
-    for member in _members(document, "AWS"):
-        given = member["AWS"]
-        listed = [names.get(name, name) for name in ([given] if isinstance(given, str) else given)]
-        member["AWS"] = listed[0] if isinstance(given, str) else listed
-    # Without white space it is no longer than what was sent, which is under AWS's limit of bytes.
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+def _names(named: str | list[str]) -> list[str]:
+    return named if isinstance(named, list) else [named]

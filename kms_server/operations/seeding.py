@@ -19,8 +19,7 @@ from kms_server.keys.key import CURRENT, EXTERNAL, NON_CURRENT, BackingKey, KmsK
 from kms_server.keys.seeds import checks, local_kms, own
 from kms_server.keys.seeds.members import TOP, Item
 from kms_server.keys.seeds.seed import Home, Seed, SeedAlias, SeedKey
-from kms_server.operations import material
-from kms_server.operations.principals import Directory, UnknownPrincipal
+from kms_server.operations import material, principals
 from kms_server.protocol import yaml_reader
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import aliases, identities, keys, tags
@@ -91,13 +90,7 @@ def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, limit
     if keys.count_customer_keys(tx.connection, wanted.account, wanted.region) >= limits.keys_per_region:
         raise OperatorError(f"account {wanted.account} has no room for more keys in {wanted.region}")
     identities.add_account(tx, wanted.account)
-    try:
-        policy = _policy(tx.connection, wanted)
-    except UnknownPrincipal as unknown:
-        raise OperatorError(
-            f"{wanted.where}.Policy names {unknown.name}, a principal that does not exist: make it first"
-        ) from None
-    key = wanted.planned(policy, now)
+    key = wanted.planned(_policy(tx.connection, wanted), now)
     keys.add(tx, key, _versions(key, root, wanted.material))
     tags.put(tx, key, wanted.tags)
     return key
@@ -107,11 +100,17 @@ def _policy(connection: Connection, wanted: SeedKey) -> str:
     """The policy of a key as it is stored.
 
     Raises:
-        UnknownPrincipal
+        OperatorError: it names a principal that does not exist.
     """
     if wanted.policy is None:
         return default_key_policy(wanted.account)
-    return Directory(connection).stored(wanted.policy)
+
+    def invalid(_kind: str, name: str) -> OperatorError:
+        return OperatorError(
+            f"{wanted.where}.Policy names {name}, a principal that does not exist: make it first"
+        )
+
+    return principals.stored(connection, wanted.policy, invalid)
 
 
 def _versions(key: KmsKey, root: RootKey, given: Sequence[bytes]) -> list[BackingKey]:
@@ -186,7 +185,7 @@ def _differences(connection: Connection, wanted: SeedKey, existing: KmsKey) -> l
 def _is_same_policy(connection: Connection, wanted: SeedKey, existing: KmsKey) -> bool:
     try:
         policy = _policy(connection, wanted)
-    except UnknownPrincipal:
+    except OperatorError:
         return False
     return bool(json.loads(policy) == json.loads(existing.policy))
 
