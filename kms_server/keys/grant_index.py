@@ -6,13 +6,11 @@ keys are compared in any case. The stricter of the two cannot allow what the oth
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 CREATE_GRANT = "CreateGrant"
-_RETIRE_GRANT = "RetireGrant"
-# What says something about a key, not about data: an encryption context does not bind it.
-_WITHOUT_CONTEXT = frozenset({"DescribeKey"})
+DESCRIBE_KEY = "DescribeKey"
+_NOT_ON_DATA = frozenset({CREATE_GRANT, DESCRIBE_KEY, "RetireGrant"})  # no encryption context binds them
 
 Pair = tuple[str, str]
 Pairs = frozenset[Pair]
@@ -61,35 +59,36 @@ class Use(NamedTuple):
     sources: Sequence[str]
 
 
-@dataclass(slots=True)
 class _Table:
-    """The grants that have one operation; of several with the same bounds, one."""
+    """The grants with the same cryptographic operations; of several with the same bounds, one."""
 
-    free: dict[str | None, str] = field(default_factory=dict)
-    equals: dict[tuple[str | None, Pairs], str] = field(default_factory=dict)
-    subset: dict[tuple[str | None, Pair], list[tuple[Pairs, str]]] = field(default_factory=dict)
+    __slots__ = ("equals", "free", "subset")
 
-    def add(self, grant_id: str, bounds: Bounds, rarity: Counter[Pair], *, with_context: bool) -> None:
+    def __init__(self) -> None:
+        self.free: dict[str | None, str] = {}
+        self.equals: dict[tuple[str | None, Pairs], str] = {}
+        self.subset: dict[tuple[str | None, Pair], list[tuple[Pairs, str]]] = {}
+
+    def add(self, grant_id: str, bounds: Bounds, rarity: Mapping[Pair, int]) -> None:
         equals, subset, source = bounds
-        if not with_context or (equals is None and not subset):
-            self.free.setdefault(source, grant_id)
-        elif equals is None:
-            place = source, min(subset, key=lambda pair: (rarity[pair], pair))
-            self.subset.setdefault(place, []).append((subset, grant_id))
-        elif subset <= equals:
-            self.equals.setdefault((source, equals), grant_id)
+        if equals is not None:
+            if subset <= equals:
+                self.equals[source, equals] = grant_id
+        elif subset:
+            rarest = min(subset, key=rarity.__getitem__)
+            self.subset.setdefault((source, rarest), []).append((subset, grant_id))
+        else:
+            self.free[source] = grant_id
 
-    def find(self, use: Use) -> str | None:
-        for source in (None, *use.sources):
-            found = self.free.get(source) or self._in_context(use.context, source)
-            if found is not None:
-                return found
-        return None
+    def find(self, context: Mapping[str, str], source: str | None) -> str | None:
+        found = self.free.get(source)
+        if found is None and self.equals:
+            found = self.equals.get((source, frozenset(context.items())))
+        if found is None and self.subset:
+            return self._containing(context, source)
+        return found
 
-    def _in_context(self, context: Mapping[str, str], source: str | None) -> str | None:
-        found = self.equals.get((source, frozenset(context.items()))) if self.equals else None
-        if found is not None or not self.subset:
-            return found
+    def _containing(self, context: Mapping[str, str], source: str | None) -> str | None:
         given = context.items()
         for pair in given:
             for wanted, grant_id in self.subset.get((source, pair), ()):
@@ -99,27 +98,40 @@ class _Table:
 
 
 class GrantIndex:
-    """Answers in the time of a few look-ups, however many grants there are; CreateGrant goes through its grants."""
+    """Answers in the time of a few look-ups, however many grants there are; CreateGrant goes through its grants.
+
+    There are eight operations on data at most, so 128 tables for one of them.
+    """
 
     __slots__ = ("_parents", "_tables")
 
     def __init__(self, grants: Iterable[Held]) -> None:
         held = list(grants)
         rarity = Counter(pair for one in held for pair in one.bounds.subset)
-        self._tables: dict[str, _Table] = {}
+        described = _Table()
+        tables = {frozenset({DESCRIBE_KEY}): described}
         parents: dict[tuple[frozenset[str], Bounds], str] = {}
         for grant_id, operations, bounds in held:
-            for operation in operations - {CREATE_GRANT, _RETIRE_GRANT}:
-                table = self._tables.setdefault(operation, _Table())
-                table.add(grant_id, bounds, rarity, with_context=operation not in _WITHOUT_CONTEXT)
+            tables.setdefault(operations - _NOT_ON_DATA, _Table()).add(grant_id, bounds, rarity)
+            if DESCRIBE_KEY in operations:
+                described.free[bounds.source] = grant_id
             if CREATE_GRANT in operations:
-                parents.setdefault((operations, bounds), grant_id)
+                parents[operations, bounds] = grant_id
         self._parents = tuple(Held(grant_id, *key) for key, grant_id in parents.items())
+        self._tables: dict[str, list[_Table]] = {}
+        for operations, table in tables.items():
+            for operation in operations:
+                self._tables.setdefault(operation, []).append(table)
 
     def find(self, use: Use) -> str | None:
         """The id of a grant that allows a request other than CreateGrant."""
-        table = self._tables.get(use.operation)
-        return None if table is None else table.find(use)
+        tables = self._tables.get(use.operation, ())
+        for source in (None, *use.sources):
+            for table in tables:
+                found = table.find(use.context, source)
+                if found is not None:
+                    return found
+        return None
 
     def parent(self, operations: frozenset[str], bounds: Bounds, sources: Sequence[str]) -> str | None:
         """The id of a grant that allows to make another: with no more operations, and at least as bound."""

@@ -5,7 +5,6 @@ What a grantee may do with a key changes with its own grants alone, so each has 
 
 import json
 from collections.abc import Collection, Iterator
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select
@@ -74,14 +73,18 @@ def mark_of_key(tx: Transaction, key: KmsKey) -> None:
 def of_grantee(
     connection: Connection, key_id: str, region: str, grantee_key: str, *, operation: str | None = None
 ) -> Iterator[Held]:
-    """What a grantee holds on a key, of one operation where given."""
-    statement = select(grants.c.grant_id, grants.c.operations, grants.c.constraints).where(
+    """What a grantee holds on a key, of one operation where given; of grants that allow the same, one."""
+    alike = grants.c.operations, grants.c.constraints
+    statement = select(func.min(grants.c.grant_id), *alike).where(
         grants.c.key_id == key_id, grants.c.region == region, grants.c.grantee_key == grantee_key
     )
     if operation is not None:
         statement = statement.where(grants.c.operations.contains(f'"{operation}"', autoescape=True))
-    for grant_id, operations, constraints in connection.execute(statement):
-        yield Held(grant_id, _operations(operations), _bounds(constraints))
+    known: dict[str, frozenset[str]] = {}
+    for grant_id, operations, constraints in connection.execute(statement.group_by(*alike)):
+        if operations not in known:
+            known[operations] = frozenset(json.loads(operations))
+        yield Held(grant_id, known[operations], Bounds.of(json.loads(constraints)))
 
 
 def page_of_key(
@@ -129,13 +132,3 @@ def _grant(row: Row[Any]) -> Grant:
         operations=tuple(json.loads(row.operations)), constraints=json.loads(row.constraints),
         issuing_account=row.issuing_account, created_at=row.created_at, request=row.request,
     )  # fmt: skip
-
-
-@lru_cache(maxsize=1_024)
-def _operations(text: str) -> frozenset[str]:
-    return frozenset(json.loads(text))
-
-
-@lru_cache(maxsize=1_024)
-def _bounds(text: str) -> Bounds:
-    return Bounds.of(json.loads(text))
