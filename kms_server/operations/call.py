@@ -11,6 +11,7 @@ from kms_server.audit.lookup import Source
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
+from kms_server.iam.context import Context
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.keyring.material_pool import MaterialPool
@@ -92,7 +93,7 @@ class Call:
     When it has run it has an `answer` or a `fault`.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
-    as additionalEventData.
+    as additionalEventData. `conditions` are the condition keys that the operation itself knows, for whom they matter.
     """
 
     operation: Operation
@@ -115,6 +116,7 @@ class Call:
     additional: Mapping[str, Any] | None = None
     logged_extra: Mapping[str, Any] | None = None
     answered_extra: Mapping[str, Any] | None = None
+    conditions: Context | None = None
 
     @property
     def account(self) -> str:
