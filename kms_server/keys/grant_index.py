@@ -50,6 +50,17 @@ class Held(NamedTuple):
     operations: frozenset[str]
     bounds: Bounds
 
+    def allows_child(self, operations: frozenset[str], bounds: Bounds, sources: Sequence[str]) -> bool:
+        """Whether its grantee may make another grant by it: with no more operations, and at least as bound."""
+        limits = self.bounds
+        from_source = limits.source is None or limits.source in sources
+        return (
+            from_source
+            and CREATE_GRANT in self.operations
+            and operations <= self.operations
+            and limits.include(bounds)
+        )
+
 
 class Use(NamedTuple):
     """A request as grants see it: its encryption context, and the ARNs of the resource on whose behalf it is made."""
@@ -98,26 +109,22 @@ class _Table:
 
 
 class GrantIndex:
-    """Answers in the time of a few look-ups, however many grants there are; CreateGrant goes through its grants.
+    """Answers in the time of a few look-ups, however many grants there are; it leaves out CreateGrant and RetireGrant.
 
     There are eight operations on data at most, so 128 tables for one of them.
     """
 
-    __slots__ = ("_parents", "_tables")
+    __slots__ = ("_tables",)
 
     def __init__(self, grants: Iterable[Held]) -> None:
         held = list(grants)
         rarity = Counter(pair for one in held for pair in one.bounds.subset)
         described = _Table()
         tables = {frozenset({DESCRIBE_KEY}): described}
-        parents: dict[tuple[frozenset[str], Bounds], str] = {}
         for grant_id, operations, bounds in held:
             tables.setdefault(operations - _NOT_ON_DATA, _Table()).add(grant_id, bounds, rarity)
             if DESCRIBE_KEY in operations:
                 described.free[bounds.source] = grant_id
-            if CREATE_GRANT in operations:
-                parents[operations, bounds] = grant_id
-        self._parents = tuple(Held(grant_id, *key) for key, grant_id in parents.items())
         self._tables: dict[str, list[_Table]] = {}
         for operations, table in tables.items():
             for operation in operations:
@@ -131,14 +138,6 @@ class GrantIndex:
                 found = table.find(use.context, source)
                 if found is not None:
                     return found
-        return None
-
-    def parent(self, operations: frozenset[str], bounds: Bounds, sources: Sequence[str]) -> str | None:
-        """The id of a grant that allows to make another: with no more operations, and at least as bound."""
-        for grant_id, own, limits in self._parents:
-            from_source = limits.source is None or limits.source in sources
-            if from_source and operations <= own and limits.include(bounds):
-                return grant_id
         return None
 
 

@@ -1,11 +1,10 @@
 """Which grant allows the request at hand."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kms_server.iam.context import Context
 from kms_server.keys import grants as rules
-from kms_server.keys.grant_index import CREATE_GRANT, Bounds, GrantIndex, Use
+from kms_server.keys.grant_index import CREATE_GRANT, Bounds, Use
 from kms_server.keys.key import KmsKey
 from kms_server.operations.call import Call
 from kms_server.storage import grants
@@ -31,21 +30,17 @@ class GrantLookup:
         if self._operation not in rules.OPERATIONS:
             return None
         sources: Sequence[str] = self._context.values(_SOURCE)
-        held = self._held(grantee)
-        if self._operation != CREATE_GRANT:
-            return held.find(Use(self._operation, self._encryption_context(), sources))
-        asked = self._call.parameters
-        return held.parent(frozenset(asked["Operations"]), Bounds.of(asked.get("Constraints") or {}), sources)
-
-    def _held(self, grantee: str) -> GrantIndex:
+        if self._operation == CREATE_GRANT:
+            return self._parent(grantee, sources)
         call, key = self._call, self._key
-        if call.tx is None:
-            return call.services.keyring.grants(key.key_id, key.region, grantee, may_block=call.may_block)
-        # A grant that is gone when the transaction begins no longer allows anything in it.
-        rows = grants.of_grantee(
-            call.tx.connection, key.key_id, key.region, grantee, operation=self._operation
-        )
-        return GrantIndex(rows)
+        held = call.services.keyring.grants(key.key_id, key.region, grantee, may_block=call.may_block)
+        context = call.get(_CONTEXTS.get(self._operation, "EncryptionContext")) or {}
+        return held.find(Use(self._operation, context, sources))
 
-    def _encryption_context(self) -> Mapping[str, Any]:
-        return self._call.get(_CONTEXTS.get(self._operation, "EncryptionContext")) or {}
+    def _parent(self, grantee: str, sources: Sequence[str]) -> str | None:
+        """The grant by which a grantee may make the one asked for, as the call's transaction sees it."""
+        asked = self._call.parameters
+        operations, bounds = frozenset(asked["Operations"]), Bounds.of(asked.get("Constraints") or {})
+        connection, key = self._call.connection, self._key
+        held = grants.of_grantee(connection, key.key_id, key.region, grantee, operation=CREATE_GRANT)
+        return next((one.grant_id for one in held if one.allows_child(operations, bounds, sources)), None)

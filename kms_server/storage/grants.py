@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
 
 from kms_server.keys.grant_index import Bounds, Held
 from kms_server.keys.grants import Grant, Party
 from kms_server.keys.key import KmsKey
 from kms_server.storage.database import Transaction
-from kms_server.storage.tables import grants
+from kms_server.storage.tables import grant_counts, grants
 
 
 def scope(key_id: str, region: str, grantee_key: str) -> str:
@@ -39,7 +39,8 @@ def requested_before(connection: Connection, key: KmsKey, request: str) -> Grant
 
 def count(connection: Connection, key: KmsKey) -> int:
     """How many grants there are on a key."""
-    return connection.execute(select(func.count()).where(_on(key))).scalar_one()
+    counted = select(grant_counts.c.grants).where(*_counted(key.key_id, key.region))
+    return connection.execute(counted).scalar() or 0
 
 
 def add(tx: Transaction, grant: Grant) -> None:
@@ -55,12 +56,16 @@ def add(tx: Transaction, grant: Grant) -> None:
             issuing_account=grant.issuing_account, created_at=grant.created_at, request=grant.request,
         )
     )  # fmt: skip
+    if not _change_count(tx, grant, by=1):
+        one = insert(grant_counts).values(key_id=grant.key_id, region=grant.region, grants=1)
+        tx.connection.execute(one)
     tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
 
 
 def remove(tx: Transaction, grant: Grant) -> None:
-    """Delete a grant."""
+    """Delete a grant that there is."""
     tx.connection.execute(delete(grants).where(grants.c.grant_id == grant.grant_id))
+    _change_count(tx, grant, by=-1)
     tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
 
 
@@ -116,6 +121,16 @@ def page_retirable(
 def _page(connection: Connection, statement: Select[Any], after: str, limit: int) -> list[Grant]:
     ordered = statement.where(grants.c.grant_id > after).order_by(grants.c.grant_id).limit(limit)
     return [_grant(row) for row in connection.execute(ordered)]
+
+
+def _change_count(tx: Transaction, grant: Grant, *, by: int) -> bool:
+    """Whether there is a count to change."""
+    counted = update(grant_counts).where(*_counted(grant.key_id, grant.region))
+    return tx.connection.execute(counted.values(grants=grant_counts.c.grants + by)).rowcount > 0
+
+
+def _counted(key_id: str, region: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return grant_counts.c.key_id == key_id, grant_counts.c.region == region
 
 
 def _on(key: KmsKey) -> ColumnElement[bool]:
