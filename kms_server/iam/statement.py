@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from kms_server.iam.conditions import Condition
@@ -25,7 +26,12 @@ class Statement:
 
     def fits(self, resource: str, context: Context) -> bool:
         """Whether the statement covers the resource and its conditions hold."""
-        return self.resources.match(resource, context) and all(one.holds(context) for one in self.conditions)
+        if not self.resources.match(resource, context):
+            return False
+        for condition in self.conditions:  # noqa: SIM110 - this runs at every call, and a generator would cost more
+            if not condition.holds(context):
+                return False
+        return True
 
     def exempts(self, names: Names) -> bool:
         """Whether NotPrincipal leaves the caller out.
@@ -60,6 +66,13 @@ class Covering(NamedTuple):
 
     denying: Speaking
     allowing: Speaking
+
+    def depends(self, names: Names) -> bool:
+        """Whether what they say about a caller depends on the request's context."""
+        return any(
+            one.conditions or one.resources.has_variables
+            for one in chain(self.denying.of(names), self.allowing.of(names))
+        )
 
 
 @dataclass(frozen=True, slots=True)
