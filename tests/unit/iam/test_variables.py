@@ -1,9 +1,11 @@
 """Policy variables: where they stand in a text, and what they stand for."""
 
+import time
+
 import pytest
 
 from kms_server.iam.context import FixedContext
-from kms_server.iam.patterns import fits, wild
+from kms_server.iam.patterns import ANY, ONE, fits, wild
 from kms_server.iam.variables import Template, as_written, fill, parse
 
 CONTEXT = FixedContext({
@@ -58,6 +60,21 @@ def test_only_what_the_policy_wrote_is_wild() -> None:
     assert not matches("${none, '*'}", "anything")
     assert not matches("a${*}", "ab")
     assert matches("a${*}?", "a*b")
+
+
+@pytest.mark.parametrize("wildcard", [ANY, ONE])
+def test_no_value_is_a_wildcard_whatever_its_characters(wildcard: str) -> None:
+    context = FixedContext({"app:token": [f"a{wildcard}"]})
+    for text, variables in (("${app:token}", True), ("x${app:token, 'y'}*", True)):
+        pattern = fill(parse(text, wild, variables=variables), context)
+        assert pattern is None
+
+
+def test_variables_that_do_not_end_cost_no_time() -> None:
+    began = time.process_time()
+    assert parse("${" * 16_000, as_written, variables=True) == "${" * 16_000
+    assert isinstance(parse("${" * 8_000 + "}" + "${" * 8_000, as_written, variables=True), Template)
+    assert time.process_time() - began < 0.5
 
 
 def test_a_text_of_literals_alone_needs_no_request() -> None:
