@@ -6,86 +6,23 @@ since every answer waits for its audit record to be synced.
 """
 
 import argparse
-import base64
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import boto3
-
-from bench.servers import Server, cores, free_port, running
-from bench.signing import REGION
+from bench.servers import cores, free_port, running
+from bench.targets import Target, bodies, credentials, median_run
 
 OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 RESULTS = Path(__file__).parent / "results"
-_BODIES = 64
 _COLUMNS = f"{'operation':15} {'conns':>5} {'server':10} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs':>7} {'of bare':>8} {'of moto':>8}"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A server, what to send it, and whether it checks signatures."""
-
-    server: Server
-    access_key_id: str
-    secret: str = field(repr=False)
-    bodies: dict[str, list[str]]
-    checks: bool
-
-    def load(self, operation: str, connections: int, seconds: float) -> dict[str, Any]:
-        """Run the load generator once; exits when a request failed."""
-        job = {
-            "url": self.server.url, "operation": operation, "bodies": self.bodies[operation],
-            "access_key_id": self.access_key_id, "secret": self.secret, "connections": connections,
-            "seconds": seconds, "fresh": self.checks,
-        }  # fmt: skip
-        before = self.server.cpu_seconds()
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.load"], input=json.dumps(job), stdout=subprocess.PIPE, text=True,
-            check=True,
-        )  # fmt: skip
-        result: dict[str, Any] = json.loads(done.stdout)
-        if result["errors"]:
-            sys.exit(f"{operation}: {result['errors']} errors, the first: {result['first_error']}")
-        used = self.server.cpu_seconds() - before
-        return result | {"server_cpu_us": round(used / result["answers"] * 1e6, 1)}
-
-
-def bodies(url: str, access_key_id: str, secret: str) -> dict[str, list[str]]:
-    """Request bodies for each operation, with a key made for them."""
-    kms = boto3.client(
-        "kms", endpoint_url=url, region_name=REGION, aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret,
-    )  # fmt: skip
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    plaintexts = [os.urandom(32) for _ in range(_BODIES)]
-    sealed = [kms.encrypt(KeyId=key, Plaintext=plaintext)["CiphertextBlob"] for plaintext in plaintexts]
-    return {
-        "Encrypt": [json.dumps({"KeyId": key, "Plaintext": _base64(text)}) for text in plaintexts],
-        "Decrypt": [json.dumps({"CiphertextBlob": _base64(blob)}) for blob in sealed],
-        "GenerateDataKey": [json.dumps({"KeyId": key, "KeySpec": "AES_256"})],
-    }
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def credentials(data_dir: Path) -> tuple[str, str]:
-    """The first root's access key."""
-    lines = (data_dir / "credentials.env").read_text().splitlines()
-    values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-    return values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"]
 
 
 def targets(stack: ExitStack, directory: Path, workers: int) -> dict[str, Target]:
@@ -116,7 +53,7 @@ def measurements(arguments: argparse.Namespace, servers: dict[str, Target]) -> I
                 for name, target in servers.items():
                     runs[name].append(target.load(operation, connections, arguments.seconds))
             rows = [
-                {"operation": operation, "connections": connections, "server": name} | _median(runs[name])
+                {"operation": operation, "connections": connections, "server": name} | median_run(runs[name])
                 for name in servers
             ]
             rates = {row["server"]: row["rate"] for row in rows}
@@ -124,11 +61,6 @@ def measurements(arguments: argparse.Namespace, servers: dict[str, Target]) -> I
                 row["of_bare"] = row["rate"] / rates["bare loop"]
                 row["of_moto"] = row["rate"] / rates["moto"]
             yield rows
-
-
-def _median(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    middle = median(run["rate"] for run in runs)
-    return min(runs, key=lambda run: abs(run["rate"] - middle)) | {"rates": [run["rate"] for run in runs]}
 
 
 def line(row: dict[str, Any]) -> str:

@@ -1,27 +1,29 @@
 """One class per AWS error shape.
 
 An error is raised where it is detected and carries AWS's text. Nothing here knows HTTP:
-`protocol.faults` alone turns an error into a status and a body.
+`protocol.faults` and `protocol.query_faults` alone turn an error into a status and a body.
 """
+
+from typing import ClassVar
 
 
 class ServiceError(Exception):
     """An answer that an AWS client understands as a failure.
 
-    The class name is the AWS error code. `message` may be empty: several KMS errors carry none. Where
-    `quotes_input` is set it may hold what was sent, a secret too: the caller may see it, the log may not.
+    `code` is the name of AWS's shape, such as `NotFoundException`; the class has the same name unless it says
+    otherwise. `message` may be empty: several KMS errors carry none. Where `quotes_input` is set it may hold what was
+    sent, a secret too: the caller may see it, the log may not.
     """
 
+    code: ClassVar[str] = ""
     quotes_input = False
+
+    def __init_subclass__(cls) -> None:
+        cls.code = cls.__dict__.get("code", cls.__name__)
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
-
-    @property
-    def code(self) -> str:
-        """The AWS error code, such as `NotFoundException`."""
-        return type(self).__name__
 
 
 class ServerFault(ServiceError):
@@ -244,6 +246,62 @@ class InvalidNextTokenException(ServiceError):
 
 class InvalidTimeRangeException(ServiceError):
     """StartTime is after EndTime."""
+
+
+# --- IAM ---------------------------------------------------------------------------------------
+
+
+class ConcurrentModificationException(ServiceError):
+    """Another request changed the same entity at the same time."""
+
+
+class DeleteConflictException(ServiceError):
+    """Something is still attached to what was to be deleted."""
+
+
+class EntityAlreadyExistsException(ServiceError):
+    """There is an entity of that name, letter case aside."""
+
+
+class InvalidInputException(ServiceError):
+    """A value has the right form and cannot be right."""
+
+
+class NoSuchEntityException(ServiceError):
+    """There is no such user, role, policy, key or tag."""
+
+
+class PolicyNotAttachableException(ServiceError):
+    """The policy is not for this kind of entity."""
+
+
+class UnmodifiableEntityException(ServiceError):
+    """Only AWS changes such an entity."""
+
+
+# --- STS ---------------------------------------------------------------------------------------
+
+
+class ExpiredIdentityToken(ServiceError):
+    """The identity provider's token has expired; STS calls it as it calls an expired session token."""
+
+    code = "ExpiredTokenException"
+
+
+class IDPCommunicationErrorException(ServiceError):
+    """The identity provider's keys are not known here."""
+
+
+class IDPRejectedClaimException(ServiceError):
+    """The identity provider's token says something that cannot be accepted."""
+
+
+class InvalidIdentityTokenException(ServiceError):
+    """The identity provider's token is malformed, not signed by its keys, or of an unknown provider."""
+
+
+class PackedPolicyTooLargeException(ServiceError):
+    """Session policies and tags need more room than a session token has."""
 
 
 # --- the operator's side -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ A permissions boundary and session policies must allow as well, unless the polic
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import lru_cache
 from operator import itemgetter
@@ -36,6 +36,17 @@ class Reason(StrEnum):
 
 
 _ALLOWING = frozenset({Reason.RESOURCE_POLICY, Reason.GRANT, Reason.DELEGATED, Reason.IDENTITY})
+# Grants come and go by themselves, and may allow where policies lack something.
+_UNSETTLED = frozenset(
+    {
+        Reason.GRANT,
+        Reason.NO_RESOURCE_POLICY,
+        Reason.NO_IDENTITY,
+        Reason.NO_BOUNDARY,
+        Reason.NO_SESSION,
+    }
+)
+_MOST_SETTLED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,15 @@ class Authority:
     arn: str
     policy: CompiledPolicy
     title: str = "key policy"
+    settled: dict[tuple[int, str], tuple[Principal, Decision]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def settle(self, principal: Principal, action: str, decision: Decision) -> None:
+        """Remember a decision that is the same for all requests of a caller; the caller is kept, so its id is its own."""
+        if len(self.settled) >= _MOST_SETTLED:
+            self.settled.clear()
+        self.settled[id(principal), action] = principal, decision
 
 
 # From a grantee's name to the id of a grant under which the request at hand is allowed.
@@ -99,11 +119,17 @@ def authorize(
 
     One that is an ARN, or `*`, has no policy of its own: identity policies decide alone.
     """
-    arn = resource if isinstance(resource, str) else resource.arn
-    asked = _Asked(principal, action, arn, context)
     if isinstance(resource, str):
+        asked = _Asked(principal, action, resource, context)
         return asked.denial(None) or asked.by_identity()
-    return asked.denial(resource) or asked.by_resource(resource, grants)
+    settled = resource.settled.get((id(principal), action))
+    if settled is not None and settled[0] is principal:
+        return settled[1]
+    asked = _Asked(principal, action, resource.arn, context)
+    decision = asked.denial(resource) or asked.by_resource(resource, grants)
+    if decision.reason not in _UNSETTLED and not asked.depends(resource):
+        resource.settle(principal, action, decision)
+    return decision
 
 
 def may_change_policy(authority: Authority, principal: Principal, context: Context) -> bool:
@@ -111,12 +137,20 @@ def may_change_policy(authority: Authority, principal: Principal, context: Conte
     return authorize(principal, "kms:PutKeyPolicy", authority, context).allowed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     principal: Principal
     action: str
     arn: str
     context: Context
+
+    def depends(self, authority: Authority) -> bool:
+        """Whether a statement that speaks of the caller and the action asks for more than that."""
+        caller, session = self.principal, self.principal.session
+        limits = (caller.boundary,) if caller.boundary else ()
+        of_session = (session.policies or ()) if session else ()
+        attached = (policy.compiled for policy in (*caller.policies, *limits, *of_session))
+        return any(one.covering(self.action).depends(caller.names) for one in (authority.policy, *attached))
 
     def denial(self, authority: Authority | None) -> Decision | None:
         """The decision of the first Deny that applies."""

@@ -47,6 +47,11 @@ class Resources:
         patterns = tuple(_pattern(one, variables=variables) for one in distinct - plain if _is_arn(one))
         return cls(plain, patterns, "*" in distinct, inverted)
 
+    @property
+    def has_variables(self) -> bool:
+        """Whether the answer depends on the request's context."""
+        return any(not isinstance(pattern.resource, str) for pattern in self.patterns)
+
     def match(self, arn: str, context: Context) -> bool:
         """Whether the element covers `arn`; only `*` covers a request without a resource of its own, which is `*`."""
         if self.everything:

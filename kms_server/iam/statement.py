@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from kms_server.iam.conditions import Condition
@@ -66,6 +67,13 @@ class Covering(NamedTuple):
 
     denying: Speaking
     allowing: Speaking
+
+    def depends(self, names: Names) -> bool:
+        """Whether what they say about a caller depends on the request's context."""
+        return any(
+            one.conditions or one.resources.has_variables
+            for one in chain(self.denying.of(names), self.allowing.of(names))
+        )
 
 
 @dataclass(frozen=True, slots=True)

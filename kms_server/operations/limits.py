@@ -2,10 +2,12 @@
 
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.specs import KeySpec
-from kms_server.operations.call import Call
+from kms_server.operations.call import Call, Operation
 from kms_server.quotas.limiter import key_subject, quota_subject
 
 SYMMETRIC = "CryptographicOperationsSymmetric"
+# Services whose operations share one quota.
+_OF_SERVICE = {"iam": "IamRequests", "sts": "StsRequests"}
 
 
 def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
@@ -27,9 +29,10 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
     services = call.services
     services.limiter.admit(
         services.keyring.limits(may_block=call.may_block),
-        subjects or (quota_subject(call.account, call.region, _own_quota(call)),),
+        subjects or (quota_subject(call.account, call.region, own_quota(call.operation)),),
     )
 
 
-def _own_quota(call: Call) -> str:
-    return SYMMETRIC if call.operation.shared_quota else call.operation.name
+def own_quota(operation: Operation) -> str:
+    """The quota that a call counts against where no key does."""
+    return SYMMETRIC if operation.shared_quota else _OF_SERVICE.get(operation.service, operation.name)

@@ -1,4 +1,4 @@
-"""The table of contents: every operation of the service."""
+"""The table of contents: every operation of every service."""
 
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
@@ -14,6 +14,7 @@ from kms_server.operations import (
     public_keys,
     rotation,
     signing,
+    sts,
     tags,
     trail,
 )
@@ -34,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *rotation.OPERATIONS,
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
+    *sts.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

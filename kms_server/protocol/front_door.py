@@ -22,16 +22,18 @@ _DENIED = (
 )
 
 
-def check(request: Request, request_id: str) -> Response | None:
-    """The answer to a request that is no AWS JSON 1.1 call, or None when it is one."""
+def is_json(request: Request) -> bool:
+    """Whether a request is an AWS JSON 1.1 call."""
+    return request.method == "POST" and _content_type(request) == CONTENT_TYPE
+
+
+def answer(request: Request, request_id: str) -> Response:
+    """The answer to a request that is a call in none of AWS's protocols."""
     if request.method == "OPTIONS":
         return Response(200, (*_PREFLIGHT, ("x-amzn-RequestId", request_id)), b"")
     if request.method != "POST":
         return _xml(403, _DENIED, request_id)
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == CONTENT_TYPE:
-        return None
-    if content_type == "application/json":
+    if _content_type(request) == "application/json":
         body = {"Output": {"__type": "com.amazon.coral.service#UnknownOperationException"}, "Version": "1.0"}
         headers = (("Content-Type", "application/json"), ("x-amzn-RequestId", request_id))
         return Response(404, headers, write(body))
@@ -51,6 +53,11 @@ def target(request: Request) -> tuple[str, str]:
     if service is None:
         raise UnknownOperationException
     return service, operation
+
+
+def _content_type(request: Request) -> str:
+    value = request.headers.get("content-type", "")
+    return value if value == CONTENT_TYPE else value.partition(";")[0].strip().lower()
 
 
 def _xml(status: int, body: str, request_id: str) -> Response:

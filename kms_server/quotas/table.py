@@ -1,4 +1,4 @@
-"""AWS's request quotas, per account and Region in calls per second (KMS developer guide, 2026)."""
+"""AWS's request quotas, per account and Region in calls per second (KMS developer guide, IAM user guide, 2026)."""
 
 from dataclasses import dataclass
 
@@ -59,6 +59,9 @@ QUOTAS = {
         *_each(1_000, "GetKeyPolicy GetKeyRotationStatus"),
         *_each(2_000, "DescribeKey GetPublicKey ListResourceTags"),
         *_each(2, "LookupEvents"),
+        # What AWS publishes for the requests of an STS account and Region; of IAM's it publishes nothing.
+        *_each(600, "StsRequests"),
+        *_each(20, "IamRequests"),
     )
 }
 

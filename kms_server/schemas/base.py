@@ -8,6 +8,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, pre_load
 
 from kms_server.errors import SerializationException, ValidationException
 from kms_server.protocol.json_reader import read_object, write
+from kms_server.schemas import forms
 from kms_server.schemas.fields import ListOf, Member, Structure
 
 _MOST_ERRORS = 10
@@ -67,6 +68,20 @@ def load(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:
     except (ValidationError, SerializationException):
         return _load_slowly(schema, document)
     return loaded if required <= loaded.keys() else _load_slowly(schema, document)
+
+
+def from_form(schema: type[Shape], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The document that the members of a query request stand for.
+
+    Raises:
+        SerializationException: a text is none of the member's type, or a list has gaps.
+    """
+    return forms.document(_instance(schema), tree)
+
+
+def to_xml(schema: type[Shape], answer: Mapping[str, Any]) -> str:
+    """An answer as XML elements, in the order of its schema."""
+    return forms.elements(_instance(schema), answer)
 
 
 def _load_slowly(schema: type[Shape], document: Mapping[str, Any]) -> dict[str, Any]:

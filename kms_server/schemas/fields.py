@@ -4,77 +4,21 @@ A wrong JSON type raises SerializationException at once; a violated constraint i
 all of them in AWS's words.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
+from kms_server.clock import iso_seconds
 from kms_server.errors import SerializationException
 from kms_server.protocol.json_reader import read_base64
+from kms_server.protocol.query_faults import xml_text
+from kms_server.protocol.query_reader import Node
+from kms_server.schemas import checks, forms
+from kms_server.schemas.checks import AT_LEAST, AT_MOST, PATTERN, Check, mismatch
 
-Check = Callable[[Any], None]
 _LAST_TIME = 253_402_300_799
-_AT_LEAST = "Member must have {} greater than or equal to {}".format
-_AT_MOST = "Member must have {} less than or equal to {}".format
-_PATTERN = "Member must satisfy regular expression pattern: {}".format
-
-
-def _length(low: int, high: int | None) -> list[Check]:
-    def check(value: Any) -> None:  # noqa: ANN401 - anything with a length
-        size = len(value)
-        if size < low:
-            raise ValidationError(_AT_LEAST("length", low))
-        if high is not None and size > high:
-            raise ValidationError(_AT_MOST("length", high))
-
-    return [check]
-
-
-def _no_nul(value: str) -> None:
-    """PostgreSQL has no text with U+0000, and nothing that AWS names contains it."""
-    if "\0" in value:
-        raise ValidationError(_PATTERN("[^\\u0000]*"))
-
-
-def _pattern(pattern: str) -> Check:
-    compiled = re.compile(pattern, re.ASCII)  # as AWS's engine reads `\w`
-
-    def check(value: str) -> None:
-        if compiled.fullmatch(value) is None:
-            raise ValidationError(_PATTERN(pattern))
-
-    return check
-
-
-def _mismatch(value: object, wanted: str) -> SerializationException:
-    """The error for a JSON type that the member does not take, in the framework's words."""
-    if isinstance(value, list):
-        return SerializationException("Start of list found where not expected")
-    if isinstance(value, dict):
-        return SerializationException("Start of structure or map found where not expected.")
-    if isinstance(value, str) and wanted == "Boolean":
-        return SerializationException(f"'{value}' can not be converted to an Boolean")
-    kind = {
-        bool: "java.lang.Boolean",
-        str: "java.lang.String",
-        int: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
-        float: "com.amazon.coral.value.json.numbers.TruncatingBigNumber",
-    }[type(value)]
-    return SerializationException(f"class {kind} can not be converted to an {wanted}")
-
-
-def _whole(value: float) -> int:
-    return int(max(-(2.0**31), min(value, 2**31 - 1)))
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    if isinstance(value, dict):
-        pairs = [f"{name}={_shown(item)}" for name, item in value.items()]
-        return f"{{{', '.join(pairs)}}}"
-    return "null" if value is None else str(value)
 
 
 class Member(fields.Field[Any]):
@@ -86,14 +30,22 @@ class Member(fields.Field[Any]):
     rules: tuple[str, ...] = ()
 
     def __init__(
-        self, checks: Iterable[Check] = (), *, required: bool = False, sensitive: bool = False
+        self, wanted: Iterable[Check] = (), *, required: bool = False, sensitive: bool = False
     ) -> None:
-        super().__init__(required=required, validate=list(checks))
+        super().__init__(required=required, validate=list(wanted))
         self.sensitive = sensitive
 
     def shown(self, value: Any) -> str:  # noqa: ANN401 - JSON
         """A value as an error text shows it."""
-        return _shown(value)
+        return checks.shown(value)
+
+    def from_form(self, node: Node) -> Any:  # noqa: ANN401 - members have many types
+        """The JSON value that stands in a form under the member's name."""
+        return forms.text(node)
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """A value of an answer as the content of its XML element."""
+        return xml_text(str(value))
 
     def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
         """Deserialize and check one value, as marshmallow does it but without its bookkeeping."""
@@ -111,14 +63,14 @@ class Text(Member):
         required: bool = False, sensitive: bool = False,
     ) -> None:  # fmt: skip
         self.low, self.high, self.pattern = low, high, pattern
-        checks = [*_length(low, high), _no_nul] + ([_pattern(pattern)] if pattern else [])
-        super().__init__(checks, required=required, sensitive=sensitive)
-        lengths = () if high is None else (_AT_MOST("length", high), _AT_LEAST("length", low))
-        self.rules = (*lengths, *([_PATTERN(pattern)] if pattern else []))
+        wanted = [checks.length(low, high), checks.no_nul] + ([checks.matches(pattern)] if pattern else [])
+        super().__init__(wanted, required=required, sensitive=sensitive)
+        lengths = () if high is None else (AT_MOST("length", high), AT_LEAST("length", low))
+        self.rules = (*lengths, *([PATTERN(pattern)] if pattern else []))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
-            raise _mismatch(value, "String")
+            raise mismatch(value, "String")
         return value
 
 
@@ -144,11 +96,15 @@ class Blob(Member):
 
     def __init__(self, low: int, high: int, *, required: bool = False) -> None:
         self.low, self.high = low, high
-        super().__init__(_length(low, high), required=required, sensitive=True)
+        super().__init__([checks.length(low, high)], required=required, sensitive=True)
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """Base64."""
+        return base64.b64encode(value).decode()
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bytes:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
-            raise _mismatch(value, "String")
+            raise mismatch(value, "String")
         return read_base64(value)
 
 
@@ -160,37 +116,57 @@ class Integer(Member):
 
         def check(value: int) -> None:
             if value < low:
-                raise ValidationError(_AT_LEAST("value", low))
+                raise ValidationError(AT_LEAST("value", low))
             if value > high:
-                raise ValidationError(_AT_MOST("value", high))
+                raise ValidationError(AT_MOST("value", high))
 
         super().__init__([check], required=required)
 
     def shown(self, value: Any) -> str:  # noqa: ANN401 - JSON
         """The number that was taken for it."""
-        return str(_whole(value))
+        return str(checks.whole(value))
+
+    def from_form(self, node: Node) -> int:
+        """A whole number."""
+        return forms.integer(node)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ANN401 - marshmallow's signature
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise _mismatch(value, "Integer")
-        return _whole(value)
+            raise mismatch(value, "Integer")
+        return checks.whole(value)
 
 
 class Boolean(Member):
     """True or false."""
 
+    def from_form(self, node: Node) -> bool:
+        """True or false."""
+        return forms.boolean(node)
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """`true` or `false`."""
+        return str(value).lower()
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, bool):
-            raise _mismatch(value, "Boolean")
+            raise mismatch(value, "Boolean")
         return value
 
 
 class Timestamp(Member):
     """Epoch seconds, with a fraction where there is one, up to the year 9999."""
 
+    def from_form(self, node: Node) -> float:
+        """Epoch seconds."""
+        return forms.timestamp(node)
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """ISO 8601, to the second."""
+        return iso_seconds(value)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ANN401 - marshmallow's signature
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_TIME:
-            raise _mismatch(value, "Date")
+            raise mismatch(value, "Date")
         return float(value)
 
 
@@ -201,7 +177,15 @@ class ListOf(Member):
         self, inner: Member, low: int = 0, high: int | None = None, *, required: bool = False
     ) -> None:
         self.inner, self.low, self.high = inner, low, high
-        super().__init__(_length(low, high), required=required, sensitive=inner.sensitive)
+        super().__init__([checks.length(low, high)], required=required, sensitive=inner.sensitive)
+
+    def from_form(self, node: Node) -> list[Any]:
+        """The items `member.1`, `member.2` and so on."""
+        return [self.inner.from_form(item) for item in forms.numbered(node, "member")]
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """A `member` element for each item."""
+        return "".join(f"<member>{self.inner.to_xml(item)}</member>" for item in value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, list):
@@ -220,6 +204,25 @@ class ListOf(Member):
 class MapOf(Member):
     """A map of strings to strings."""
 
+    def from_form(self, node: Node) -> dict[str, str]:
+        """What `entry.1.key`, `entry.1.value` and so on say.
+
+        Raises:
+            SerializationException: a key is there twice.
+        """
+        entries = [forms.branch(entry) for entry in forms.numbered(node, "entry")]
+        pairs = [(forms.text(one.get("key", {})), forms.text(one.get("value", {}))) for one in entries]
+        if len(dict(pairs)) != len(pairs):
+            raise SerializationException("A map has a key more than once")
+        return dict(pairs)
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """An `entry` element for each pair."""
+        return "".join(
+            f"<entry><key>{xml_text(key)}</key><value>{xml_text(str(one))}</value></entry>"
+            for key, one in value.items()
+        )
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, dict):
             raise SerializationException("Expected map or null")
@@ -227,7 +230,7 @@ class MapOf(Member):
             if item is None:
                 raise ValidationError("Map value must satisfy constraint: [Member must not be null]")
             if not isinstance(item, str):
-                raise _mismatch(item, "String")
+                raise mismatch(item, "String")
         return value
 
 
@@ -238,6 +241,14 @@ class Structure(Member):
         self.schema_class = schema
         self._schema = schema()
         super().__init__(required=required)
+
+    def from_form(self, node: Node) -> dict[str, Any]:
+        """The members under its name."""
+        return forms.document(self._schema, forms.branch(node))
+
+    def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
+        """The elements of its members."""
+        return forms.elements(self._schema, value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, dict):

@@ -3,11 +3,13 @@
 import logging
 import threading
 import time
+from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from kms_server.arn import is_account
 from kms_server.clock import real_now
-from kms_server.config import DEFAULT_ACCOUNT, Settings
+from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import AccessDeniedException, ServiceError, UnrecognizedClientException
 from kms_server.iam.principal import Principal
@@ -19,6 +21,8 @@ from kms_server.protocol.message import Request
 _LOG = logging.getLogger(__name__)
 _CACHED_SIGNING_KEYS = 4_096
 _LOGGED_PER_SECOND = 5
+# A service that is in one Region only, whatever Region a request is signed for.
+_GLOBAL = "iam"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,18 +57,23 @@ class Authenticator:
         signed = sigv4.parse(request)
         credential = signed.claim.credential
         sigv4.check_scope(credential, operation.service)
+        region = DEFAULT_REGION if operation.service == _GLOBAL else credential.region
         identity = self._keyring.identity(credential.access_key_id, may_block=may_block)
         if identity is None and self._dev:
-            return Caller(_anyone(credential.access_key_id), credential.region)
+            return Caller(_anyone(credential.access_key_id), region)
         # Temporary credentials do not exist yet, so no session token can be valid.
-        if identity is None or signed.session_token is not None:
+        if identity is None or not identity.active or signed.session_token is not None:
             raise UnrecognizedClientException
         if not self._dev:
             sigv4.verify(
                 request, signed, self._signing_key(identity, credential), now=real_now(),
-                window=self._limits.clock_window, presigned_lifetime=self._limits.presigned_lifetime,
+                window=self._limits.clock_window, presigned_lifetime=self._presigned_lifetime(operation),
             )  # fmt: skip
-        return Caller(identity.principal, credential.region)
+        return Caller(identity.principal, region)
+
+    def _presigned_lifetime(self, operation: Operation) -> float:
+        """How long a presigned request lives, whatever it says; STS leaves it to the request."""
+        return inf if operation.service == "sts" else self._limits.presigned_lifetime
 
     def _refuse_web_pages(self, request: Request) -> None:
         """A page in a browser on this machine must not reach a server that checks no signature."""
@@ -96,6 +105,7 @@ def _host(request: Request) -> str:
     return name.strip("[]")
 
 
+@lru_cache(maxsize=1_024)
 def _anyone(access_key_id: str) -> Principal:
     account = access_key_id if is_account(access_key_id) else DEFAULT_ACCOUNT
     return Principal.root(account, access_key_id)

@@ -63,7 +63,7 @@ def _failed(error: Exception) -> Response | tuple[Response, int]:
         return jsonify(status=error.name.lower()), error.code or 500
     # The type and no more: a traceback may quote a secret.
     _LOG.error("a request failed: %s", type(error).__name__)
-    return _written(_shared(failure(KMSInternalException())))
+    return _written(_shared(failure(KMSInternalException(), _read())))
 
 
 def _target() -> str:

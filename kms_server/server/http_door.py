@@ -232,7 +232,8 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, what: str) -> None:
         _LOG.error("%s", what)
-        self._answer(failure(KMSInternalException()), last=True)
+        request = self._current.request if self._current is not None else None
+        self._answer(failure(KMSInternalException(), request), last=True)
 
     def _refuse(self, status: int) -> None:
         """Answer bytes that are no request. Closing over unread bytes would reset the connection under the answer."""

@@ -16,13 +16,14 @@ from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
-from kms_server.operations import limits, registry
+from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
-from kms_server.protocol import faults, front_door, json_reader
+from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
-from kms_server.schemas.base import load
+from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
 from kms_server.server.recording import event_of
+from kms_server.server.wires import Wire
 from kms_server.storage import events
 
 _LOG = logging.getLogger(__name__)
@@ -79,14 +80,13 @@ class Pipeline:
     def _read(self, arrival: Arrival) -> Asked | Outcome:
         request, may_block = arrival
         request_id = event_id.new_request_id()
-        answered = front_door.check(request, request_id)
-        if answered is not None:
-            return _unrecorded(answered, request_id)
+        wire = wires.asked(request)
+        if wire is None:
+            return _unrecorded(front_door.answer(request, request_id))
         try:
-            document = json_reader.read_object(request.body)
-            operation = registry.find(*front_door.target(request))
+            operation, document = wire.read(request)
         except ServiceError as error:
-            return self._refused(request, request_id, error)
+            return self._refused(request, request_id, error, wire, None)
         return Asked(request, may_block, request_id, operation, document)
 
     def _authenticate(self, asked: Asked) -> Call | Outcome:
@@ -97,18 +97,20 @@ class Pipeline:
             services.keyring.refresh(may_block=may_block)
             caller = self._authenticator.authenticate(request, operation, may_block=may_block)
         except ServiceError as error:
-            return self._refused(request, request_id, error)
+            return self._refused(request, request_id, error, wires.of(operation), operation)
         except SQLAlchemyError as error:
-            return _unrecorded(faults.fault(_unexpected(error), request_id), request_id)
+            return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))
         now = services.clock.now()
         return Call(
             operation, services, caller.principal, caller.region, request, request_id, event_id.new(now), now,
             may_block, document,
         )  # fmt: skip
 
-    def _refused(self, request: Request, request_id: str, error: ServiceError) -> Outcome:
+    def _refused(
+        self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None
+    ) -> Outcome:
         self._authenticator.note_refusal(request, error)
-        return _unrecorded(faults.fault(error, request_id), request_id)
+        return _unrecorded(wire.fault(error, operation, request_id))
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
@@ -118,7 +120,7 @@ class Pipeline:
         try:
             if not operation.shared_quota:
                 limits.charge(call)
-            call.parameters = load(operation.request, call.document)
+            call.parameters = wires.of(operation).load(operation, call.document)
         except Exception as error:  # noqa: BLE001 - see _fault
             call.fault = _fault(error)
         return call
@@ -163,11 +165,15 @@ class Pipeline:
 
     def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""
-        response = _response(call)
+        operation, wire, request_id = call.operation, wires.of(call.operation), call.request_id
+        if call.fault is not None:
+            response = wire.fault(call.fault, operation, request_id)
+        else:
+            response = wire.answer(operation, call.answer, request_id)
         ticket = None
-        if call.fault is not None or call.operation.plane is not Plane.WRITE:
+        if call.fault is not None or operation.plane is not Plane.WRITE:
             ticket = self._commit.submit(to_row(event_of(call)))
-        return Outcome(response, ticket, lambda: _internal(call.request_id))
+        return Outcome(response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id))
 
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:
@@ -180,18 +186,8 @@ def handle(stages: Iterable[Stage], request: Request) -> Outcome:
     raise AssertionError("the last stage gives an Outcome")
 
 
-def _response(call: Call) -> Response:
-    if call.fault is not None:
-        return faults.fault(call.fault, call.request_id)
-    return faults.answer(call.answer, call.request_id)
-
-
-def _unrecorded(response: Response, request_id: str) -> Outcome:
-    return Outcome(response, None, lambda: _internal(request_id))
-
-
-def _internal(request_id: str) -> Response:
-    return faults.fault(KMSInternalException(), request_id)
+def _unrecorded(response: Response) -> Outcome:
+    return Outcome(response, None, lambda: response)
 
 
 def _fault(error: Exception) -> ServiceError:

@@ -1,6 +1,7 @@
 """Both doors give the same answer to the same bytes: the event loop's own, and Flask under another WSGI server."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ READABLE = {
 }
 # What a door, not an answer, decides.
 OF_THE_DOOR = {"date", "server", "connection", "x-amzn-requestid"}
+_REQUEST_ID = re.compile(rb"<RequestId>[0-9a-f-]{36}</RequestId>")
+FORM = "application/x-www-form-urlencoded"
+IDENTITY = "Action=GetCallerIdentity&Version=2011-06-15"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -55,6 +59,7 @@ def _answer(door: RunningDoor, data: bytes) -> tuple[int, dict[str, str], bytes]
     with door.connection() as client:
         client.sendall(data)
         status, headers, body = read_answer(client, with_body=not data.startswith(b"HEAD "))
+    body = _REQUEST_ID.sub(b"<RequestId/>", body)
     return status, {name: value for name, value in headers.items() if name not in OF_THE_DOOR}, body
 
 
@@ -69,6 +74,19 @@ class _Access:
         request = AWSRequest("POST", f"http://{HOST}/", data=body, headers=headers)
         SigV4Auth(self.credentials, "kms", "us-east-1").add_auth(request)
         return raw("POST", "/", body, dict(request.headers.items()))
+
+    def form(self, body: str, service: str = "sts", **overrides: str) -> bytes:
+        """A signed form."""
+        headers = {"Host": HOST, "Content-Type": FORM} | overrides
+        request = AWSRequest("POST", f"http://{HOST}/", data=body.encode(), headers=headers)
+        SigV4Auth(self.credentials, service, "us-east-1").add_auth(request)
+        return raw("POST", "/", body.encode(), dict(request.headers.items()))
+
+    def presigned_get(self, query: str) -> bytes:
+        """A query signed in its URL, good for an hour."""
+        request = AWSRequest("GET", f"http://{HOST}/?{query}", headers={"Host": HOST})
+        SigV4QueryAuth(self.credentials, "sts", "us-east-1", expires=3_600).add_auth(request)
+        return raw("GET", str(request.url).removeprefix(f"http://{HOST}"), b"", {})
 
     def presigned(self, target: str) -> bytes:
         """A call signed in its query string."""
@@ -187,7 +205,18 @@ CALLS: dict[str, tuple[Build, int]] = {
     ),
     "other JSON": (plain("POST", "/", b"{}", Content_Type="application/json"), 404),
     "other type": (plain("POST", "/", b"a=b", Content_Type="text/plain", X_Amz_Target="TrentService.X"), 404),
-    "form": (plain("POST", "/", b"a=b", Content_Type="application/x-www-form-urlencoded"), 403),
+    "form": (plain("POST", "/", b"a=b", Content_Type=FORM), 400),
+    "identity": (lambda access: access.form(IDENTITY), 200),
+    "identity for a web page": (lambda access: access.form(IDENTITY, Origin=PAGE), 200),
+    "presigned identity": (lambda access: access.presigned_get(IDENTITY), 200),
+    "presigned for IAM": (lambda access: access.presigned_get("Action=ListUsers&Version=2010-05-08"), 400),
+    "form for another service": (lambda access: access.form(IDENTITY, "kms"), 403),
+    "unsigned form": (plain("POST", "/", IDENTITY.encode(), Content_Type=FORM), 403),
+    "unsigned query": (plain("GET", f"/?{IDENTITY}"), 403),
+    "unknown action": (lambda access: access.form("Action=Nonsense&Version=2011-06-15"), 400),
+    "unknown version": (lambda access: access.form("Action=GetCallerIdentity&Version=1"), 400),
+    "form that is none": (plain("POST", "/", b"\xff=%&", Content_Type=FORM), 400),
+    "form over the limit": (plain("POST", "/", b"x" * 20_001, Content_Type=FORM), 413),
     "no type": (plain("POST", "/", b"{}"), 403),
     "GET": (plain("GET"), 403),
     "PUT": (plain("PUT", "/", b"{}"), 403),

@@ -67,7 +67,7 @@ def test_extensions_are_as_our_schemas_say(name: str) -> None:
     assert (operation.response is None) == (described.output_shape is None)
     if operation.response is not None:
         assert list(differences(operation.response, described.output_shape)) == []
-    assert {error.__name__ for error in operation.errors} <= {shape.name for shape in described.error_shapes}
+    assert {error.code for error in operation.errors} <= {shape.name for shape in described.error_shapes}
 
 
 def test_the_status_of_rotation_shows_the_date() -> None:

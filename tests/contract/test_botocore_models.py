@@ -12,6 +12,7 @@ from kms_server import errors
 from kms_server.errors import ServiceError
 from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS
+from kms_server.protocol import query_faults
 from kms_server.schemas import fields
 
 EXTENSIONS = {"ScheduleKeyRotation", "CancelScheduledKeyRotation"}
@@ -35,11 +36,14 @@ def model(service: str) -> ServiceModel:
     return ServiceModel(session.get_component("data_loader").load_service_model(service, "service-2"))
 
 
-MODELS = {service: model(service) for service in ("kms", "cloudtrail")}
+MODELS = {service: model(service) for service in ("kms", "cloudtrail", "iam", "sts")}
 
 
 def differences(schema: type[Schema], shape: Any) -> Iterator[str]:
     ours = schema().fields
+    if shape is None:  # an operation without input
+        yield from (f"{schema.__name__}.{name} is in only one of the two" for name in ours)
+        return
     extra = {member for name, member in EXTENSION_MEMBERS if name == schema.__name__}
     for name in ours.keys() ^ shape.members.keys() - extra:
         if name not in extra:
@@ -88,7 +92,34 @@ def test_shapes(operation: Operation) -> None:
 def test_errors(operation: Operation) -> None:
     described = MODELS[operation.service].operation_model(operation.name)
     modelled = {shape.name for shape in described.error_shapes}
-    assert {error.__name__ for error in operation.errors} <= modelled
+    assert {error.code for error in operation.errors} <= modelled
+
+
+@pytest.mark.parametrize("service", ["iam", "sts"])
+def test_codes_and_statuses_of_the_query_protocol(service: str) -> None:
+    """As the models have them, for every shape that we answer and that says something about it."""
+    ours = {error.code: error for error in service_errors()}
+    ours["ExpiredTokenException"] = errors.ExpiredIdentityToken
+    described = {
+        shape.name: shape.metadata["error"]
+        for shape in MODELS[service].error_shapes
+        if "error" in shape.metadata
+    }
+    assert ours.keys() & described.keys() >= {"MalformedPolicyDocumentException"}
+    for name in ours.keys() & described.keys():
+        error, wanted = ours[name], described[name]
+        found = (query_faults.code_of(error), query_faults.status_of(error))
+        assert found == (wanted["code"], wanted["httpStatusCode"]), name
+
+
+def service_errors() -> list[type[ServiceError]]:
+    return [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type)
+        and issubclass(value, ServiceError)
+        and value not in (ServiceError, errors.ServerFault)
+    ]
 
 
 def test_error_classes_are_the_models_shapes() -> None:
@@ -99,12 +130,7 @@ def test_error_classes_are_the_models_shapes() -> None:
         "ValidationException", "RequestEntityTooLargeException", "ThrottlingException", "AccessDeniedException",
         "NotAuthorizedException",
     }  # fmt: skip
-    ours = {
-        name
-        for name, value in vars(errors).items()
-        if isinstance(value, type) and issubclass(value, ServiceError) and name.endswith("Exception")
-    }
-    assert ours - front_door <= modelled
+    assert {error.code for error in service_errors()} - front_door <= modelled
 
 
 def test_extensions_are_not_in_the_model() -> None:

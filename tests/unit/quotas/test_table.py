@@ -3,6 +3,7 @@
 import pytest
 
 from kms_server.keys.specs import KEY_SPECS
+from kms_server.operations import limits
 from kms_server.operations.registry import OPERATIONS
 from kms_server.quotas import table
 
@@ -31,7 +32,7 @@ def test_symmetric_cryptography_has_the_regions_figure(region: str, expected: fl
         ("TagResource", 10), ("UntagResource", 5), ("DeleteAlias", 15), ("PutKeyPolicy", 15),
         ("ScheduleKeyDeletion", 15), ("CancelKeyDeletion", 5), ("ListKeyPolicies", 100), ("ListKeys", 500),
         ("GetKeyRotationStatus", 1_000), ("DescribeKey", 2_000), ("ListResourceTags", 2_000),
-        ("LookupEvents", 2), ("CryptographicOperationsRsa", 1_000), ("GenerateDataKeyPairRSA_2048", 20),
+        ("LookupEvents", 2), ("StsRequests", 600), ("IamRequests", 20), ("CryptographicOperationsRsa", 1_000), ("GenerateDataKeyPairRSA_2048", 20),
         ("GenerateDataKeyPairRSA_4096", 1), ("GenerateDataKeyPairECC_NIST_P256", 100), ("CreateGrant", 50),
         ("GetParametersForImport", 1), ("ImportKeyMaterial", 15), ("ReplicateKey", 5), ("GetPublicKey", 2_000),
     ],
@@ -62,9 +63,9 @@ def test_unlimited_has_no_limit() -> None:
 
 
 def test_every_operation_has_a_quota_and_no_quota_is_idle() -> None:
-    own = {operation.name for operation in OPERATIONS if not operation.shared_quota}
+    own = {limits.own_quota(operation) for operation in OPERATIONS}
     shared = {spec.quota for spec in KEY_SPECS.values()}
-    assert own | shared | PAIRS == set(table.QUOTAS)
+    assert own | shared | PAIRS | {"IamRequests"} == set(table.QUOTAS)
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(0.5, 5), (5, 5), (50, 5), (51, 5.1), (100_000, 10_000)])
