@@ -8,6 +8,7 @@ from typing import Unpack
 import click
 
 from kms_server.arn import root_arn
+from kms_server.cli.explain import explain
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, account_id, option, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
@@ -25,7 +26,10 @@ account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUN
 
 @click.group()
 def identity() -> None:
-    """Accounts, users and their access keys."""
+    """Accounts, users and their access keys, and what they may do."""
+
+
+identity.add_command(explain)
 
 
 @identity.command("create-account")
