@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from hmac import compare_digest
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
+from kms_server.errors import ExpiredTokenException, UnrecognizedClientException
 from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
+from kms_server.keyring import sessions
 from kms_server.keyring.cache import ScopedCache, Value
 from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.principals import load as load_identity
+from kms_server.keyring.sessions import Sessions
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import access_keys, aliases, identities, keys, limits, settings
@@ -46,6 +51,7 @@ class Keyring:
         self._cache = ScopedCache(database, capacity)
         self._root = root
         self._clock = clock
+        self._sessions = Sessions(root)
 
     def refresh(self, *, may_block: bool) -> None:
         """Forget what has changed; every call begins with it."""
@@ -90,6 +96,25 @@ class Keyring:
             may_block=may_block,
         )  # fmt: skip
         return Identity(principal, signer.secret, signer.active) if principal else None
+
+    def session(self, access_key_id: str, token: str, *, may_block: bool) -> Identity:
+        """Who signs with temporary credentials. What their owner may do is as of now, not as of when they were issued.
+
+        Raises:
+            UnrecognizedClientException: the token was not issued here or not with this access key, or its owner is gone.
+            ExpiredTokenException: their time is over.
+        """
+        credentials, place = self._sessions.opened(token)
+        if not compare_digest(credentials.access_key_id.encode(), access_key_id.encode()):
+            raise UnrecognizedClientException
+        if credentials.expires_at <= self._clock.now():
+            raise ExpiredTokenException
+        principal = self.of_account(
+            credentials.account, place, partial(sessions.load_principal, credentials), may_block=may_block
+        )
+        if principal is None:
+            raise UnrecognizedClientException
+        return Identity(principal, credentials.secret)
 
     def role(self, account: str, unique_id: str, *, may_block: bool) -> LoadedIdentity | None:
         """The role, or the user, of that unique id: what its sessions may do."""

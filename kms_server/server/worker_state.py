@@ -69,7 +69,7 @@ def services_of(state: State) -> Services:
         database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
         root_key=state.root_key, clock=state.clock,
         limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=settings.limits, audit_sources=lambda: audit_sources(state),
+        limits=settings.limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
     )  # fmt: skip
 
 

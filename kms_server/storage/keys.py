@@ -55,6 +55,13 @@ def regions(connection: Connection, key_id: str) -> Sequence[str]:
     return connection.execute(statement).scalars().all()
 
 
+def regions_of_account(connection: Connection, account: str) -> Sequence[str]:
+    """The Regions in which an account has keys."""
+    return (
+        connection.execute(select(keys.c.region).where(keys.c.account == account).distinct()).scalars().all()
+    )
+
+
 def get_backing_keys(connection: Connection, key: KmsKey) -> list[BackingKey]:
     """All versions of a key's material, oldest first."""
     rows = connection.execute(select(*_VERSION_COLUMNS).where(_of(key)).order_by(backing_keys.c.number))
