@@ -50,6 +50,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *sts.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
     *iam_users.OPERATIONS,
     *iam_access_keys.OPERATIONS,
     *iam_groups.OPERATIONS,
