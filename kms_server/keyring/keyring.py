@@ -14,7 +14,6 @@ from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.keyring import sessions
 from kms_server.keyring.cache import ScopedCache, Value
-from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.sessions import Sessions
 from kms_server.keyring.usable_key import UsableKey
@@ -115,12 +114,6 @@ class Keyring:
         if principal is None:
             raise UnrecognizedClientException
         return Identity(principal, credentials.secret)
-
-    def role(self, account: str, unique_id: str, *, may_block: bool) -> LoadedIdentity | None:
-        """The role, or the user, of that unique id: what its sessions may do."""
-        return self.of_account(
-            account, unique_id, lambda connection: load_identity(connection, unique_id), may_block=may_block
-        )
 
     def of_account(
         self, account: str, name: str, load: Callable[[Connection], Value | None], *, may_block: bool
