@@ -64,8 +64,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
     *iam_details.OPERATIONS,
-    *assume_role.OPERATIONS,
-    *web_identity.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
