@@ -127,7 +127,8 @@ def moved(call: Call, connection: Connection, identity: Identity) -> tuple[str, 
     """
     title = identity.kind.capitalize()
     name, path = call.get(f"New{title}Name", identity.name), call.get("NewPath", identity.path)
-    common.allow(call, connection, iam_arn(identity.account, identity.kind, path, name))
+    arn = iam_arn(identity.account, identity.kind, path, name)
+    common.allow(call, connection, arn, owner=identity.unique_id, boundary=identity.boundary)
     taken = name.lower() != identity.name.lower() and identities.name_is_taken(
         connection, identity.account, identity.kind, name
     )

@@ -7,6 +7,7 @@ from kms_server.operations import (
     data_keys,
     encryption,
     grants,
+    iam_absent,
     iam_access_keys,
     iam_account,
     iam_attachments,
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
     *iam_details.OPERATIONS,
+    *iam_absent.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

@@ -159,6 +159,25 @@ def test_a_user_goes_when_nothing_is_left(iam: Query) -> None:
     assert iam.refused("DeleteUser", UserName="leaving").code == "NoSuchEntity"
 
 
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [
+        ("ListMFADevices", "MFADevices"), ("ListSigningCertificates", "Certificates"),
+        ("ListSSHPublicKeys", "SSHPublicKeys"), ("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+    ],
+)  # fmt: skip
+def test_what_users_cannot_have_is_nowhere(iam: Query, operation: str, member: str) -> None:
+    name = f"without-{member}"
+    iam.ok("CreateUser", UserName=name)
+    assert iam.ok(operation, UserName=name) == iam.ok(operation) == {member: [], "IsTruncated": False}
+    assert iam.refused(operation, UserName="nobody").code == "NoSuchEntity"
+    for about_passwords in ("GetLoginProfile", "DeleteLoginProfile"):
+        assert iam.refused(about_passwords, UserName=name) == Refusal(
+            "NoSuchEntity", f"Login Profile for User {name} cannot be found."
+        )
+    assert iam.ok("ListVirtualMFADevices")["VirtualMFADevices"] == []
+
+
 def test_who_is_made_again_has_nothing_of_the_former(iam: Query, service: Service) -> None:
     first = iam.ok("CreateUser", UserName="again")["User"]
     iam.ok("CreateRole", RoleName="for-again", AssumeRolePolicyDocument=trusting({"AWS": first["Arn"]}))

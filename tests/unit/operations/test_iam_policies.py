@@ -325,6 +325,7 @@ def test_an_issuer_comes_back_as_it_was_made(iam: Query) -> None:
         "https://",
         "https://a.example/?x",
         "https://u@a.example",
+        "https://[",
         "issuer.example",
     ):
         assert iam.refused("CreateOpenIDConnectProvider", Url=wrong).code == "InvalidInput"
