@@ -194,7 +194,9 @@ def test_iam_takes_sessions_of_roles_only(service: Service) -> None:
     mira, by = user(service, "iamcaller", everything)
     made = role(service, "IamCaller", trusting({"AWS": mira.arn}), policy=document(everything))
     own = credentials(ok(service, "sts", "GetSessionToken", by=by))
-    vouched = credentials(ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(everything)))
+    vouched = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(everything))
+    )
     for session in (own, vouched):
         assert refused(service, "iam", "ListUsers", by=session).code == "InvalidClientTokenId"
     assumed = ok(service, "sts", "AssumeRole", by=own, RoleArn=made.arn, RoleSessionName="s-1")
