@@ -21,11 +21,12 @@ def iam(service: Service) -> Query:
     return Query(service)
 
 
-def made(iam: Query, title: str, name: str) -> dict[str, str]:
+def made(iam: Query, title: str, name: str) -> dict[str, Any]:
     """The member that names a new user, role or group."""
-    more = {"AssumeRolePolicyDocument": trusting({"AWS": ACCOUNT})} if title == "Role" else {}
-    iam.ok(f"Create{title}", **{f"{title}Name": name}, **more)
-    return {f"{title}Name": name}
+    owner: dict[str, Any] = {f"{title}Name": name}
+    trust = {"AssumeRolePolicyDocument": trusting({"AWS": ACCOUNT})} if title == "Role" else {}
+    iam.ok(f"Create{title}", **owner | trust)
+    return owner
 
 
 def signing(iam: Query, name: str, *policies: str) -> Credentials:
@@ -79,11 +80,12 @@ def test_inline_policies_together_have_a_size(iam: Query, title: str, most: int)
 )
 def test_what_is_no_policy_is_refused(iam: Query, document: str) -> None:
     made(iam, "User", name := f"malformed-{len(document)}")
-    for operation, more in (
+    attempts: list[tuple[str, dict[str, Any]]] = [
         ("PutUserPolicy", {"UserName": name, "PolicyName": "p"}),
         ("CreatePolicy", {"PolicyName": "malformed"}),
-    ):
-        assert iam.refused(operation, PolicyDocument=document, **more).code == "MalformedPolicyDocument"
+    ]
+    for operation, members in attempts:
+        assert iam.refused(operation, PolicyDocument=document, **members).code == "MalformedPolicyDocument"
 
 
 @pytest.mark.parametrize("title", ["User", "Role", "Group"])
