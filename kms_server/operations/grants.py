@@ -14,6 +14,7 @@ from kms_server.keys.grants import Grant
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
+from kms_server.operations.grant_conditions import CREATED_GRANT, LISTED_GRANT, RETIRED_GRANT
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
 from kms_server.schemas import grants as schemas
@@ -162,7 +163,9 @@ def _require_may_retire(call: Call, grant: Grant, usable: UsableKey) -> None:
         return
     if grant.grantee.name == caller and "RetireGrant" in grant.operations:
         return
-    decision = authorize(call.principal, call.operation.action, usable.key.arn, CallContext(call, usable))
+    decision = authorize(
+        call.principal, call.operation.action, usable.key.arn, CallContext(call, usable, grant=grant)
+    )
     if not decision.allowed:
         raise denied(call.principal, call.operation.action, usable.key.arn, decision)
     if call.account != grant.issuing_account:
@@ -180,14 +183,14 @@ OPERATIONS = (
         "Grants the use of a KMS key.",
         logged=("KeyId", "GranteePrincipal", "RetiringPrincipal", "Operations", "Constraints", "Name",
                 "GranteeServicePrincipal", "RetiringServicePrincipal", "DryRun"),
-        answers=("GrantId",), rule=states.GRANT, cross_account=True,
+        answers=("GrantId",), rule=states.GRANT, cross_account=True, conditions=CREATED_GRANT,
         errors=(*_CHANGE_ERRORS, e.DisabledException, e.InvalidGrantTokenException, e.LimitExceededException),
     ),
     Operation(
         "ListGrants", list_grants, schemas.ListGrantsRequest, schemas.ListGrantsResponse, Plane.READ,
         "Lists the grants on a KMS key.",
         logged=("KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit", "Marker"),
-        rule=states.READ, cross_account=True,
+        rule=states.READ, cross_account=True, conditions=LISTED_GRANT,
         errors=(*_ERRORS, e.InvalidMarkerException, e.InvalidGrantIdException, e.KMSInvalidStateException),
     ),
     Operation(
@@ -198,12 +201,12 @@ OPERATIONS = (
     ),
     Operation(
         "RetireGrant", retire_grant, schemas.RetireGrantRequest, None, Plane.WRITE,
-        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True,
+        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True, conditions=RETIRED_GRANT,
         errors=(*_CHANGE_ERRORS, e.InvalidGrantTokenException, e.InvalidGrantIdException),
     ),
     Operation(
         "RevokeGrant", revoke_grant, schemas.RevokeGrantRequest, None, Plane.WRITE,
         "Deletes a grant on a KMS key.", logged=("KeyId", "GrantId", "DryRun"), rule=states.READ,
-        cross_account=True, errors=(*_CHANGE_ERRORS, e.InvalidGrantIdException),
+        cross_account=True, conditions=LISTED_GRANT, errors=(*_CHANGE_ERRORS, e.InvalidGrantIdException),
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
+    creation,
     data_keys,
     encryption,
     grants,
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *data_keys.OPERATIONS,
     *signing.OPERATIONS,
     *public_keys.OPERATIONS,
+    *creation.OPERATIONS,
     *keys.OPERATIONS,
     *imports.OPERATIONS,
     *multi_region.OPERATIONS,

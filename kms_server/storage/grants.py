@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 
 from kms_server.keys.grants import Grant, Party
 from kms_server.keys.key import KmsKey
-from kms_server.storage import keys
 from kms_server.storage.database import Transaction
+from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import grants
 
 
@@ -41,13 +41,13 @@ def add(tx: Transaction, grant: Grant) -> None:
             issuing_account=grant.issuing_account, created_at=grant.created_at, request=grant.request,
         )
     )  # fmt: skip
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    tx.mark(key_scope(grant.key_id, grant.region))
 
 
 def remove(tx: Transaction, grant: Grant) -> None:
     """Delete a grant."""
     tx.connection.execute(delete(grants).where(grants.c.grant_id == grant.grant_id))
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    tx.mark(key_scope(grant.key_id, grant.region))
 
 
 def page_of_key(
