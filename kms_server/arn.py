@@ -61,3 +61,18 @@ def root_arn(account: str) -> str:
 def user_arn(account: str, name: str) -> str:
     """The ARN of an IAM user."""
     return f"arn:{PARTITION}:iam::{account}:user/{name}"
+
+
+def iam_arn(account: str, kind: str, path: str, name: str) -> str:
+    """The ARN of a user, role, group or policy; `path` begins and ends with a slash."""
+    return f"arn:{PARTITION}:iam::{account}:{kind}{path}{name}"
+
+
+def session_arn(account: str, role_name: str, session_name: str) -> str:
+    """The ARN of a role's session."""
+    return f"arn:{PARTITION}:sts::{account}:assumed-role/{role_name}/{session_name}"
+
+
+def oidc_provider_arn(account: str, url: str) -> str:
+    """The ARN of an OpenID Connect provider; `url` is without scheme."""
+    return f"arn:{PARTITION}:iam::{account}:oidc-provider/{url}"

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from kms_server.storage.tables import metadata
+from kms_server.storage.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)

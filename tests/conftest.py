@@ -17,6 +17,17 @@ settings.register_profile("soak", deadline=None, derandomize=False, print_blob=T
 settings.load_profile("repeatable")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make known `@pytest.mark.covers("grants: retire", "allowed")`.
+
+    Such a test covers a row of docs/authorization-coverage.md in one direction: "allowed", what the row lets in or
+    does, or "denied", what it keeps out. Rows, and what their directions mean, stand in
+    tests/unit/iam/decisions/rows.yaml as section and row. A test may have the mark several times, pytest.param too.
+    `python -m tests.unit.iam.decisions.coverage` writes the document anew.
+    """
+    config.addinivalue_line("markers", "covers(row, direction): what of docs/authorization-coverage.md it shows")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     # Short, and below a directory that every user may enter: PostgreSQL does not run as root.

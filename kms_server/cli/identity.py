@@ -2,24 +2,23 @@
 
 import json
 import re
-import secrets
 from pathlib import Path
 from typing import Unpack
 
 import click
 
-from kms_server.arn import root_arn, user_arn
+from kms_server.arn import root_arn
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, account_id, option, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.policy import compile_identity_policy
-from kms_server.server.startup import create_access_key
-from kms_server.storage import identities
+from kms_server.keyring import access_keys as access_secrets
+from kms_server.storage import access_keys, identities, inline_policies
+from kms_server.storage.identities import Identity, Kind
 
 _ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
 
@@ -70,16 +69,16 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
         opened(state_settings(**where)) as state,
         change(state, "CreateUser", account, userName=name) as made,
     ):
-        if identities.get_user(made.tx.connection, account, name) is not None:
+        if identities.name_is_taken(made.tx.connection, account, Kind.USER, name):
             raise OperatorError(f"the user {name} exists already in account {account}")
-        unique_id = "AIDA" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(17))
+        now = state.clock.now()
+        user = Identity(identities.new_unique_id(Kind.USER), account, Kind.USER, name, "/", now)
         identities.add_account(made.tx, account)
-        identities.add_user(
-            made.tx, identities.User(account, name, unique_id, {"policy": document}, state.clock.now())
-        )
-        key = create_access_key(made.tx, state.root_key, account, name, state.clock.now())
-        made.parameters["accessKeyId"] = key[0]
-    _print_key(*key)
+        identities.add(made.tx, user)
+        inline_policies.put(made.tx, user, "policy", document)
+        key, secret = access_secrets.create(made.tx, state.root_key, account, user, now)
+        made.parameters["accessKeyId"] = key.access_key_id
+    _print_key(key.access_key_id, secret)
 
 
 @identity.command("list")
@@ -88,10 +87,11 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 def list_(account: str | None, **where: Unpack[Where]) -> None:
     """List access keys and whom they belong to."""
     with opened(state_settings(**where)) as state, state.database.read() as connection:
-        keys = identities.all_access_keys(connection, account)
+        keys = access_keys.of_accounts(connection, account)
+        owners = identities.arns(connection, {key.user_id for key in keys if key.user_id})
     for key in keys:
-        owner = user_arn(key.account, key.user_name) if key.user_name else root_arn(key.account)
-        click.echo(f"{key.access_key_id}  {owner}")
+        owner = owners[key.user_id] if key.user_id else root_arn(key.account)
+        click.echo(f"{key.access_key_id}  {key.status:8}  {owner}")
 
 
 @identity.command("delete-key")
@@ -101,11 +101,11 @@ def delete_key(access_key_id: str, **where: Unpack[Where]) -> None:
     """Delete an access key; requests signed with it are refused from now on."""
     with opened(state_settings(**where)) as state:
         with state.database.read() as connection:
-            key = identities.get_access_key(connection, access_key_id)
+            key = access_keys.get(connection, access_key_id)
         if key is None:
             raise OperatorError(f"there is no access key {access_key_id}: see `kms-server identity list`")
         with change(state, "DeleteAccessKey", key.account, accessKeyId=access_key_id) as made:
-            identities.remove_access_key(made.tx, access_key_id)
+            access_keys.remove(made.tx, key)
 
 
 def _document(path: Path) -> str:
@@ -124,11 +124,12 @@ def _create_key(account: str, user: str | None, where: Where) -> None:
         opened(state_settings(**where)) as state,
         change(state, "CreateAccessKey", account, userName=user) as made,
     ):
-        if user is not None and identities.get_user(made.tx.connection, account, user) is None:
+        owner = identities.get(made.tx.connection, account, Kind.USER, user) if user is not None else None
+        if user is not None and owner is None:
             raise OperatorError(f"there is no user {user} in account {account}")
-        key = create_access_key(made.tx, state.root_key, account, user, state.clock.now())
-        made.parameters["accessKeyId"] = key[0]
-    _print_key(*key)
+        key, secret = access_secrets.create(made.tx, state.root_key, account, owner, state.clock.now())
+        made.parameters["accessKeyId"] = key.access_key_id
+    _print_key(key.access_key_id, secret)
 
 
 def _print_key(access_key_id: str, secret: str) -> None:

@@ -68,12 +68,12 @@ class Authority:
     arn: str
     policy: CompiledPolicy
     title: str = "key policy"
-    settled: dict[tuple[int, str], tuple[Principal, Decision]] = field(
+    settled: dict[tuple[int, str], tuple[Principal, Decision | None]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
-    def settle(self, principal: Principal, action: str, decision: Decision) -> None:
-        """Remember a decision that is the same for all requests of a caller; the caller is kept, so its id is its own."""
+    def settle(self, principal: Principal, action: str, decision: Decision | None) -> None:
+        """Remember the decision on all requests of a caller, None where it differs; the caller is kept, so its id is its own."""
         if len(self.settled) >= _MOST_SETTLED:
             self.settled.clear()
         self.settled[id(principal), action] = principal, decision
@@ -122,13 +122,15 @@ def authorize(
     if isinstance(resource, str):
         asked = _Asked(principal, action, resource, context)
         return asked.denial(None) or asked.by_identity()
-    settled = resource.settled.get((id(principal), action))
-    if settled is not None and settled[0] is principal:
-        return settled[1]
+    known = resource.settled.get((id(principal), action))
+    known = known if known is not None and known[0] is principal else None
+    if known is not None and known[1] is not None:
+        return known[1]
     asked = _Asked(principal, action, resource.arn, context)
     decision = asked.denial(resource) or asked.by_resource(resource, grants)
-    if decision.reason not in _UNSETTLED and not asked.depends(resource):
-        resource.settle(principal, action, decision)
+    if known is None:
+        open_to_change = decision.reason in _UNSETTLED or asked.depends(resource)
+        resource.settle(principal, action, None if open_to_change else decision)
     return decision
 
 

@@ -26,7 +26,12 @@ class Statement:
 
     def fits(self, resource: str, context: Context) -> bool:
         """Whether the statement covers the resource and its conditions hold."""
-        return self.resources.match(resource, context) and all(one.holds(context) for one in self.conditions)
+        if not self.resources.match(resource, context):
+            return False
+        for condition in self.conditions:  # noqa: SIM110 - this runs at every call, and a generator would cost more
+            if not condition.holds(context):
+                return False
+        return True
 
     def exempts(self, names: Names) -> bool:
         """Whether NotPrincipal leaves the caller out.

@@ -4,9 +4,12 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from kms_server.storage.database import Database, changed_since, latest_change
 
 Value = TypeVar("Value")
+_MOST_WITHIN = 4_096
 
 
 class WouldBlock(Exception):
@@ -73,6 +76,30 @@ class ScopedCache:
             self._keep(scope, value, snapshot)
         return value
 
+    def get_within(
+        self, scope: str, name: str, load: Callable[..., Value | None], *arguments: str, may_block: bool
+    ) -> Value | None:
+        """The value called `name` of those whose validity one change of `scope` ends; loaded like a value of its own.
+
+        Raises:
+            WouldBlock: the value is not here and `may_block` is false.
+        """
+        # Whoever fills it holds the very dictionary that a change drops: what was read before the change goes with it.
+        held = self.get(scope, _nothing_yet, may_block=may_block)
+        assert held is not None  # noqa: S101 - the loader makes one
+        value = held.get(name)
+        if value is not None:
+            return value  # type: ignore[return-value]  # a name always stands for what its own loader made
+        if not may_block:
+            raise WouldBlock
+        with self._database.read() as connection:
+            value = load(connection, *arguments)
+        if value is not None:
+            if len(held) >= _MOST_WITHIN:
+                held.clear()
+            held[name] = value
+        return value
+
     def _keep(self, scope: str, value: object, snapshot: int) -> None:
         with self._lock:
             # A change newer than the snapshot may already have been applied: the value serves this call only.
@@ -81,3 +108,7 @@ class ScopedCache:
             while len(self._entries) >= self._capacity:
                 self._entries.pop(next(iter(self._entries)))
             self._entries[scope] = value
+
+
+def _nothing_yet(_connection: Connection) -> dict[str, object]:
+    return {}

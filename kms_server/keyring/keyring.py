@@ -1,30 +1,43 @@
 """What calls need of the database, opened once and kept until it changes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from kms_server.arn import user_arn
 from kms_server.clock import Clock
-from kms_server.crypto.wrap import WrapError
-from kms_server.errors import KeyUnavailableException
-from kms_server.iam.policy import compile_identity_policy
-from kms_server.iam.principal import AttachedPolicy, Principal
-from kms_server.keyring.cache import ScopedCache
+from kms_server.iam.principal import Principal
+from kms_server.keyring import access_keys as access_secrets
+from kms_server.keyring.cache import ScopedCache, Value
+from kms_server.keyring.principals import LoadedIdentity
+from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.usable_key import UsableKey
-from kms_server.root_keys.binding import access_key_binding
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import aliases, identities, keys, limits, settings, tags
+from kms_server.storage import access_keys, aliases, identities, keys, limits, settings, tags
 from kms_server.storage.database import Database
 from kms_server.storage.scopes import key_scope
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A principal and the secret its requests are signed with."""
+class Identity(NamedTuple):
+    """A principal and the secret its requests are signed with; `active`: whether they may be."""
 
     principal: Principal
+    secret: str
+    active: bool = True
+
+    def __repr__(self) -> str:
+        return f"Identity({self.principal!r}, active={self.active})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """What never changes of an access key, and what changes with it alone."""
+
+    account: str
+    user_id: str | None
     secret: str = field(repr=False)
+    active: bool
 
 
 class Keyring:
@@ -66,48 +79,55 @@ class Keyring:
         return self._cache.get(scope, aliases.get, account, region, name, may_block=may_block)
 
     def identity(self, access_key_id: str, *, may_block: bool) -> Identity | None:
-        """Who signs with an access key."""
-        scope = identities.scope(access_key_id)
-        return self._cache.get(scope, self._load_identity, access_key_id, may_block=may_block)
+        """Who signs with an access key.
+
+        The secret changes with the key alone, the principal with every identity of the account.
+        """
+        scope = identities.access_scope(access_key_id)
+        signer = self._cache.get(scope, self._load_signer, access_key_id, may_block=may_block)
+        if signer is None:
+            return None
+
+        account, user_id = signer.account, signer.user_id
+        principal = self.of_account(
+            account, access_key_id, lambda connection: _principal(connection, access_key_id, account, user_id),
+            may_block=may_block,
+        )  # fmt: skip
+        return Identity(principal, signer.secret, signer.active) if principal else None
+
+    def role(self, account: str, unique_id: str, *, may_block: bool) -> LoadedIdentity | None:
+        """The role, or the user, of that unique id: what its sessions may do."""
+        return self.of_account(
+            account, unique_id, lambda connection: load_identity(connection, unique_id), may_block=may_block
+        )
+
+    def of_account(
+        self, account: str, name: str, load: Callable[[Connection], Value | None], *, may_block: bool
+    ) -> Value | None:
+        """What `load` makes of an account's identities, kept under `name` until any of them changes."""
+        return self._cache.get_within(identities.account_scope(account), name, load, may_block=may_block)
 
     def limits(self, *, may_block: bool) -> dict[str, limits.SetLimit]:
         """All limits that were set, by subject."""
         found = self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block)
         return {} if found is None else found
 
-    def _load_identity(self, connection: Connection, access_key_id: str) -> Identity | None:
-        stored = identities.get_access_key(connection, access_key_id)
-        if stored is None:
+    def _load_signer(self, connection: Connection, access_key_id: str) -> _Signer | None:
+        key = access_keys.get(connection, access_key_id)
+        if key is None:
             return None
-        binding = access_key_binding(
-            account=stored.account, access_key_id=access_key_id, user_name=stored.user_name,
-            root_version=self._root.version,
-        )  # fmt: skip
-        try:
-            secret = self._root.unwrap(stored.wrapped_secret, binding).decode()
-        except WrapError:
-            raise KeyUnavailableException(f"The access key {access_key_id} cannot be opened.") from None
-        return Identity(_principal(connection, stored), secret)
+        return _Signer(
+            key.account, key.user_id, access_secrets.opened(self._root, key), key.status == access_keys.ACTIVE
+        )
 
 
-def _principal(connection: Connection, stored: identities.AccessKey) -> Principal:
-    if stored.user_name is None:
-        return Principal.root(stored.account, stored.access_key_id)
-    user = identities.get_user(connection, stored.account, stored.user_name)
-    assert user is not None  # noqa: S101 - a foreign key holds it
-    policies = tuple(
-        AttachedPolicy(f"inline policy {name}", compile_identity_policy(document))
-        for name, document in user.policies.items()
-    )
-    return Principal(
-        "IAMUser",
-        user.account,
-        user_arn(user.account, user.name),
-        user.unique_id,
-        stored.access_key_id,
-        user.name,
-        policies,
-    )
+def _principal(
+    connection: Connection, access_key_id: str, account: str, user_id: str | None
+) -> Principal | None:
+    if user_id is None:
+        return Principal.root(account, access_key_id)
+    user = load_identity(connection, user_id)
+    return user.user(access_key_id) if user else None
 
 
 def _clock_offset(connection: Connection) -> float | None:

@@ -62,7 +62,7 @@ class Authenticator:
         if identity is None and self._dev:
             return Caller(_anyone(credential.access_key_id), region)
         # Temporary credentials do not exist yet, so no session token can be valid.
-        if identity is None or signed.session_token is not None:
+        if identity is None or not identity.active or signed.session_token is not None:
             raise UnrecognizedClientException
         if not self._dev:
             sigv4.verify(

@@ -5,21 +5,18 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from kms_server.arn import is_account
 from kms_server.clock import Clock, real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
+from kms_server.keyring import access_keys
 from kms_server.operations.lifecycle import Lifecycle
-from kms_server.root_keys.binding import access_key_binding
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.provider import RootKey
 from kms_server.server import credentials, tls
 from kms_server.server.files import locked, make_private_dir
-from kms_server.storage import identities, migrate
+from kms_server.storage import migrate
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, Transaction, initialise, open_database
-
-_ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+from kms_server.storage.database import Database, initialise, open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +135,9 @@ def _first_start(settings: Settings, database: Database) -> None:
         stored.put(tx, stored.MODE, "dev" if settings.dev else "strict")
         allowed = settings.dev or os.environ.get("KMS_SERVER_CLOCK_CONTROL") == "1"
         stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
-        access_key_id, secret = create_access_key(tx, root, DEFAULT_ACCOUNT, None, real_now())
+        key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
-        credentials.write(settings, access_key_id, secret)
+        credentials.write(settings, key.access_key_id, secret)
 
 
 def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
@@ -159,20 +156,3 @@ def _check_mode(settings: Settings, database: Database) -> None:
         raise OperatorError(
             f"{settings.data_dir} was created in {mode} mode: {advice}, or use another --data-dir"
         )
-
-
-def create_access_key(
-    tx: Transaction, root: RootKey, account: str, user_name: str | None, now: float
-) -> tuple[str, str]:
-    """Make an access key for a user, or for the account's root; returns id and secret, which is kept wrapped."""
-    if not is_account(account):
-        raise OperatorError(f"{account!r} is not an account id: it has twelve digits")
-    access_key_id = "AKIA" + "".join(secrets.choice(_ACCESS_KEY_ALPHABET) for _ in range(16))
-    secret = secrets.token_urlsafe(30)
-    binding = access_key_binding(
-        account=account, access_key_id=access_key_id, user_name=user_name, root_version=root.version
-    )
-    identities.add_account(tx, account)
-    wrapped = root.wrap(secret.encode(), binding)
-    identities.add_access_key(tx, identities.AccessKey(access_key_id, account, user_name, wrapped, now))
-    return access_key_id, secret

@@ -37,6 +37,7 @@ def add(tx: Transaction, grant: Grant) -> None:
             grantee=grant.grantee.name, grantee_is_service=grant.grantee.is_service,
             retiring=grant.retiring.name if grant.retiring else None,
             retiring_is_service=grant.retiring is not None and grant.retiring.is_service,
+            grantee_key=grant.grantee.name, retiring_key=grant.retiring.name if grant.retiring else None,
             operations=json.dumps(grant.operations), constraints=json.dumps(grant.constraints),
             issuing_account=grant.issuing_account, created_at=grant.created_at, request=grant.request,
         )

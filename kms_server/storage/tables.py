@@ -9,7 +9,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Double,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -22,18 +21,8 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-# In the order of their bytes, as lists merge them with names that have no row, whatever the database's locale.
-_BYTEWISE = String(256).with_variant(String(256, collation="C"), "postgresql")
+from kms_server.storage import identity_tables  # noqa: F401 - its tables belong to the same metadata
+from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
     "settings",
@@ -49,29 +38,6 @@ changes = Table(
     Column("scope", String(512), primary_key=True, comment="the longest names an alias"),
     Column("value", BigInteger, nullable=False, index=True),
     comment="raised by each mutation of what the scope names, in the mutation's own transaction",
-)
-
-accounts = Table("accounts", metadata, Column("account", String(12), primary_key=True))
-
-users = Table(
-    "users",
-    metadata,
-    Column("account", String(12), ForeignKey("accounts.account"), primary_key=True),
-    Column("name", String(64), primary_key=True),
-    Column("unique_id", String(32), nullable=False, unique=True),
-    Column("policies", Text, nullable=False, comment="JSON object: policy name to document"),
-    Column("created_at", Double, nullable=False),
-)
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("access_key_id", String(32), primary_key=True),
-    Column("account", String(12), ForeignKey("accounts.account"), nullable=False),
-    Column("user_name", String(64), nullable=True, comment="null: the account's root"),
-    Column("wrapped_secret", LargeBinary, nullable=False),
-    Column("created_at", Double, nullable=False),
-    ForeignKeyConstraint(["account", "user_name"], ["users.account", "users.name"], ondelete="CASCADE"),
 )
 
 key_ids = Table(
@@ -161,7 +127,7 @@ aliases = Table(
     metadata,
     Column("account", String(12), primary_key=True),
     Column("region", String(32), primary_key=True),
-    Column("name", _BYTEWISE, primary_key=True),
+    Column("name", BYTEWISE, primary_key=True),
     Column("key_id", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
@@ -190,6 +156,18 @@ grants = Table(
     Column("grantee_is_service", Boolean, nullable=False),
     Column("retiring", String(256), nullable=True, comment="a principal's ARN, or a service"),
     Column("retiring_is_service", Boolean, nullable=False),
+    Column(
+        "grantee_key",
+        String(256),
+        nullable=False,
+        comment="what a caller is matched by: a unique id or an ARN",
+    ),
+    Column(
+        "retiring_key",
+        String(256),
+        nullable=True,
+        comment="what a caller is matched by: a unique id or an ARN",
+    ),
     Column("operations", Text, nullable=False, comment="JSON list"),
     Column("constraints", Text, nullable=False, comment="JSON object"),
     Column("issuing_account", String(12), nullable=False),
@@ -201,6 +179,8 @@ grants = Table(
     UniqueConstraint("key_id", "region", "request"),
     Index("ix_grants_key_id", "key_id", "region", "grant_id"),
     Index("ix_grants_retiring", "retiring", "region", "grant_id"),
+    Index("ix_grants_grantee_key", "key_id", "region", "grantee_key"),
+    Index("ix_grants_retiring_key", "retiring_key", "region", "grant_id"),
 )
 
 limits = Table(

@@ -5,11 +5,11 @@ It is slow and shares nothing with the server, so what both say is likely right.
 Decisions where the rules are unclear:
 
 * Boundaries and session policies: within the account of the key an Allow of the key policy that names the caller
-  itself (user, session, federated user, root user) or everybody ("*", or NotPrincipal without the caller) is not
-  limited by them. One that names the session's role, or the account, or a grant is. Across accounts all are.
+  itself (user, session, federated user, root user) or everybody ("*") is not limited by them. One that names the session's role, or the account, or a grant is. Across accounts all are.
 * A Deny that names an account (its root ARN or number) denies all of its principals. An Allow delegates to it.
-* NotPrincipal leaves out exactly those it lists: the caller's own ARN, and a role leaves out its sessions. The
-  root ARN leaves out the root user alone, and a user is left out without its account being listed too.
+* A NotPrincipal leaves the caller out only if it lists everything the caller goes by: itself, the role of a session,
+  and the account. Services and identity providers in it say nothing. An Allow with NotPrincipal has no effect.
+* Users, roles and sessions are known by their unique ids as well as by their ARNs.
 * The root user needs no identity policies: they count as allowing it everything. Deny statements among them, and a
   boundary, count as for others.
 * A grant to the root ARN of an account delegates, as a key policy does: the root user has its permissions, others
@@ -47,6 +47,8 @@ class Caller:
     arn: str
     account: str
     role_arn: str | None = None
+    unique_id: str | None = None
+    role_id: str | None = None
 
     @property
     def root_arn(self) -> str:
@@ -171,8 +173,23 @@ def statement_ways(statement: Document, caller: Caller) -> set[str]:
         return set()
     if "Principal" in statement:
         return principal_ways(statement["Principal"], caller)
-    left_out = principal_ways(statement["NotPrincipal"], caller) & {"itself", "role"}
-    return set() if left_out else {"itself"}
+    if statement["Effect"] == "Allow" or left_out(statement["NotPrincipal"], caller):
+        return set()
+    return {"itself"}
+
+
+def left_out(principal: Any, caller: Caller) -> bool:
+    """Whether a NotPrincipal lists the caller, its role if it has one, and its account."""
+    if principal == "*" or isinstance(principal, str):
+        return principal == "*"
+    names = [caller.root_arn if name == caller.account else name for name in listed(principal.get("AWS"))]
+    if "*" in names:
+        return True
+    if caller.arn not in names and caller.unique_id not in names:
+        return False
+    if caller.role_arn and caller.role_arn not in names and caller.role_id not in names:
+        return False
+    return caller.root_arn in names
 
 
 def principal_ways(principal: Any, caller: Caller) -> set[str]:
@@ -187,9 +204,9 @@ def principal_ways(principal: Any, caller: Caller) -> set[str]:
 def name_ways(name: str, caller: Caller) -> set[str]:
     if re.fullmatch(r"[0-9]{12}", name):
         name = caller.root_arn if name == caller.account else name
-    if name in ("*", caller.arn):
+    if name in ("*", caller.arn, caller.unique_id):
         return {"itself"}
-    if name == caller.role_arn:
+    if name in (caller.role_arn, caller.role_id):
         return {"role"}
     return {"account"} if name == caller.root_arn else set()
 

@@ -15,13 +15,19 @@ STRANGER = f"arn:aws:iam::{HOME}:user/stranger"
 THIRD = "777788889999"
 
 CALLERS = [
-    Caller(f"arn:aws:iam::{HOME}:user/alice", HOME),
-    Caller(f"arn:aws:iam::{AWAY}:user/alice", AWAY),
-    Caller(f"arn:aws:sts::{HOME}:assumed-role/Batch/run-7", HOME, f"arn:aws:iam::{HOME}:role/ops/Batch"),
-    Caller(f"arn:aws:sts::{AWAY}:assumed-role/Batch/run-7", AWAY, f"arn:aws:iam::{AWAY}:role/Batch"),
+    Caller(f"arn:aws:iam::{HOME}:user/alice", HOME, None, "AIDAHOME"),
+    Caller(f"arn:aws:iam::{AWAY}:user/alice", AWAY, None, "AIDAAWAY"),
+    Caller(
+        f"arn:aws:sts::{HOME}:assumed-role/Batch/run-7", HOME, f"arn:aws:iam::{HOME}:role/ops/Batch",
+        "AROAHOME:run-7", "AROAHOME",
+    ),
+    Caller(
+        f"arn:aws:sts::{AWAY}:assumed-role/Batch/run-7", AWAY, f"arn:aws:iam::{AWAY}:role/Batch",
+        "AROAAWAY:run-7", "AROAAWAY",
+    ),
     Caller(f"arn:aws:sts::{HOME}:federated-user/guest", HOME),
     Caller(f"arn:aws:iam::{HOME}:root", HOME),
-]
+]  # fmt: skip
 
 Statement = dict[str, Any]
 T = TypeVar("T")
@@ -52,7 +58,7 @@ class Maker:
     def statement(self, place: str, effect: str, way: str) -> Statement:
         """A statement of the "key" policy that names the caller in a way, or one of another document."""
         made = {"Effect": effect} | self.actions() | self.resources(place)
-        return made | self.principals(way) if place == "key" else made
+        return made | self.principals(effect, way) if place == "key" else made
 
     def noise(self, place: str) -> Statement:
         """A statement about something else."""
@@ -84,7 +90,7 @@ class Maker:
                 [{"Resource": OTHER_KEY}, {"NotResource": ["*", OTHER_KEY]}, {"Resource": nobody}]
             )
         if self.unclear and self.odds(2):
-            return self.pick([{"Resource": "arn:aws:kms:*"}, {"Resource": "arn:aws:k*:*:*:*"}])
+            return self.pick([{"Resource": "arn:aws:*:*:*:*"}, {"Resource": "arn:aws:k*:*:*:*"}])
         wide: list[Statement] = [{"Resource": "*"}, {"NotResource": [OTHER_KEY, "arn:aws:s3:::bucket/*"]}]
         if self.resource == "*":
             return self.pick(wide)
@@ -94,26 +100,50 @@ class Maker:
         narrow = [{"Resource": text} for text in texts]
         return self.pick(wide[:1] * 20 + wide + narrow if place == "key" else wide + narrow)
 
-    def principals(self, way: str) -> Statement:
+    def principals(self, effect: str, way: str) -> Statement:
+        if effect == "Deny" and self.odds(3):
+            return {"NotPrincipal": self.left_out(way)}
         caller = self.caller
         if way == "role":
-            return {"Principal": {"AWS": caller.role_arn}}
+            return {"Principal": {"AWS": self.pick([caller.role_arn, caller.role_id])}}
         if way == "account":
             names = [caller.root_arn, caller.account, [THIRD, caller.root_arn]]
             return {"Principal": {"AWS": self.pick(names)}}
         if way == "other":
-            others = [{"AWS": STRANGER}, {"AWS": THIRD}, {"Service": "s3.amazonaws.com"}]
-            left_out = {"NotPrincipal": {"AWS": [STRANGER, caller.arn]}}
-            return self.pick([*({"Principal": other} for other in others), left_out])
-        if self.unclear and self.odds(2):
-            return {"NotPrincipal": {"AWS": [STRANGER, caller.root_arn]}}
-        named: list[Any] = ["*", {"AWS": caller.arn}, {"AWS": [STRANGER, caller.arn]}, {"AWS": "*"}]
-        return self.pick([*({"Principal": name} for name in named), {"NotPrincipal": {"AWS": STRANGER}}])
+            return {
+                "Principal": self.pick([{"AWS": STRANGER}, {"AWS": THIRD}, {"Service": "s3.amazonaws.com"}])
+            }
+        own = caller.unique_id or caller.arn
+        named: list[Any] = [
+            "*",
+            {"AWS": caller.arn},
+            {"AWS": [STRANGER, caller.arn]},
+            {"AWS": "*"},
+            {"AWS": own},
+        ]
+        return {"Principal": self.pick(named)}
+
+    def left_out(self, way: str) -> Any:
+        """A NotPrincipal with all that the caller goes by ("other"), or with less than that."""
+        caller = self.caller
+        known = [[caller.arn, caller.unique_id or caller.arn]] if caller.arn != caller.root_arn else []
+        known += [[caller.role_arn, caller.role_id]] if caller.role_arn else []
+        names = [self.pick(one) for one in [*known, [caller.root_arn, caller.account]]]
+        if way == "other":
+            return self.pick(["*", {"AWS": "*"}, *({"AWS": [*names, STRANGER]} for _ in range(8))])
+        names.remove(self.pick(names))
+        return {"AWS": [*names, STRANGER]}
 
     def grant(self, context: Mapping[str, str], source_arn: str | None, *, fits: bool) -> Statement:
         """A grant that fits the request, or one that hardly does."""
         operation = self.action.removeprefix("kms:")
-        grantees = [self.caller.arn, self.caller.role_arn or self.caller.arn]
+        caller = self.caller
+        grantees = [
+            caller.arn,
+            caller.role_arn or caller.arn,
+            caller.unique_id or caller.arn,
+            caller.role_id or caller.arn,
+        ]
         if self.unclear and self.odds(5):
             grantees = [self.caller.root_arn]
         made = {"GranteePrincipal": self.pick(grantees), "Operations": ["Verify", operation]}

@@ -218,3 +218,14 @@ def conditions(rng: Random, *, unclear: bool) -> tuple[str, dict[str, Any], dict
     if odds(rng, 10 if base == "Null" else 3):
         return operator, condition, {}
     return operator, condition, {cased(rng, key): values}
+
+
+def operator_forms() -> list[str]:
+    """All names that a condition operator may have."""
+    forms = [
+        f"{over}{base}{end}"
+        for over in ("", "ForAllValues:", "ForAnyValue:")
+        for base in BASES
+        for end in ("", "IfExists")
+    ]
+    return [form for form in forms if not form.endswith("NullIfExists")]

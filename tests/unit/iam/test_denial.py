@@ -2,15 +2,21 @@
 
 import pytest
 
+from kms_server.arn import user_arn
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import Decision, Reason
-from tests.unit.iam.policy_documents import KEY_ARN, A, user, user_arn
+from tests.unit.iam.policy_documents import KEY_ARN, A, user
 
-CALLER = f"User: {user_arn(A)} is not authorized to perform: kms:Decrypt"
+USER = user_arn(A, "mira")
+CALLER = f"User: {user_arn(A, 'mira')} is not authorized to perform: kms:Decrypt"
 WHY = {
-    Reason.NO_KEY_POLICY: "because no resource-based policy allows the kms:Decrypt action",
+    Reason.NO_RESOURCE_POLICY: "because no resource-based policy allows the kms:Decrypt action",
     Reason.NO_IDENTITY: "because no identity-based policy allows the kms:Decrypt action",
-    Reason.DENIED_BY_KEY_POLICY: "with an explicit deny in a resource-based policy",
+    Reason.NO_BOUNDARY: "because no permissions boundary allows the kms:Decrypt action",
+    Reason.NO_SESSION: "because no session policy allows the kms:Decrypt action",
+    Reason.DENIED_BY_BOUNDARY: "with an explicit deny in a permissions boundary",
+    Reason.DENIED_BY_SESSION: "with an explicit deny in a session policy",
+    Reason.DENIED_BY_RESOURCE_POLICY: "with an explicit deny in a resource-based policy",
     Reason.DENIED_BY_IDENTITY: "with an explicit deny in an identity-based policy",
 }
 

@@ -1,13 +1,18 @@
-"""Decisions by key policy and identity policies."""
+"""What a decision says of itself, in which order, and what holds whatever the policies are.
 
-from fnmatch import fnmatchcase
+Decisions one by one stand in decisions/.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kms_server.iam.evaluate import KeyAuthority, Reason, authorize, may_change_policy
+from kms_server.arn import user_arn
+from kms_server.iam.context import NOTHING, FixedContext
+from kms_server.iam.evaluate import Authority, Decision, Reason, authorize, may_change_policy
 from kms_server.iam.principal import Principal
 from tests.unit.iam.policy_documents import (
     ALLOW_ALL,
@@ -15,91 +20,118 @@ from tests.unit.iam.policy_documents import (
     KEY_ARN,
     A,
     B,
-    deny_all_but,
+    attached,
     key,
     root,
+    session,
     statement,
     user,
-    user_arn,
 )
 
 DENY_ALL = ALLOW_ALL | {"Effect": "Deny"}
-CASES = [
-    (root(A), key(), True, Reason.KEY_POLICY),
-    (user(A), key(), False, Reason.NO_IDENTITY),
-    (user(A, ALLOW_ALL), key(), True, Reason.DELEGATED),
-    (user(A, ALLOW_ALL | {"Action": "kms:Enc*"}), key(), True, Reason.DELEGATED),
-    (user(A, ALLOW_ALL | {"Action": "KMS:ENCRYPT"}), key(), True, Reason.DELEGATED),
-    (user(A, ALLOW_ALL | {"Resource": KEY_ARN}), key(), True, Reason.DELEGATED),
-    (user(A, ALLOW_ALL | {"Resource": KEY_ARN + "x"}), key(), False, Reason.NO_IDENTITY),
-    (user(A, ALLOW_ALL | CONDITION), key(), False, Reason.NO_IDENTITY),
-    (user(A, ALLOW_ALL, DENY_ALL), key(), False, Reason.DENIED_BY_IDENTITY),
-    (user(A, ALLOW_ALL, DENY_ALL | CONDITION), key(), False, Reason.DENIED_BY_IDENTITY),
-    (user(A, DENY_ALL), key(statement(user_arn(A))), False, Reason.DENIED_BY_IDENTITY),
-    (user(A, ALLOW_ALL), key(statement(user_arn(A, "other"))), False, Reason.NO_KEY_POLICY),
-    (user(A, ALLOW_ALL), key({"Effect": "Allow", "Principal": "*"}), False, Reason.NO_KEY_POLICY),
-    (user(A), key(statement(user_arn(A))), True, Reason.KEY_POLICY),
-    (user(A), key(statement(A), statement(user_arn(A))), True, Reason.KEY_POLICY),
-    (user(A), key(statement("*")), True, Reason.KEY_POLICY),
-    (user(A), key(statement("*") | CONDITION), False, Reason.NO_KEY_POLICY),
-    (user(A), key(statement("*"), statement("*", "Deny")), False, Reason.DENIED_BY_KEY_POLICY),
-    (user(A), key(statement("*"), statement(A, "Deny")), False, Reason.DENIED_BY_KEY_POLICY),
-    (root(A), key(statement(A), statement("*", "Deny") | CONDITION), False, Reason.DENIED_BY_KEY_POLICY),
-    (root(A), key(statement(A, action="kms:Decrypt")), False, Reason.NO_KEY_POLICY),
-    (user(A), key(statement("*"), deny_all_but(user_arn(A), A)), True, Reason.KEY_POLICY),
-    (user(A), key(statement("*"), deny_all_but(user_arn(A))), False, Reason.DENIED_BY_KEY_POLICY),
-    (user(A), key(statement("*"), deny_all_but(A)), False, Reason.DENIED_BY_KEY_POLICY),
-    (user(A), key(statement("*"), deny_all_but(user_arn(A, "bob"), A)), False, Reason.DENIED_BY_KEY_POLICY),
-    (root(A), key(statement("*"), deny_all_but(A)), True, Reason.KEY_POLICY),
-    (root(B), key(), False, Reason.NO_KEY_POLICY),
-    (root(B), key(statement(B)), True, Reason.DELEGATED),
-    (user(B), key(statement(B)), False, Reason.NO_IDENTITY),
-    (user(B), key(statement("*")), False, Reason.NO_IDENTITY),
-    (user(B, ALLOW_ALL), key(statement(B)), True, Reason.DELEGATED),
-    (user(B, ALLOW_ALL), key(statement(user_arn(B))), True, Reason.DELEGATED),
-    (user(B, ALLOW_ALL), key(statement(user_arn(B)), statement(B, "Deny")), False, Reason.DENIED_BY_KEY_POLICY),
-]  # fmt: skip
+OTHER = ALLOW_ALL | {"Action": "kms:TagResource"}
+ACTION = "kms:Encrypt"
 
 
-@pytest.mark.parametrize(("principal", "authority", "allowed", "reason"), CASES)
-def test_decisions(principal: Principal, authority: KeyAuthority, allowed: bool, reason: Reason) -> None:
-    decision = authorize(principal, "kms:Encrypt", key=authority, resource_arn=KEY_ARN)
-    assert (decision.allowed, decision.reason) == (allowed, reason)
-
-
-def test_without_a_key_identity_decides() -> None:
-    assert authorize(root(A), "kms:CreateKey", key=None, resource_arn="*").allowed
-    assert not authorize(user(A), "kms:CreateKey", key=None, resource_arn="*").allowed
-    inverted = {"Effect": "Allow", "NotAction": "kms:CreateKey", "Resource": "*"}
-    assert not authorize(user(A, inverted), "kms:CreateKey", key=None, resource_arn="*").allowed
-    assert authorize(user(A, inverted), "kms:ListKeys", key=None, resource_arn="*").allowed
+def decided(principal: Principal, resource: str | Authority, **members: Any) -> Decision:
+    return authorize(principal, ACTION, resource, NOTHING, **members)
 
 
 def test_the_statement_that_decides_is_named() -> None:
     denying = key(statement(A, Sid="first"), statement("*", "Deny", Sid="last"))
-    assert authorize(root(A), "kms:Encrypt", key=denying, resource_arn=KEY_ARN).statement == "last"
-    assert authorize(root(A), "kms:Encrypt", key=key(), resource_arn=KEY_ARN).statement == (
-        "Enable IAM User Permissions"
+    assert decided(root(A), denying) == Decision(
+        allowed=False, reason=Reason.DENIED_BY_RESOURCE_POLICY, policy="key policy", statement="last"
+    )
+    assert decided(root(A), key()).statement == "Enable IAM User Permissions"
+    # Without a Sid, by its place.
+    assert decided(root(A), key(statement(B), statement(A))).statement == "statement 2"
+    assert decided(user(A, OTHER, ALLOW_ALL), "*") == Decision(
+        allowed=True, reason=Reason.IDENTITY, policy="inline policy 2", statement="statement 1"
+    )
+    assert decided(user(A, OTHER, DENY_ALL), key()).policy == "inline policy 2"
+    limited = user(A, ALLOW_ALL, boundary=attached("limit", ALLOW_ALL, DENY_ALL))
+    assert decided(limited, key()) == Decision(
+        allowed=False, reason=Reason.DENIED_BY_BOUNDARY, policy="limit", statement="statement 2"
     )
 
 
+def test_of_several_allows_the_one_that_needs_least_is_named() -> None:
+    ways = [
+        statement(A, Sid="account"),
+        statement(f"arn:aws:iam::{A}:role/jobs/batch", Sid="role"),
+        statement("AROABATCH:run", Sid="session"),
+    ]
+    for statements in (ways, ways[::-1]):
+        assert decided(session(ALLOW_ALL), key(*statements)).statement == "session"
+        assert decided(session(ALLOW_ALL), key(*(one for one in statements if one["Sid"] != "session"))) == (
+            Decision(allowed=True, reason=Reason.RESOURCE_POLICY, policy="key policy", statement="role")
+        )
+
+
+def test_a_statement_that_needs_more_than_there_is_does_not_hide_a_grant() -> None:
+    delegating = key(statement(A))
+    assert decided(user(A), delegating).reason is Reason.NO_IDENTITY
+    grants = {user_arn(A, "mira"): "g1"}
+    assert decided(user(A), delegating, grants=grants.get) == Decision(
+        allowed=True, reason=Reason.GRANT, grant="g1"
+    )
+    # A session policy limits a grant, and then that is the reason.
+    limited = session(limits=(attached("session policy", OTHER),))
+    assert decided(limited, key(statement(B)), grants={"AROABATCH": "g2"}.get).reason is Reason.NO_SESSION
+
+
+def test_grants_are_asked_for_by_all_names_of_the_caller_and_only_when_needed() -> None:
+    asked: list[str] = []
+
+    def noted(name: str) -> None:
+        asked.append(name)
+
+    assert not decided(session(), key(statement(B)), grants=noted).allowed
+    assert sorted(asked) == sorted([
+        f"arn:aws:iam::{A}:root", f"arn:aws:iam::{A}:role/jobs/batch", "AROABATCH",
+        f"arn:aws:sts::{A}:assumed-role/batch/run", "AROABATCH:run",
+    ])  # fmt: skip
+    asked.clear()
+    assert decided(session(), key(statement("AROABATCH:run")), grants=noted).allowed
+    assert not decided(session(DENY_ALL), key(), grants=noted).allowed
+    assert asked == []
+
+
+def test_conditions_are_asked_about_the_request() -> None:
+    conditional = key(statement(A) | CONDITION)
+    for value, allowed in (("true", True), ("false", False)):
+        context = FixedContext({"AWS:securetransport": [value]})
+        assert authorize(root(A), ACTION, conditional, context).allowed is allowed
+
+
 def test_a_policy_is_safe_when_its_author_can_replace_it() -> None:
-    assert may_change_policy(key(), root(A))
-    assert may_change_policy(key(), user(A, ALLOW_ALL))
-    assert not may_change_policy(key(), user(A))
-    assert not may_change_policy(key(statement(A, action="kms:Encrypt")), root(A))
-    assert not may_change_policy(key(statement(A, action="kms:*"), statement(A, "Deny", "kms:Put*")), root(A))
+    limited = user(A, ALLOW_ALL, boundary=attached("limit", OTHER))
+    for authority, principal, safe in [
+        (key(), root(A), True),
+        (key(), user(A, ALLOW_ALL), True),
+        (key(), user(A), False),
+        (key(), limited, False),
+        (key(statement(user_arn(A, "mira"), action="kms:*")), limited, True),
+        (key(statement(A, action="kms:Encrypt")), root(A), False),
+        (key(statement(A, action="kms:*"), statement(A, "Deny", "kms:Put*")), root(A), False),
+        (key(statement(A, action="kms:*") | CONDITION), root(A), False),
+    ]:
+        assert may_change_policy(authority, principal, NOTHING) is safe
 
 
-# --- properties: generated policies against the rules, read slowly ---------------------------------
+# --- whatever the policies are -----------------------------------------------------------------------
 
-ACTION = "kms:Encrypt"
-PRINCIPALS = st.sampled_from([root(A), root(B), user(A), user(B)])
-LISTED = st.sets(st.sampled_from(["*", A, B, user_arn(A), user_arn(B), user_arn(A, "other")]), min_size=1)
+WHO = st.sampled_from([root(A), root(B), user(A), user(B), session()])
+LISTED = st.sets(
+    st.sampled_from(["*", A, B, user_arn(A, "mira"), user_arn(B, "mira"), "AROABATCH", "AIDAMIRA"]),
+    min_size=1,
+)
 ACTIONS = st.lists(
     st.sampled_from(["*", "kms:*", "KMS:encrypt", "kms:Decrypt", "kms:?ncryp*", "s3:*"]), min_size=1
 )
-RESOURCES = st.lists(st.sampled_from(["*", KEY_ARN, "arn:aws:kms:*", "arn:aws:kms:*/other"]), min_size=1)  # fmt: skip
+RESOURCES = st.lists(
+    st.sampled_from(["*", KEY_ARN, "arn:aws:kms:*:*:*", "arn:aws:kms:*:*:key/other"]), min_size=1
+)
 
 
 @st.composite
@@ -115,76 +147,52 @@ def statements(draw: st.DrawFn, *, of_key: bool) -> dict[str, Any]:
     return content
 
 
-KEY_STATEMENTS = st.lists(statements(of_key=True), min_size=1, max_size=4)
-IDENTITY_STATEMENTS = st.lists(statements(of_key=False), max_size=3)
-
-
-def matches(content: dict[str, Any], principal: Principal) -> bool:
-    """Whether a statement is about the request, and may be used as it stands."""
-    covered = (
-        any(fnmatchcase(ACTION.lower(), one.lower()) for one in content.get("Action") or content["NotAction"])
-        != ("NotAction" in content)
-    ) and (
-        any(fnmatchcase(KEY_ARN, one) for one in content.get("Resource") or content["NotResource"])
-        != ("NotResource" in content)
-    )  # fmt: skip
-    if not covered or (content["Effect"] == "Allow" and "Condition" in content):
-        return False
-    own = {
-        principal.arn.replace(f"arn:aws:iam::{principal.account}:root", principal.account),
-        principal.account,
-    }
-    if "NotPrincipal" in content:
-        listed = set(content["NotPrincipal"]["AWS"])
-        return not ("*" in listed or own <= listed)
-    return "Principal" not in content or bool((own | {"*"}) & set(content["Principal"]["AWS"]))
-
-
-def direct(content: dict[str, Any], principal: Principal) -> bool:
-    listed = content["Principal"]["AWS"]
-    return "*" in listed or (principal.account if principal.is_root else principal.arn) in listed
+OF_KEY = st.lists(statements(of_key=True), min_size=1, max_size=4)
+OF_IDENTITY = st.lists(statements(of_key=False), max_size=3)
+Statements = Sequence[dict[str, Any]]
 
 
 def with_policies(principal: Principal, *contents: dict[str, Any]) -> Principal:
-    return principal if principal.is_root else user(principal.account, *contents)
+    if principal.is_root:
+        return principal
+    return session(*contents) if principal.session else user(principal.account, *contents)
 
 
-def allowed(principal: Principal, authority: KeyAuthority) -> bool:
-    return authorize(principal, ACTION, key=authority, resource_arn=KEY_ARN).allowed
-
-
-@given(PRINCIPALS, KEY_STATEMENTS, IDENTITY_STATEMENTS)
-def test_decisions_are_those_of_the_rules(
-    who: Principal, of_key: list[dict[str, Any]], of_identity: list[dict[str, Any]]
+@given(WHO, OF_KEY, OF_IDENTITY)
+def test_without_an_allow_in_the_key_policy_or_a_grant_nothing_is_allowed(
+    who: Principal, of_key: Statements, of_identity: Statements
 ) -> None:
-    own = [ALLOW_ALL] if who.is_root else [one for one in of_identity if matches(one, who)]
-    named = [one for one in of_key if matches(one, who)]
-    denies = any(one["Effect"] == "Deny" for one in own + named)
-    suffices = who.account == A and any(direct(one, who) for one in named if one["Effect"] == "Allow")
-    agrees = any(one["Effect"] == "Allow" for one in own) and any(one["Effect"] == "Allow" for one in named)
-    assert allowed(with_policies(who, *of_identity), key(*of_key)) == (not denies and (suffices or agrees))
-
-
-@given(PRINCIPALS, KEY_STATEMENTS, IDENTITY_STATEMENTS)
-def test_without_a_matching_allow_in_the_key_policy_nothing_is_allowed(
-    who: Principal, of_key: list[dict[str, Any]], of_identity: list[dict[str, Any]]
-) -> None:
-    rest = [one for one in of_key if one["Effect"] == "Deny" or not matches(one, who)]
+    rest = [one for one in of_key if one["Effect"] == "Deny"]
     assume(rest)
-    assert not allowed(with_policies(who, ALLOW_ALL, *of_identity), key(*rest))
+    assert not decided(with_policies(who, ALLOW_ALL, *of_identity), key(*rest)).allowed
 
 
-@given(PRINCIPALS, KEY_STATEMENTS, IDENTITY_STATEMENTS, st.integers(0, 4), st.booleans())
+@given(WHO, OF_KEY, OF_IDENTITY)
+def test_no_deny_is_what_allows(who: Principal, of_key: Statements, of_identity: Statements) -> None:
+    caller = with_policies(who, *of_identity)
+    allowing = [one for one in of_key if one["Effect"] == "Allow"]
+    if decided(caller, key(*of_key)).allowed:
+        assert allowing
+        assert decided(caller, key(*allowing)).allowed
+
+
+@pytest.mark.parametrize("place", ["key policy", "identity", "boundary", "session"])
+@given(OF_KEY, OF_IDENTITY, st.integers(0, 4))
 def test_a_deny_wins_wherever_it_stands(
-    who: Principal,
-    of_key: list[dict[str, Any]],
-    of_identity: list[dict[str, Any]],
-    place: int,
-    conditional: bool,
+    place: str, of_key: Statements, of_identity: Statements, index: int
 ) -> None:
-    condition = CONDITION if conditional else {}
-    denying = [*of_key[:place], statement("*", "Deny", "kms:E*") | condition, *of_key[place:]]
-    assert not allowed(with_policies(who, ALLOW_ALL, *of_identity), key(*denying))
-    if not who.is_root:
-        denied = with_policies(who, *of_identity[:place], DENY_ALL | condition, *of_identity[place:])
-        assert not allowed(denied, key(statement("*", action="*"), *of_key))
+    deny = ALLOW_ALL | {"Effect": "Deny", "Action": "kms:E*"}
+    opening = [statement("*", action="*"), *of_key]
+    grants = {"AROABATCH": "g", "AIDAMIRA": "g"}.get
+    if place == "key policy":
+        authority = key(*opening[:index], deny | {"Principal": "*"}, *opening[index:])
+        assert not decided(session(ALLOW_ALL, *of_identity), authority, grants=grants).allowed
+        return
+    contents = [*of_identity[:index], deny, *of_identity[index:]]
+    limit = attached("limit", ALLOW_ALL, *contents)
+    who = {
+        "identity": user(A, ALLOW_ALL, *contents),
+        "boundary": user(A, ALLOW_ALL, boundary=limit),
+        "session": session(ALLOW_ALL, limits=(attached("other", ALLOW_ALL), limit)),
+    }[place]
+    assert not decided(who, key(*opening), grants=grants).allowed

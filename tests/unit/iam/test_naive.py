@@ -10,9 +10,9 @@ HOME, AWAY = "111122223333", "444455556666"
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = f"arn:aws:kms:us-east-1:{HOME}:key/{KEY_ID}"
 ROLE = f"arn:aws:iam::{HOME}:role/ops/Batch"
-ALICE = Caller(f"arn:aws:iam::{HOME}:user/alice", HOME)
+ALICE = Caller(f"arn:aws:iam::{HOME}:user/alice", HOME, unique_id="AIDAALICE")
 ROOT = Caller(f"arn:aws:iam::{HOME}:root", HOME)
-SESSION = Caller(f"arn:aws:sts::{HOME}:assumed-role/Batch/run", HOME, ROLE)
+SESSION = Caller(f"arn:aws:sts::{HOME}:assumed-role/Batch/run", HOME, ROLE, "AROABATCH:run", "AROABATCH")
 FEDERATED = Caller(f"arn:aws:sts::{HOME}:federated-user/guest", HOME)
 ZOE = Caller(f"arn:aws:iam::{AWAY}:user/zoe", AWAY)
 AWAY_ROOT = Caller(f"arn:aws:iam::{AWAY}:root", AWAY)
@@ -42,6 +42,11 @@ def asked(caller: Caller, *statements: Document, **members: Any) -> Asked:
 PRINCIPALS: list[tuple[Any, Caller, str, str]] = [
     ({"AWS": ALICE.arn}, ALICE, A, A),
     ({"AWS": [ZOE.arn, ALICE.arn]}, ALICE, A, A),
+    ({"AWS": "AIDAALICE"}, ALICE, A, A),
+    ({"AWS": "AIDAOTHER"}, ALICE, I, I),
+    ({"AWS": "AROABATCH"}, SESSION, A, A),
+    ({"AWS": "AROABATCH:run"}, SESSION, A, A),
+    ({"AWS": "AROABATCH:other"}, SESSION, I, I),
     ({"AWS": ALICE.arn}, SESSION, I, I),
     ({"AWS": ALICE.arn.upper()}, ALICE, I, I),
     ({"AWS": f"arn:aws:iam::{HOME}:user/*"}, ALICE, I, I),
@@ -86,21 +91,33 @@ def test_principals_of_deny(principal: Any, caller: Caller, alone: str, with_ide
 @pytest.mark.parametrize(
     ("left_out", "caller", "denied"),
     [
-        ({"AWS": ALICE.arn}, ALICE, False),
-        ({"AWS": ALICE.arn}, SESSION, True),
-        ({"AWS": ROLE}, SESSION, False),
-        ({"AWS": SESSION.arn}, SESSION, False),
-        ({"AWS": ROOT.arn}, ROOT, False),
+        # a user goes by its own name and its account's
+        ({"AWS": [ALICE.arn, HOME]}, ALICE, False),
+        ({"AWS": [ROOT.arn, "AIDAALICE"]}, ALICE, False),
+        ({"AWS": ALICE.arn}, ALICE, True),
         ({"AWS": HOME}, ALICE, True),
-        ({"AWS": [HOME, ALICE.arn]}, ALICE, False),
+        ({"AWS": [ZOE.arn, HOME]}, ALICE, True),
+        ({"AWS": [ALICE.arn, AWAY]}, ALICE, True),
+        ({"AWS": [ALICE.arn, HOME]}, SESSION, True),
+        # a session also by its role's
+        ({"AWS": [SESSION.arn, ROLE, HOME]}, SESSION, False),
+        ({"AWS": ["AROABATCH:run", "AROABATCH", ROOT.arn]}, SESSION, False),
+        ({"AWS": [SESSION.arn, ROLE]}, SESSION, True),
+        ({"AWS": [SESSION.arn, HOME]}, SESSION, True),
+        ({"AWS": [ROLE, HOME]}, SESSION, True),
+        ({"AWS": [FEDERATED.arn, HOME]}, FEDERATED, False),
+        ({"AWS": FEDERATED.arn}, FEDERATED, True),
+        ({"AWS": ROOT.arn}, ROOT, False),
+        ({"AWS": AWAY}, ROOT, True),
         ("*", ALICE, False),
+        ({"AWS": "*"}, SESSION, False),
         ({"Service": "s3.amazonaws.com"}, ALICE, True),
     ],
 )
 def test_not_principal(left_out: Any, caller: Caller, *, denied: bool) -> None:
     allow, deny = says("Allow", "*"), says("Deny", NotPrincipal=left_out)
     assert decide(asked(caller, allow, deny)) == (E if denied else A)
-    assert decide(asked(caller, says("Allow", NotPrincipal=left_out))) == (A if denied else I)
+    assert decide(asked(caller, says("Allow", NotPrincipal=left_out), identity_policies=[YES])) == I
 
 
 @pytest.mark.parametrize(

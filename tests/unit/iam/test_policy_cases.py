@@ -9,7 +9,7 @@ from tests.unit.iam.naive import decide
 from tests.unit.iam.policy_cases import Case, cases
 from tests.unit.iam.policy_values import BASES
 
-EXAMPLES = 2000
+EXAMPLES = 3000
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["clear", "unclear"])

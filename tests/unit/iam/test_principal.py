@@ -1,33 +1,80 @@
-"""Principals as the audit log and key policies name them."""
+"""Principals as the audit log and policies name them."""
 
-from kms_server.iam.principal import Principal
+from kms_server.iam.principal import Issuer, Principal, Session
+from tests.unit.iam.policy_documents import A, session, user
 
-A = "111111111111"
+ROOT = f"arn:aws:iam::{A}:root"
 
 
-def test_a_root_in_the_audit_log() -> None:
+def test_a_root() -> None:
     principal = Principal.root(A, "AKIAROOT")
     assert principal.name == "root"
+    assert (principal.names.own, principal.names.role, principal.names.account) == ({ROOT}, set(), {ROOT})
     assert principal.identity == {
         "type": "Root",
         "principalId": A,
-        "arn": f"arn:aws:iam::{A}:root",
+        "arn": ROOT,
         "accountId": A,
         "accessKeyId": "AKIAROOT",
     }
 
 
-def test_a_user_in_the_audit_log() -> None:
-    principal = Principal.user(A, "mira", "AIDA", "AKIAUSER", ())
+def test_a_user() -> None:
+    principal = user(A)
+    arn = f"arn:aws:iam::{A}:user/mira"
     assert principal.name == "mira"
+    assert (principal.names.own, principal.names.role, principal.names.account) == (
+        {arn, "AIDAMIRA"},
+        set(),
+        {ROOT},
+    )
     assert principal.identity == {
         "type": "IAMUser",
-        "principalId": "AIDA",
-        "arn": f"arn:aws:iam::{A}:user/mira",
+        "principalId": "AIDAMIRA",
+        "arn": arn,
         "accountId": A,
-        "accessKeyId": "AKIAUSER",
+        "accessKeyId": "AKIA",
         "userName": "mira",
     }
+
+
+def test_a_session_of_a_role() -> None:
+    principal = session()
+    arn = f"arn:aws:sts::{A}:assumed-role/batch/run"
+    role = f"arn:aws:iam::{A}:role/jobs/batch"
+    assert principal.name == "run"
+    assert principal.names.own == {arn, "AROABATCH:run"}
+    assert principal.names.role == {role, "AROABATCH"}
+    assert principal.names.all == {arn, "AROABATCH:run", role, "AROABATCH", ROOT}
+    assert principal.identity == {
+        "type": "AssumedRole",
+        "principalId": "AROABATCH:run",
+        "arn": arn,
+        "accountId": A,
+        "accessKeyId": "ASIA",
+        "sessionContext": {
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": "AROABATCH",
+                "arn": role,
+                "accountId": A,
+                "userName": "batch",
+            },
+            "attributes": {"creationDate": "2023-11-14T22:13:20Z", "mfaAuthenticated": "false"},
+        },
+    }
+
+
+def test_a_federated_user_is_a_session_of_its_user_but_not_known_by_the_users_names() -> None:
+    issuer = Issuer("IAMUser", "AIDAMIRA", f"arn:aws:iam::{A}:user/mira", A, "mira")
+    arn = f"arn:aws:sts::{A}:federated-user/guest"
+    federated = Session(0.0, issuer, source_identity="who", web_identity={"idp:sub": "s"})
+    principal = Principal("FederatedUser", A, arn, f"{A}:guest", "ASIA", session=federated)
+    assert principal.names.all == {arn, f"{A}:guest", ROOT}
+    context = principal.identity["sessionContext"]
+    assert context["sessionIssuer"]["type"] == "IAMUser"
+    assert context["sourceIdentity"] == "who"
+    assert context["webIdFederationData"] == {"attributes": {"idp:sub": "s"}}
 
 
 def test_the_operator_in_the_audit_log() -> None:

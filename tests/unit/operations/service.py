@@ -10,14 +10,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from sqlalchemy import select
 
-from kms_server.arn import user_arn
 from kms_server.config import Limits, Settings
+from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import handle
-from kms_server.server.startup import create_access_key, prepare
+from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
-from kms_server.storage import identities, keys, settings, tables
+from kms_server.storage import identities, inline_policies, keys, settings, tables
+from kms_server.storage.identities import Identity, Kind
 from tests.unit.operations import model_check
 
 ACCOUNT, REGION, REPLICA_REGION = "000000000000", "us-east-1", "eu-west-1"
@@ -135,15 +136,17 @@ class Service:
         ]
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         with self.database.write() as tx:
-            user = identities.User(ACCOUNT, name, f"AIDA{name}", {"p": document}, 0.0)
-            identities.add_user(tx, user)
-            made = create_access_key(tx, self._worker.state.root_key, ACCOUNT, name, 0.0)
-        return user_arn(ACCOUNT, name), Credentials(*made)
+            user = Identity(identities.new_unique_id(Kind.USER), ACCOUNT, Kind.USER, name, "/", 0.0)
+            identities.add(tx, user)
+            inline_policies.put(tx, user, "p", document)
+            key, secret = access_keys.create(tx, self._worker.state.root_key, ACCOUNT, user, 0.0)
+        return user.arn, Credentials(key.access_key_id, secret)
 
     def account(self, account: str) -> Credentials:
         """The root user of an account."""
         with self.database.write() as tx:
-            return Credentials(*create_access_key(tx, self._worker.state.root_key, account, None, 0.0))
+            key, secret = access_keys.create(tx, self._worker.state.root_key, account, None, 0.0)
+        return Credentials(key.access_key_id, secret)
 
     def close(self) -> None:
         """Stop the service."""

@@ -6,9 +6,11 @@ from uuid import uuid4
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.storage import keys
+from kms_server.storage.access_keys import AccessKey
 from kms_server.storage.aliases import Alias
 from kms_server.storage.database import Database
-from kms_server.storage.identities import AccessKey, User
+from kms_server.storage.identities import Identity, Kind
+from kms_server.storage.managed_policies import ManagedPolicy
 
 ACCOUNT, OTHER_ACCOUNT, REGION = "111122223333", "444455556666", "us-east-1"
 
@@ -41,14 +43,44 @@ def alias(key_id: str, name: str = "alias/a", **changes: Any) -> Alias:
     return Alias(**plain | changes)
 
 
-def user(name: str = "mira", account: str = ACCOUNT) -> User:
-    """A user with one policy."""
-    return User(account, name, f"AIDA{uuid4().hex[:17]}", {"p": "{}"}, 3.5)
+def user(name: str = "mira", account: str = ACCOUNT, **changes: Any) -> Identity:
+    """A user."""
+    plain: dict[str, Any] = {
+        "unique_id": f"AIDA{uuid4().hex[:17]}", "account": account, "kind": Kind.USER, "name": name, "path": "/",
+        "created_at": 3.5,
+    }  # fmt: skip
+    return Identity(**plain | changes)
 
 
-def access_key(user_name: str | None = None, account: str = ACCOUNT) -> AccessKey:
+def group(name: str = "staff", **changes: Any) -> Identity:
+    """A group."""
+    return user(name, **{"kind": Kind.GROUP, "unique_id": f"AGPA{uuid4().hex[:17]}"} | changes)
+
+
+def role(name: str = "batch", **changes: Any) -> Identity:
+    """A role."""
+    plain = {
+        "kind": Kind.ROLE,
+        "unique_id": f"AROA{uuid4().hex[:17]}",
+        "trust_policy": "{}",
+        "max_session_seconds": 3600,
+    }
+    return user(name, **plain | changes)
+
+
+def managed(name: str = "use", **changes: Any) -> ManagedPolicy:
+    """A managed policy."""
+    plain: dict[str, Any] = {
+        "arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}", "account": ACCOUNT, "name": name, "path": "/",
+        "policy_id": f"ANPA{uuid4().hex[:17]}", "description": None, "created_at": 5.5, "updated_at": 5.5,
+    }  # fmt: skip
+    return ManagedPolicy(**plain | changes)
+
+
+def access_key(owner: Identity | None = None, account: str = ACCOUNT) -> AccessKey:
     """An access key of a user, or of the account's root."""
-    return AccessKey(f"AKIA{uuid4().hex[:16]}", account, user_name, b"\x00wrapped", 4.5)
+    user_id, user_name = (owner.unique_id, owner.name) if owner else (None, None)
+    return AccessKey(f"AKIA{uuid4().hex[:16]}", account, user_id, user_name, b"\x00wrapped", 4.5)
 
 
 def stored_key(database: Database, **changes: Any) -> KmsKey:

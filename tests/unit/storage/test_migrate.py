@@ -27,12 +27,29 @@ from sqlalchemy import (
 import kms_server
 from kms_server.errors import OperatorError
 from kms_server.keys.key import CURRENT, NON_CURRENT
-from kms_server.storage import aliases, keys, migrate, tags
+from kms_server.storage import (
+    access_keys,
+    aliases,
+    grants,
+    identities,
+    inline_policies,
+    keys,
+    migrate,
+    tags,
+)
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_metadata, metadata
+from kms_server.storage.identities import Identity, Kind
+from kms_server.storage.schema import metadata
+from kms_server.storage.tables import audit_metadata
+from kms_server.storage.tables import grants as grants_table
 from tests.unit.databases import Place, empty
 
 ROOT = Path(kms_server.__file__).parent.parent
+NEW = (
+    "grants", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
+    "oidc_providers",
+)  # fmt: skip
+OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
 import sys
 from kms_server.storage import migrate
@@ -150,7 +167,7 @@ def _orphans(tables: MetaData) -> None:
     "wrong",
     [
         _without(CheckConstraint, "keys", "deletion_date"),
-        _without(UniqueConstraint, "users", "unique_id"),
+        _without(UniqueConstraint, "managed_policies", "policy_id"),
         _without(Index, "audit_events", "resource_2"),
         _everywhere_current,
         _orphans,
@@ -183,7 +200,9 @@ def test_rows_of_the_first_schema_stay(engine: Engine) -> None:
         migrate.require_current(engine)
     migrate.upgrade(engine)
     after = contents(engine)
-    assert after.pop("grants") == after.pop("key_ids") == before.pop("deleted_keys") == []
+    assert before.pop("deleted_keys") == before.pop("users") == []
+    assert [len(after.pop(table)) for table in OF_AWS] == [3, 3]
+    assert [after.pop(table) for table in NEW] == [[]] * len(NEW)
     assert after == before | {"alembic_version": [(migrate.head(),)]}
 
 
@@ -223,6 +242,73 @@ def test_keys_of_the_second_schema_stay(engine: Engine) -> None:
         assert tags.of_key(connection, found) == {"a": "b"}
         assert [one.key_id for one in aliases.of_key(connection, "k", "eu-west-1")] == ["k"]
         assert keys.id_was_used(connection, "gone")
+
+
+def _identities_of_the_third_schema(engine: Engine) -> None:
+    with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
+        command.upgrade(migrate._config(connection), "0003")
+        for statement in (
+            "INSERT INTO accounts VALUES ('111122223333'), ('444455556666')",
+            (
+                "INSERT INTO users VALUES ('111122223333', 'Mira', 'AIDA1', '{\"p\": \"{}\", \"q\": \"{ }\"}', 1.5),"
+                " ('111122223333', 'mira', 'AIDA2', '{}', 2.5), ('444455556666', 'Mira', 'AIDA3', '{}', 3.5)"
+            ),
+            (
+                "INSERT INTO access_keys VALUES ('AKIA0', '111122223333', NULL, '0', 4.5),"
+                " ('AKIA1', '111122223333', 'Mira', '1', 5.5), ('AKIA2', '111122223333', 'mira', '2', 6.5),"
+                " ('AKIA3', '444455556666', 'Mira', '3', 7.5)"
+            ),
+            "INSERT INTO key_ids VALUES ('k', '111122223333', NULL)",
+            (
+                "INSERT INTO keys VALUES ('k', 'eu-west-1', '111122223333', 'SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT',"
+                " 'AWS_KMS', 'CUSTOMER', 'Enabled', 'd', '{}', 1.5, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL)"
+            ),
+            (
+                "INSERT INTO grants VALUES ('g', 'k', 'eu-west-1', 'n', 'arn:a', false, 'arn:b', false, '[\"Encrypt\"]',"
+                " '{}', '111122223333', 8.5, 'r'), ('h', 'k', 'eu-west-1', NULL, 's', true, NULL, false, '[]', '{}',"
+                " '111122223333', 9.5, NULL)"
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+
+
+def test_identities_and_grants_of_the_third_schema_stay(engine: Engine) -> None:
+    _identities_of_the_third_schema(engine)
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        mira = identities.get(connection, "111122223333", Kind.USER, "Mira")
+        assert mira == Identity("AIDA1", "111122223333", Kind.USER, "Mira", "/", 1.5)
+        assert inline_policies.of_owner(connection, mira) == {"p": "{}", "q": "{ }"}
+        found = {key.access_key_id: key for key in access_keys.of_accounts(connection, None)}
+        assert {key_id: (key.user_id, key.user_name, key.account) for key_id, key in found.items()} == {
+            "AKIA0": (None, None, "111122223333"),
+            "AKIA1": ("AIDA1", "Mira", "111122223333"),
+            "AKIA2": ("AIDA2", "mira", "111122223333"),
+            "AKIA3": ("AIDA3", "Mira", "444455556666"),
+        }
+        assert (found["AKIA3"].status, found["AKIA3"].created_at) == ("Active", 7.5)
+        keys_of_grants = select(
+            grants_table.c.grant_id, grants_table.c.grantee_key, grants_table.c.retiring_key
+        )
+        assert sorted(map(tuple, connection.execute(keys_of_grants))) == [
+            ("g", "arn:a", "arn:b"),
+            ("h", "s", None),
+        ]
+        kept = grants.get(connection, "g")
+        assert kept is not None
+        assert (kept.grantee.name, kept.operations, kept.request) == ("arn:a", ("Encrypt",), "r")
+
+
+def test_users_whose_names_differ_in_case_alone_both_stay(engine: Engine) -> None:
+    _identities_of_the_third_schema(engine)
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        for name, unique_id in (("Mira", "AIDA1"), ("mira", "AIDA2")):
+            one = identities.get(connection, "111122223333", Kind.USER, name)
+            assert one is not None
+            assert one.unique_id == unique_id
+        assert identities.name_is_taken(connection, "111122223333", Kind.USER, "MIRA")
+        assert len(identities.page(connection, "111122223333", Kind.USER, "/", "", 9)) == 2
 
 
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:

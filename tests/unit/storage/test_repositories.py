@@ -1,12 +1,10 @@
-"""Aliases, tags, identities, limits, settings and events: the rules that the schema keeps, and the answers."""
-
-from typing import Any
+"""Aliases, tags, limits, settings and events: the rules that the schema keeps, and the answers."""
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from kms_server.storage import aliases, events, identities, keys, limits, settings, tables, tags
+from kms_server.storage import aliases, events, keys, limits, settings, tables, tags
 from kms_server.storage.database import Database
 from kms_server.storage.limits import SetLimit
 from tests.unit.audit.audit_rows import row
@@ -14,12 +12,10 @@ from tests.unit.storage.storage_rows import (
     ACCOUNT,
     OTHER_ACCOUNT,
     REGION,
-    access_key,
     alias,
     backing,
     key,
     stored_key,
-    user,
 )
 
 LONGEST_ALIAS = "alias/" + "x" * 250
@@ -103,52 +99,6 @@ def test_tags_replace_those_of_the_same_key(database: Database) -> None:
         assert tags.of_key(connection, other) == {"b": "other"}
     with pytest.raises(IntegrityError), database.write() as tx:
         tags.put(tx, key(), {"a": "b"})
-
-
-def test_users_and_access_keys_belong_to_accounts(database: Database) -> None:
-    mira, root, hers = user(), access_key(), access_key("mira")
-    for orphan in (mira, root, hers):
-        with pytest.raises(IntegrityError), database.write() as tx:
-            add_identity(tx, orphan)
-    with database.write() as tx:
-        for account in (ACCOUNT, ACCOUNT, OTHER_ACCOUNT):
-            identities.add_account(tx, account)
-        for known in (mira, root, hers):
-            add_identity(tx, known)
-    with database.read() as connection:
-        assert identities.get_user(connection, ACCOUNT, "mira") == mira
-        assert identities.get_user(connection, OTHER_ACCOUNT, "mira") is None
-        assert identities.all_users(connection, None) == [mira]
-        assert identities.all_access_keys(connection, OTHER_ACCOUNT) == []
-        assert {one.access_key_id for one in identities.all_access_keys(connection, ACCOUNT)} == {
-            root.access_key_id,
-            hers.access_key_id,
-        }
-        assert identities.get_access_key(connection, hers.access_key_id) == hers
-    with pytest.raises(IntegrityError), database.write() as tx:
-        add_identity(tx, access_key("mira", OTHER_ACCOUNT))
-    with pytest.raises(IntegrityError), database.write() as tx:
-        add_identity(tx, user())
-
-
-def add_identity(tx: Any, one: identities.User | identities.AccessKey) -> None:
-    if isinstance(one, identities.User):
-        identities.add_user(tx, one)
-    else:
-        identities.add_access_key(tx, one)
-
-
-def test_a_user_takes_the_access_keys_along(database: Database) -> None:
-    root, hers = access_key(), access_key("mira")
-    with database.write() as tx:
-        identities.add_account(tx, ACCOUNT)
-        for one in (user(), root, hers):
-            add_identity(tx, one)
-        tx.connection.execute(delete(tables.users))
-    with database.write() as tx:
-        assert identities.all_access_keys(tx.connection, None) == [root]
-        assert identities.remove_access_key(tx, root.access_key_id)
-        assert not identities.remove_access_key(tx, hers.access_key_id)
 
 
 def test_a_limit_is_positive_and_set_once_for_a_subject(database: Database) -> None:

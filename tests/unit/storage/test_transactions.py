@@ -13,13 +13,39 @@ import pytest
 from sqlalchemy import select
 
 from kms_server.keys.states import KeyState
-from kms_server.storage import aliases, events, identities, keys, limits, settings, tables, tags
+from kms_server.storage import (
+    access_keys,
+    aliases,
+    attachments,
+    events,
+    identities,
+    identity_tags,
+    inline_policies,
+    keys,
+    limits,
+    managed_policies,
+    memberships,
+    settings,
+    tables,
+    tags,
+)
 from kms_server.storage.database import Database, Transaction, changed_since, initialise, latest_change
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.writer_lock import WriterLock
 from tests.unit.audit.audit_rows import row
 from tests.unit.databases import Place
-from tests.unit.storage.storage_rows import ACCOUNT, REGION, access_key, alias, backing, key, stored_key, user
+from tests.unit.storage.storage_rows import (
+    ACCOUNT,
+    REGION,
+    access_key,
+    alias,
+    backing,
+    group,
+    key,
+    managed,
+    stored_key,
+    user,
+)
 
 TRANSACTIONS = 60
 
@@ -56,6 +82,10 @@ def newest(database: Database) -> int:
 KEY = "11111111-1111-1111-1111-111111111111"
 MADE = key(key_id=KEY)
 OWN, NAME = key_scope(KEY, REGION), aliases.scope(ACCOUNT, REGION, "alias/a")
+MIRA, STAFF, POLICY = user(), group(), managed()
+HERS = access_key(MIRA)
+ALL, HER_SCOPE = identities.account_scope(ACCOUNT), identities.access_scope(HERS.access_key_id)
+OWNER = identity_tags.Owner(ACCOUNT, MIRA.unique_id, ignores_case=True)
 CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: keys.change(tx, MADE, state=KeyState.DISABLED), {OWN}),
     (lambda tx: keys.add_backing_key(tx, MADE, backing(2)), {OWN}),
@@ -70,8 +100,25 @@ CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: settings.put(tx, settings.CLOCK_OFFSET, "1.0"), {settings.CLOCK_SCOPE}),
     (lambda tx: settings.put(tx, settings.MODE, "dev"), set()),
     (lambda tx: events.add(tx, row()._asdict()), set()),
-    (lambda tx: identities.add_user(tx, user()), set()),
-    (lambda tx: identities.remove_access_key(tx, "AKIA"), {identities.scope("AKIA")}),
+    (lambda tx: identities.add(tx, user("new")), {ALL}),
+    (lambda tx: identities.change(tx, MIRA, path="/x/"), {ALL}),
+    (lambda tx: memberships.add(tx, MIRA, STAFF), {ALL}),
+    (lambda tx: memberships.remove(tx, MIRA, STAFF), {ALL}),
+    (lambda tx: inline_policies.put(tx, MIRA, "p", "{}"), {ALL}),
+    (lambda tx: inline_policies.remove(tx, MIRA, "p"), {ALL}),
+    (lambda tx: attachments.add(tx, MIRA, POLICY.arn), {ALL}),
+    (lambda tx: attachments.remove(tx, MIRA, POLICY.arn), {ALL}),
+    (lambda tx: managed_policies.add(tx, managed("other"), "{}"), {ALL}),
+    (lambda tx: managed_policies.add_version(tx, POLICY, "{}", 6.0, is_default=False), {ALL}),
+    (lambda tx: managed_policies.set_default(tx, POLICY, 1, 6.0), {ALL}),
+    (lambda tx: managed_policies.remove_version(tx, POLICY, 2, 6.0), {ALL}),
+    (lambda tx: identity_tags.put(tx, OWNER, {"a": "b"}), {ALL}),
+    (lambda tx: identity_tags.remove(tx, OWNER, ["a"]), {ALL}),
+    (lambda tx: access_keys.set_status(tx, HERS, access_keys.INACTIVE), {HER_SCOPE}),
+    (lambda tx: access_keys.set_secret(tx, HERS, b"x"), {HER_SCOPE}),
+    (lambda tx: identities.remove(tx, MIRA), {ALL, HER_SCOPE}),
+    (lambda tx: access_keys.remove(tx, HERS), {HER_SCOPE}),
+    (lambda tx: managed_policies.remove(tx, POLICY), {ALL}),
 ]
 
 
@@ -82,6 +129,10 @@ def furnished(database: Database) -> Database:
     with database.write() as tx:
         aliases.add(tx, alias(KEY))
         identities.add_account(tx, ACCOUNT)
+        for one in (MIRA, STAFF):
+            identities.add(tx, one)
+        access_keys.add(tx, HERS)
+        managed_policies.add(tx, POLICY, "{}")
     return database
 
 
@@ -105,7 +156,7 @@ def test_every_verb_stamps_what_it_changes_with_its_own_transaction(furnished: D
     secret = access_key()
     for verb, scopes in [
         *((verb, scopes) for verb, scopes in CHANGES if NAME not in scopes),
-        (lambda tx: identities.add_access_key(tx, secret), {identities.scope(secret.access_key_id)}),
+        (lambda tx: access_keys.add(tx, secret), {identities.access_scope(secret.access_key_id)}),
         (lambda tx: keys.remove(tx, MADE, 3.0), {OWN, NAME, aliases.scope(ACCOUNT, REGION, "alias/b")}),
     ]:
         before = newest(furnished)
