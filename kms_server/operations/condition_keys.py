@@ -45,12 +45,6 @@ def sent(name: str, default: Any = None) -> Condition:  # noqa: ANN401 - request
     return lambda subject, _: texts(subject.get(name, default))
 
 
-def constant(value: Any) -> Condition:  # noqa: ANN401 - as request members
-    """The same value for all requests."""
-    found = texts(value)
-    return lambda _subject, _: found
-
-
 def of_key(read: Callable[[KmsKey], Any]) -> Condition:
     """A property of the key that is asked for."""
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from kms_server.arn import PARTITION
 from kms_server.clock import iso_seconds
 from kms_server.iam.principal import Principal, Session
 from kms_server.operations.call import Condition, Conditions, Forwarded, Subject
-from kms_server.operations.condition_keys import constant, is_forwarded, tag, texts
+from kms_server.operations.condition_keys import is_forwarded, tag, texts
 
 _TYPES = {
     "Root": "Account", "IAMUser": "User", "AssumedRole": "AssumedRole", "FederatedUser": "FederatedUser",
@@ -42,6 +43,14 @@ def _arn(principal: Principal) -> str:
     return issuer.arn if issuer is not None and issuer.kind == "Role" else principal.arn
 
 
+def _provider(session: Session) -> str | None:
+    """The OpenID Connect provider whose token began a session; the keys of that token begin with its address."""
+    if session.issuer is None or not session.web_identity:
+        return None
+    address = next(iter(session.web_identity)).rpartition(":")[0]
+    return f"arn:{PARTITION}:iam::{session.issuer.account}:oidc-provider/{address}"
+
+
 def _source_ip(subject: Subject, _: str) -> Sequence[str]:
     """Where the client is; what a service forwards comes from the service."""
     return () if subject.call.forwarded else (subject.call.request.source_ip,)
@@ -63,7 +72,7 @@ GLOBAL: Conditions = {
     "aws:PrincipalAccount": _of_principal(lambda principal: principal.account),
     "aws:PrincipalType": _of_principal(lambda principal: _TYPES.get(principal.kind)),
     "aws:PrincipalTag/": lambda subject, wanted: tag(subject.call.principal.tags, wanted),
-    "aws:PrincipalIsAWSService": constant(value=False),
+    "aws:PrincipalIsAWSService": lambda _subject, _: ("false",),
     "aws:userid": _of_principal(lambda principal: principal.unique_id),
     "aws:username": _of_principal(
         lambda principal: principal.user_name if principal.kind == "IAMUser" else None
@@ -71,6 +80,7 @@ GLOBAL: Conditions = {
     "aws:TokenIssueTime": _of_session(lambda session: iso_seconds(session.created_at)),
     "aws:MultiFactorAuthPresent": _of_session(lambda _session: "false"),
     "aws:SourceIdentity": _of_session(lambda session: session.source_identity),
+    "aws:FederatedProvider": _of_session(_provider),
     "aws:SourceIp": _source_ip,
     "aws:SecureTransport": lambda subject, _: texts(subject.call.request.tls is not None),
     "aws:UserAgent": _header("user-agent"),

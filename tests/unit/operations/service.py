@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from kms_server.config import Limits, Settings
 from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
+from kms_server.operations.call import Call
 from kms_server.protocol.message import Request
-from kms_server.server.pipeline import handle
+from kms_server.server.pipeline import Stage, handle
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
 from kms_server.storage import identities, inline_policies, keys, settings, tables
@@ -72,9 +74,10 @@ class Service:
         return refusal
 
     def call(
-        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
-    ) -> dict[str, Any] | Refusal:
-        """Whatever a call answers; members that are bytes go as blobs."""
+        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None,
+        change: Callable[[Call], None] | None = None, **members: Any,
+    ) -> dict[str, Any] | Refusal:  # fmt: skip
+        """Whatever a call answers; members that are bytes go as blobs, and `change` may alter the authenticated call."""
         body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
         headers = {"Host": _HOST, "Content-Type": "application/x-amz-json-1.1",
                    "X-Amz-Target": f"TrentService.{operation}"}  # fmt: skip
@@ -82,7 +85,7 @@ class Service:
         SigV4Auth(by or self._root, "kms", region).add_auth(signed)
         lower = {name.lower(): str(value) for name, value in signed.headers.items()}
         request = Request("POST", "/", lower, body, "127.0.0.1")
-        response = handle(self._worker.pipeline.stages, request).response
+        response = handle(self._stages(change), request).response
         answer: Any = json.loads(response.body) if response.body else None
         if response.status == 200:
             assert model_check.of_answer(operation, answer) == []
@@ -91,6 +94,17 @@ class Service:
             return decoded
         assert model_check.of_error(operation, response.status, answer) == [], (members, answer)
         return Refusal(answer["__type"], answer.get("message", ""))
+
+    def _stages(self, change: Callable[[Call], None] | None) -> tuple[Stage, ...]:
+        stages = self._worker.pipeline.stages
+        if change is None:
+            return stages
+
+        def changed(call: Call) -> Call:
+            change(call)
+            return call
+
+        return (*stages[:2], changed, *stages[2:])
 
     def key(self, **members: Any) -> dict[str, Any]:
         """The metadata of a new key."""
