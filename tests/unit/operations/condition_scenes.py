@@ -18,7 +18,11 @@ TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
 DAY = 86_400
 WITHOUT_CONDITIONS = {"ListAliases", "ListKeys", "ListRetirableGrants", "GenerateRandom"}
 ROWS = [
-    *(row for row in MATRIX if " of " not in row and row != "UpdateAlias from" and row not in WITHOUT_CONDITIONS),
+    *(
+        row
+        for row in MATRIX
+        if " of " not in row and row != "UpdateAlias from" and row not in WITHOUT_CONDITIONS
+    ),
     "CreateGrant for a service",
     *sorted(WITHOUT_KEY - WITHOUT_CONDITIONS),
 ]
@@ -62,14 +66,19 @@ class Scene:
             for operator, keys in one.items():
                 condition.setdefault(operator, {}).update(keys)
         what = {"Effect": "Allow", "Action": self.action, "Resource": self.key.get("Arn", "*")}
-        statements = [{"Effect": "Allow", "NotAction": self.action, "Resource": "*"}, what | {"Condition": condition}]
+        statements = [
+            {"Effect": "Allow", "NotAction": self.action, "Resource": "*"},
+            what | {"Condition": condition},
+        ]
         if self.key:
             statements.append({"Effect": "Allow", "Action": self.action, "NotResource": self.key["Arn"]})
         change = by(*statements, forwarded=_BY_SERVICE)
         return self.service.call(self.operation, change=change, **self.members)
 
 
-def by(*statements: Mapping[str, Any], forwarded: Forwarded | None = None, **more: Any) -> Callable[[Call], None]:
+def by(
+    *statements: Mapping[str, Any], forwarded: Forwarded | None = None, **more: Any
+) -> Callable[[Call], None]:
     """Let a call be that of a user who may do what the statements say."""
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
     policy = AttachedPolicy("p", compile_identity_policy(document))
@@ -88,7 +97,9 @@ def by(*statements: Mapping[str, Any], forwarded: Forwarded | None = None, **mor
 def make(service: Service, row: str) -> Scene:
     """The scene of a row, with a multi-Region key that has a tag and an alias."""
     if row in WITHOUT_KEY:
-        return Scene(service, row, {}, dict(_WITHOUT_KEY.get(row, {"CustomKeyStoreId": "cks-1234567890abcdef0"})))
+        return Scene(
+            service, row, {}, dict(_WITHOUT_KEY.get(row, {"CustomKeyStoreId": "cks-1234567890abcdef0"}))
+        )
     key = _key(service, row)
     scene = Scene(service, row, key, {})
     cell = Cell(row, KeyState.ENABLED, ".")
@@ -155,7 +166,10 @@ def _re_encrypt_to(scene: Scene) -> dict[str, Any]:
 
 def _import(scene: Scene) -> dict[str, Any]:
     members = imported.members(scene.service, scene.key["KeyId"])
-    return members | {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": scene.key["CreationDate"] // 1 + DAY}
+    return members | {
+        "ExpirationModel": "KEY_MATERIAL_EXPIRES",
+        "ValidTo": scene.key["CreationDate"] // 1 + DAY,
+    }
 
 
 def _retire(scene: Scene) -> dict[str, Any]:

@@ -133,6 +133,16 @@ class Service:
                 for table in _OF_A_KEY
             }
 
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that clients store."""
+        own = (tables.audit_events, tables.settings, tables.changes)
+        stored = [table for table in tables.metadata.sorted_tables if table not in own]
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+                for table in stored
+            }
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward and do what falls due."""
         offset = self._worker.state.clock.offset + seconds
@@ -141,7 +151,9 @@ class Service:
         self._worker.state.clock.advance_to(offset)
         self._worker.state.lifecycle().run_due()
 
-    def user(self, name: str, *actions: str, deny: tuple[str, ...] = ()) -> tuple[str, Credentials]:
+    def user(
+        self, name: str, *actions: str, deny: tuple[str, ...] = (), account: str = ACCOUNT
+    ) -> tuple[str, Credentials]:
         """The ARN and credentials of a new user who may do `actions` on everything, but for those denied."""
         statements = [
             {"Effect": effect, "Action": named, "Resource": "*"}
@@ -150,10 +162,10 @@ class Service:
         ]
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         with self.database.write() as tx:
-            user = Identity(identities.new_unique_id(Kind.USER), ACCOUNT, Kind.USER, name, "/", 0.0)
+            user = Identity(identities.new_unique_id(Kind.USER), account, Kind.USER, name, "/", 0.0)
             identities.add(tx, user)
             inline_policies.put(tx, user, "p", document)
-            key, secret = access_keys.create(tx, self._worker.state.root_key, ACCOUNT, user, 0.0)
+            key, secret = access_keys.create(tx, self._worker.state.root_key, account, user, 0.0)
         return user.arn, Credentials(key.access_key_id, secret)
 
     def account(self, account: str) -> Credentials:
