@@ -124,8 +124,9 @@ def _key(service: Service, row: str) -> dict[str, Any]:
 
 
 def _sealed(service: Service, key_id: str) -> bytes:
-    asked = {"KeyId": key_id, "Plaintext": b"p", "EncryptionContext": CONTEXT}
-    sealed: bytes = service.ok("Encrypt", **asked)["CiphertextBlob"]
+    sealed: bytes = service.ok("Encrypt", KeyId=key_id, Plaintext=b"p", EncryptionContext=CONTEXT)[
+        "CiphertextBlob"
+    ]
     return sealed
 
 

@@ -103,6 +103,12 @@ def present(row: str) -> list[str]:
     return sorted(keys_of(row.partition(" ")[0]) - absent)
 
 
+def covers(key: str, direction: str) -> pytest.MarkDecorator:
+    """The mark of a test that shows a key."""
+    section = "global condition keys" if key.startswith("aws:") else "condition keys of AWS KMS"
+    return pytest.mark.covers(f"{section}: {key.rstrip(':/')}", direction)
+
+
 def condition(key: str, scene: Scene, value: object = None) -> dict[str, dict[str, Any]]:
     """The condition that a key has a value, by default the right one."""
     known = VALUES[key]
@@ -131,8 +137,7 @@ def test_the_scenes_have_every_operation_and_every_key() -> None:
     ("row", "key"),
     [
         pytest.param(
-            row, key, marks=pytest.mark.covers(f"condition keys of AWS KMS: {key.rstrip(':/')}", "denied"),
-            id=f"{row.replace(' ', '-')}-{key}",
+            row, key, marks=covers(key, "denied"), id=f"{row.replace(' ', '-')}-{key}",
         )
         for row in ROWS
         for key in present(row)
@@ -147,7 +152,9 @@ def test_another_value_keeps_a_request_out(scene: Callable[[str], Scene], row: s
         assert answer.code == DENIED
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[covers(key, "allowed") for key in present(row)]) for row in ROWS]
+)
 def test_the_right_values_let_it_in_and_no_other_key_is_there(service: Service, row: str) -> None:
     made = condition_scenes.make(service, row)
     others = {NAMES.get(key, key): "true" for key in KEYS - set(present(row))}
@@ -157,10 +164,10 @@ def test_the_right_values_let_it_in_and_no_other_key_is_there(service: Service, 
 
 @pytest.mark.parametrize("operation", sorted(WITHOUT_CONDITIONS))
 def test_an_operation_without_condition_keys(service: Service, operation: str) -> None:
-    members = {
+    members: dict[str, dict[str, Any]] = {
         "GenerateRandom": {"NumberOfBytes": 1},
         "ListRetirableGrants": {"RetiringPrincipal": f"arn:aws:iam::{ACCOUNT}:root"},
-    }.get(operation, {})
+    }
     nothing = {"Null": {NAMES.get(key, key): "true" for key in KEYS}}
     allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": nothing}
-    service.ok(operation, change=by(allow), **members)
+    service.ok(operation, change=by(allow), **members.get(operation, {}))
