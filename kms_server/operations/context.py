@@ -25,6 +25,9 @@ class CallContext(Subject):
 
     def values(self, key: str) -> Sequence[str]:
         """The values of a condition key, by its name in lower case."""
+        known = self.call.conditions
+        if known is not None and (own := known.values(key)):
+            return own
         condition = self._condition(key)
         if condition is not None:
             return condition(self, "")

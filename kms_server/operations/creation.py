@@ -1,6 +1,7 @@
 """CreateKey."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kms_server import errors as e
 from kms_server.arn import key_arn
@@ -12,7 +13,7 @@ from kms_server.keys.states import KeyState
 from kms_server.operations import access, material
 from kms_server.operations.call import Answer, Call, Conditions, Operation, Plane, Subject
 from kms_server.operations.condition_keys import BYPASS, request_tags, sent, texts
-from kms_server.operations.lockout import check_own_policy, new_policy
+from kms_server.operations.lockout import new_policy
 from kms_server.schemas import keys as schemas
 from kms_server.storage import keys, tags
 
@@ -31,10 +32,10 @@ def create_key(call: Call) -> Answer:
     key = KmsKey(
         key_id=key_id, account=call.account, region=call.region, spec=spec.name, usage=usage, origin=origin,
         manager="CUSTOMER", state=KeyState.PENDING_IMPORT if origin == EXTERNAL else KeyState.ENABLED,
-        description=call.get("Description", ""), policy=new_policy(call), created_at=call.time,
+        description=call.get("Description", ""), policy="", created_at=call.time,
         primary_region=call.region if call.get("MultiRegion") else None,
     )  # fmt: skip
-    check_own_policy(call, key, wanted)
+    key = replace(key, policy=new_policy(call, key, wanted))
     require_room(call, call.region)
     versions = [] if origin == EXTERNAL else [_first_version(call, key, spec)]
     keys.add(call.writing, key, versions)

@@ -185,13 +185,20 @@ def _materials(source: _Source, target: UsableKey) -> dict[str, str]:
 def _on_same_key(subject: Subject, _: str) -> Sequence[str]:
     """Whether the key that is judged is the one on the other side, too."""
     call, key = subject.call, subject.key
-    if subject.action == "kms:ReEncryptFrom":
-        other = access.key_id_of(call, call.parameters["DestinationKeyId"])
-    elif call.get("SourceEncryptionAlgorithm", _SYMMETRIC) == _SYMMETRIC and not _permission_only(call):
-        other = CiphertextBlob.parse(call.parameters["CiphertextBlob"]).key_id
-    else:
-        other = access.key_id_of(call, _named(call, "SourceKeyId"))
+    other = _target_id(call) if subject.action == "kms:ReEncryptFrom" else _source_id(call)
     return texts(key is not None and key.key_id == other)
+
+
+def _target_id(call: Call) -> str | None:
+    named = call.get("DestinationKeyId")
+    return named and access.key_id_of(call, named)
+
+
+def _source_id(call: Call) -> str | None:
+    raw, named = call.get("CiphertextBlob"), call.get("SourceKeyId")
+    if raw is not None and call.get("SourceEncryptionAlgorithm", _SYMMETRIC) == _SYMMETRIC:
+        return CiphertextBlob.parse(raw).key_id
+    return named and access.key_id_of(call, named)
 
 
 def _permission_only(call: Call) -> bool:

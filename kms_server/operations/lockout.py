@@ -8,6 +8,7 @@ from kms_server.iam.key_policies import default_key_policy
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.key import KmsKey
+from kms_server.operations import principals
 from kms_server.operations.call import Call, Conditions, by_lookup
 from kms_server.operations.condition_keys import BYPASS, KEY, sent
 from kms_server.operations.context import CallContext
@@ -19,39 +20,37 @@ POLICY_CHANGE: Conditions = {**KEY, **BYPASS, "kms:PolicyName": sent("PolicyName
 _LATER = by_lookup(POLICY_CHANGE)
 
 
-def new_policy(call: Call) -> str:
-    """The policy of a new key: the one that was sent, else the default one."""
-    policy: str | None = call.get("Policy")
-    return default_key_policy(call.account) if policy is None else policy
-
-
-def check_own_policy(call: Call, key: KmsKey, tags: Mapping[str, str]) -> None:
-    """Check the policy that was sent for a new key with its tags.
+def new_policy(call: Call, planned: KmsKey, tags: Mapping[str, str]) -> str:
+    """The policy of a new key as it is stored: the one that was sent, else the default one.
 
     Raises:
-        MalformedPolicyDocumentException, LimitExceededException
+        MalformedPolicyDocumentException, LimitExceededException: as for any policy.
     """
-    if call.get("Policy") is not None:
-        _check(
-            key,
-            key.policy,
-            CallContext(call, action="kms:PutKeyPolicy", planned=key, tags=tags, conditions=_LATER),
-        )
+    if call.get("Policy") is None:
+        return default_key_policy(call.account)
+    return _checked(
+        CallContext(call, action="kms:PutKeyPolicy", planned=planned, tags=tags, conditions=_LATER), planned
+    )
 
 
-def check_new_policy(call: Call, usable: UsableKey, policy: str) -> None:
-    """Check the policy that a key is to have from now on.
+def changed_policy(call: Call, usable: UsableKey) -> str:
+    """The policy that was sent for a key, as it is stored: with unique ids for its principals.
 
     Raises:
-        MalformedPolicyDocumentException, LimitExceededException
+        MalformedPolicyDocumentException: it is malformed, names a principal that does not exist, or locks the caller
+            out of changing it again.
+        LimitExceededException: it is too large.
     """
-    _check(usable.key, policy, CallContext(call, usable, "kms:PutKeyPolicy", conditions=_LATER))
+    return _checked(CallContext(call, usable, "kms:PutKeyPolicy", conditions=_LATER), usable.key)
 
 
-def _check(key: KmsKey, policy: str, context: CallContext) -> None:
-    """Refuse a key policy that is malformed or locks the caller out of changing it again."""
-    compiled, call = compile_key_policy(policy), context.call
-    if call.get("BypassPolicyLockoutSafetyCheck"):
-        return
-    if not may_change_policy(Authority(key.account, key.arn, compiled), call.principal, context):
+def _checked(context: CallContext, key: KmsKey) -> str:
+    call = context.call
+    policy: str = call.parameters["Policy"]
+    compile_key_policy(policy)
+    stored = principals.stored(call.connection, policy)
+    authority = Authority(key.account, key.arn, compile_key_policy(stored))
+    lockout_counts = not call.get("BypassPolicyLockoutSafetyCheck")
+    if lockout_counts and not may_change_policy(authority, call.principal, context):
         raise e.MalformedPolicyDocumentException(_LOCKOUT)
+    return stored

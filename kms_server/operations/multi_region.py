@@ -8,12 +8,12 @@ from kms_server.keys import imports, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, lifecycle, material
+from kms_server.operations import access, lifecycle, material, principals
 from kms_server.operations.call import Answer, Call, Operation, Plane, by_lookup
 from kms_server.operations.condition_keys import BYPASS, KEY, PROPERTIES, request_tags, sent
 from kms_server.operations.context import CallContext
 from kms_server.operations.creation import require_room
-from kms_server.operations.lockout import check_own_policy, new_policy
+from kms_server.operations.lockout import new_policy
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
@@ -34,7 +34,7 @@ def replicate_key(call: Call) -> Answer:
             f"Unable to create a replica of {primary.arn}: {replica.arn} already exists."
         )
     require_room(call, region)
-    check_own_policy(call, replica, wanted)
+    replica = replace(replica, policy=new_policy(call, replica, wanted))
     keys.add(call.writing, replica, [
         material.copy(primary, version, replica, call.services.root_key)
         for version in keys.get_backing_keys(call.connection, primary)
@@ -43,7 +43,8 @@ def replicate_key(call: Call) -> Answer:
     tags.put(call.writing, replica, wanted)
     lifecycle.note(call.writing, "CreateKey", replica, call.time, {"keyId": replica.key_id})
     shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])
-    answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": pretty(replica.policy)}
+    policy = pretty(principals.shown(call.connection, replica.policy))
+    answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": policy}
     if wanted:
         answer["ReplicaTags"] = call.parameters["Tags"]
     return answer
@@ -86,7 +87,7 @@ def _allow_creation(call: Call, replica: KmsKey) -> dict[str, str]:
 def _replica(call: Call, primary: KmsKey, region: str) -> KmsKey:
     """The replica: it shares id, material and rotation, and has a policy, description and state of its own."""
     replica = replace(
-        primary, region=region, policy=new_policy(call), description=call.get("Description", ""),
+        primary, region=region, policy="", description=call.get("Description", ""),
         created_at=call.time,
     )  # fmt: skip
     return replace(replica, state=imports.state_of(replica, [], KeyState.ENABLED))

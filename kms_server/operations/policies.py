@@ -3,11 +3,11 @@
 from kms_server import errors as e
 from kms_server.iam.key_policies import pretty
 from kms_server.keys import states
-from kms_server.operations import access
+from kms_server.operations import access, principals
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.condition_keys import KEY, sent
 from kms_server.operations.guards import customer_managed
-from kms_server.operations.lockout import POLICY_CHANGE, POLICY_NAME, check_new_policy
+from kms_server.operations.lockout import POLICY_CHANGE, POLICY_NAME, changed_policy
 from kms_server.schemas import policies as schemas
 from kms_server.storage import keys
 
@@ -16,7 +16,9 @@ def get_key_policy(call: Call) -> Answer:
     """The key policy as text (AWS GetKeyPolicy)."""
     key = access.use_key(call, call.parameters["KeyId"]).key
     _require_default(call)
-    return {"Policy": pretty(key.policy), "PolicyName": POLICY_NAME}
+    with call.services.database.read() as connection:
+        policy = principals.shown(connection, key.policy)
+    return {"Policy": pretty(policy), "PolicyName": POLICY_NAME}
 
 
 def put_key_policy(call: Call) -> Answer:
@@ -26,8 +28,7 @@ def put_key_policy(call: Call) -> Answer:
     if call.get("PolicyName") == "AWS_RAM":
         raise e.ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
     _require_default(call)
-    check_new_policy(call, usable, call.parameters["Policy"])
-    keys.change(call.writing, key, policy=call.parameters["Policy"])
+    keys.change(call.writing, key, policy=changed_policy(call, usable))
     return None
 
 

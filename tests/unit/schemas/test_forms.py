@@ -116,7 +116,7 @@ def test_times_without_a_zone_are_in_utc(sent: str) -> None:
 @pytest.mark.parametrize("key", ["a;b", "\u20ac", "a\tb", "*"])
 def test_constraints_are_told_as_in_json(key: str) -> None:
     with pytest.raises(
-        ValidationException, match="at 'tags.1.member.key' failed to satisfy constraint: Member must"
+        ValidationException, match=r"at 'tags\.1\.member\.key' failed to satisfy constraint: Member must"
     ):
         loaded(form_of(MODEL.operation_model("Ask"), {"Tags": [{"Key": key}]}))
 
