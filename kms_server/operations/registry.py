@@ -4,6 +4,7 @@ from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
     assume_role,
+    creation,
     data_keys,
     encryption,
     grants,
@@ -38,6 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *data_keys.OPERATIONS,
     *signing.OPERATIONS,
     *public_keys.OPERATIONS,
+    *creation.OPERATIONS,
     *keys.OPERATIONS,
     *imports.OPERATIONS,
     *multi_region.OPERATIONS,
@@ -49,6 +51,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *sts.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
     *iam_users.OPERATIONS,
     *iam_access_keys.OPERATIONS,
     *iam_groups.OPERATIONS,
@@ -60,8 +64,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
-    *assume_role.OPERATIONS,
-    *web_identity.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
