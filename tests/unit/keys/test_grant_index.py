@@ -16,11 +16,11 @@ def held(name: str, operations: Sequence[str] = ("Encrypt",), **constraints: Any
     return Held(name, frozenset(operations), Bounds.of(constraints))
 
 
-def equals(**pairs: str) -> dict[str, dict[str, str]]:
+def equals(**pairs: str) -> dict[str, Any]:
     return {"EncryptionContextEquals": pairs}
 
 
-def subset(**pairs: str) -> dict[str, dict[str, str]]:
+def subset(**pairs: str) -> dict[str, Any]:
     return {"EncryptionContextSubset": pairs}
 
 
@@ -151,6 +151,15 @@ def test_a_child_is_at_least_as_bound(parent: dict[str, Any], child: dict[str, A
     grant = held("g", ["CreateGrant", "Encrypt"], **parent)
     asked = frozenset({"Encrypt"}), Bounds.of(child), [SOURCE]
     assert grant.allows_child(*asked) is allowed
+
+
+@given(_CONSTRAINTS, _CONSTRAINTS, _CONTEXTS, st.sampled_from([SOURCE, ELSEWHERE]))
+def test_what_a_child_lets_through_its_parent_does_too(
+    parent: dict[str, Any], child: dict[str, Any], context: dict[str, str], source: str
+) -> None:
+    use, encrypts = Use("Encrypt", context, [source]), frozenset({"Encrypt"})
+    if Bounds.of(parent).include(Bounds.of(child)) and allows((encrypts, child), use):
+        assert allows((encrypts, parent), use)
 
 
 def test_a_child_can_do_no_more() -> None:
