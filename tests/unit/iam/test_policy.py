@@ -160,6 +160,8 @@ def test_services_and_identity_providers_are_no_aws_principals() -> None:
     assert compiled.principals == {"Service:s3.amazonaws.com", f"Federated:{provider}", "Federated:*"}
 
 
+@pytest.mark.covers("key policies: size", "allowed")
+@pytest.mark.covers("key policies: size", "denied")
 def test_a_key_policy_has_at_most_32768_bytes() -> None:
     padded = default_key_policy(A).ljust(32_768)
     assert compile_key_policy(padded).statements
