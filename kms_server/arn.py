@@ -76,3 +76,8 @@ def session_arn(account: str, role_name: str, session_name: str) -> str:
 def oidc_provider_arn(account: str, url: str) -> str:
     """The ARN of an OpenID Connect provider; `url` is without scheme."""
     return f"arn:{PARTITION}:iam::{account}:oidc-provider/{url}"
+
+
+def federated_user_arn(account: str, name: str) -> str:
+    """The ARN of a federated user."""
+    return f"arn:{PARTITION}:sts::{account}:federated-user/{name}"

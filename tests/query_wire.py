@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import botocore.session
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
@@ -15,7 +15,7 @@ MODELS = {
 FORM = "application/x-www-form-urlencoded"
 
 
-def described(service: str, operation: str) -> OperationModel:
+def described(service: str, operation: str) -> Any:
     """An operation of the model."""
     return MODELS[service].operation_model(operation)
 
@@ -25,7 +25,7 @@ def form(service: str, operation: str, members: dict[str, Any]) -> bytes:
     return form_of(described(service, operation), members)
 
 
-def form_of(operation: OperationModel, members: dict[str, Any]) -> bytes:
+def form_of(operation: Any, members: dict[str, Any]) -> bytes:
     """The body that a client sends for an operation of any model."""
     serialized = create_serializer("query", include_validation=False).serialize_to_request(members, operation)
     return urlencode(serialized["body"]).encode()

@@ -37,3 +37,8 @@ def _shape(epoch: float, tail: int) -> str:
 def _text(value: int) -> str:
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def time_of(event_id: str) -> float:
+    """When an event was, by its id: epoch seconds, to the millisecond."""
+    return int(event_id.replace("-", "")[:12], 16) / 1000

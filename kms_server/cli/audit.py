@@ -39,6 +39,7 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @option("--error", "error_code", help="Only this error code, such as AccessDenied.")
 @option("--account", callback=account_id, help="Only this account.")
 @option("--region", callback=region_name, help="Only this Region.")
+@option("--request-id", help="Only this request; reads the whole log.")
 @option("--since", callback=_time, help="From this time on (ISO 8601).")
 @option("--until", callback=_time, help="Up to this time (ISO 8601).")
 @option("--limit", type=click.IntRange(min=1), help="At most so many records.")

@@ -93,7 +93,7 @@ class _Way(IntEnum):
 
 
 # Nobody attaches policies to the root of an account: its identity allows everything.
-_OF_ROOT = (
+ROOT_POLICIES = (
     AttachedPolicy(
         "root of the account",
         compile_identity_policy(
@@ -230,7 +230,7 @@ class _Asked:
 
     def _own(self) -> tuple[str, str] | None:
         """The Allow of the caller's identity."""
-        return self._first(_OF_ROOT if self.principal.is_root else self.principal.policies, allows=True)
+        return self._first(ROOT_POLICIES if self.principal.is_root else self.principal.policies, allows=True)
 
     def _first(self, policies: tuple[AttachedPolicy, ...], *, allows: bool) -> tuple[str, str] | None:
         """The first statement of one effect that fits, by policy and label."""

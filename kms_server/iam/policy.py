@@ -105,7 +105,8 @@ def _compile(text: str, dialect: _Dialect) -> CompiledPolicy:
     if not isinstance(statements, list) or not statements:
         raise MalformedPolicyDocumentException("The policy has no Statement.")
     parser = _Parser(dialect, variables=version == _WITH_VARIABLES)
-    return CompiledPolicy(tuple(parser.statement(one, place) for place, one in enumerate(statements, 1)))
+    compiled = tuple(parser.statement(one, place) for place, one in enumerate(statements, 1))
+    return CompiledPolicy(compiled, text)
 
 
 def _read(text: str) -> dict[str, Any]:

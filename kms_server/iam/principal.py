@@ -9,6 +9,9 @@ from kms_server.clock import iso_seconds
 from kms_server.iam.names import Names
 from kms_server.iam.statement import CompiledPolicy
 
+# Of users and sessions; the subjects of identity providers may be longer.
+_LONGEST_NAME = 64
+
 
 class AttachedPolicy(NamedTuple):
     """A policy that belongs to an identity or a session; `name` is what an explanation calls it."""
@@ -33,7 +36,8 @@ class Session:
     """What temporary credentials add to a principal; times are epoch seconds.
 
     `issuer` is None where the session is the user's own (STS GetSessionToken). `policies` are session policies; None:
-    there are none, and nothing is limited. `web_identity` has the condition keys of an OIDC token, such as `issuer:sub`.
+    there are none, and nothing is limited. `transitive` are the tags that go on to sessions of roles that are assumed from
+    this one. `web_identity` has the condition keys of an OIDC token, such as `issuer:sub`.
     """
 
     created_at: float
@@ -41,14 +45,16 @@ class Session:
     policies: tuple[AttachedPolicy, ...] | None = None
     source_identity: str | None = None
     web_identity: Mapping[str, str] | None = None
+    transitive: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The root of an account, a user, the session of a role or of a federated user, or the operator.
+    """The root of an account, a user, the session of a role or of a federated user, a web identity, or the operator.
 
     `kind` is CloudTrail's type of userIdentity. `unique_id` is its principalId: the account's id, `AIDA…`,
-    `AROA…:session` or `account:name`. `tags` are those of the identity and, over them, of the session.
+    `AROA…:session` or `account:name`. `tags` are those of the identity and, over them, of the session. `provider` is the
+    ARN of the identity provider that vouches for a web identity.
     """
 
     kind: str
@@ -61,6 +67,7 @@ class Principal:
     boundary: AttachedPolicy | None = None
     session: Session | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    provider: str | None = None
     names: Names = field(init=False, repr=False, compare=False)
     identity: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
@@ -78,6 +85,11 @@ class Principal:
         """Whoever runs `kms-server` commands on the host; such changes are audited under this name."""
         return cls("Operator", account, "", "operator", None, "operator")
 
+    @classmethod
+    def web_identity(cls, account: str, provider: str, unique_id: str, subject: str) -> "Principal":
+        """Whoever an identity provider's token speaks of, before it has assumed a role."""
+        return cls("WebIdentityUser", account, "", unique_id, None, subject, provider=provider)
+
     @property
     def is_root(self) -> bool:
         """Whether this is an account's root."""
@@ -86,15 +98,17 @@ class Principal:
     @property
     def name(self) -> str:
         """What CloudTrail calls Username."""
-        if self.kind == "AssumedRole":
+        if self.session is not None and self.session.issuer is not None:
             return self.arn.rpartition("/")[2]
-        return self.user_name or "root"
+        return (self.user_name or "root")[:_LONGEST_NAME]
 
     def _names(self) -> Names:
         account = frozenset({root_arn(self.account)})
         issuer = self.session.issuer if self.session else None
         role = frozenset({issuer.arn, issuer.unique_id}) if issuer and issuer.kind == "Role" else frozenset()
         own = account if self.is_root else frozenset({self.arn, self.unique_id})
+        if self.provider is not None:
+            own = frozenset({f"Federated:{self.provider}"})
         return Names(own, role, account)
 
     def _identity(self) -> dict[str, Any]:
@@ -105,6 +119,7 @@ class Principal:
             "accountId": self.account,
             "accessKeyId": self.access_key_id,
             "userName": self.user_name,
+            "identityProvider": self.provider,
         }
         if self.session is not None:
             identity["sessionContext"] = _session_context(self.session)
@@ -129,3 +144,7 @@ def _session_context(session: Session) -> dict[str, Any]:
         context["sourceIdentity"] = session.source_identity
     context["attributes"] = {"creationDate": iso_seconds(session.created_at), "mfaAuthenticated": "false"}
     return context
+
+
+# Who calls what needs no signature, until something else tells.
+NOBODY = Principal("Unknown", "", "", "", None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kms_server.iam.context import Context
 from kms_server.iam.patterns import fits, is_plain, wild
-from kms_server.iam.variables import Text, fill, parse
+from kms_server.iam.variables import Template, Text, fill, parse
 
 _PARTS = 6
 
@@ -61,6 +61,11 @@ class Resources:
             parts = arn.split(":", _PARTS - 1)
             found = len(parts) == _PARTS and any(one.match(parts, context) for one in self.patterns)
         return found != self.inverted
+
+    def missing(self, context: Context) -> list[str]:
+        """The condition keys of variables that have no value in a request, so that what holds them covers nothing."""
+        texts = [one.resource for one in self.patterns]
+        return sorted({key for text in texts if isinstance(text, Template) for key in text.missing(context)})
 
 
 def is_arn(text: str) -> bool:

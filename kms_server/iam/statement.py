@@ -33,6 +33,12 @@ class Statement:
                 return False
         return True
 
+    def speaks_of(self, names: Names) -> bool:
+        """Whether the statement is about the caller: all of an identity policy are."""
+        if self.principals_inverted:
+            return not self.exempts(names)
+        return not self.principals or "*" in self.principals or not names.all.isdisjoint(self.principals)
+
     def exempts(self, names: Names) -> bool:
         """Whether NotPrincipal leaves the caller out.
 
@@ -77,9 +83,10 @@ class Covering(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """A policy ready to be evaluated."""
+    """A policy ready to be evaluated; `text` is the document, for those who explain it."""
 
     statements: tuple[Statement, ...]
+    text: str = field(default="", repr=False, compare=False)
     _by_action: dict[str, Covering] = field(default_factory=dict, repr=False, compare=False)
 
     def covering(self, action: str) -> Covering:
@@ -95,6 +102,10 @@ class CompiledPolicy:
             found = Covering(denying, _speaking([one for one in about if one.allows]))
             self._by_action[action] = found
         return found
+
+    def apart(self) -> "CompiledPolicy":
+        """The same policy for actions that a client names: what it works out is forgotten with it."""
+        return CompiledPolicy(self.statements, self.text)
 
 
 def _speaking(statements: list[Statement]) -> Speaking:

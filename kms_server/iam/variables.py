@@ -42,6 +42,11 @@ class Template:
         filled = [part if isinstance(part, str) else part.value(context) for part in self.parts]
         return None if None in filled else "".join(filter(None, filled))
 
+    def missing(self, context: Context) -> list[str]:
+        """The condition keys that a request lacks to fill the text."""
+        variables = [part for part in self.parts if isinstance(part, Variable)]
+        return [one.key for one in variables if one.value(context) is None]
+
 
 Text = str | Template
 

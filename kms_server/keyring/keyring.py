@@ -2,19 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from hmac import compare_digest
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
+from kms_server.errors import ExpiredTokenException, UnrecognizedClientException
 from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
+from kms_server.keyring import sessions
 from kms_server.keyring.cache import ScopedCache, Value
-from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.principals import load as load_identity
+from kms_server.keyring.sessions import Sessions
 from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys import grant_index
+from kms_server.keys.grant_index import GrantIndex
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import access_keys, aliases, identities, keys, limits, settings
+from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings
 from kms_server.storage.database import Database
 
 
@@ -40,12 +46,13 @@ class _Signer:
 
 
 class Keyring:
-    """Keys, aliases, identities and limits by name, never older than the last `refresh`."""
+    """Keys, aliases, grants, identities and limits by name, never older than the last `refresh`."""
 
     def __init__(self, database: Database, root: RootKey, clock: Clock, capacity: int) -> None:
         self._cache = ScopedCache(database, capacity)
         self._root = root
         self._clock = clock
+        self._sessions = Sessions(root)
 
     def refresh(self, *, may_block: bool) -> None:
         """Forget what has changed; every call begins with it."""
@@ -74,6 +81,12 @@ class Keyring:
         scope = aliases.scope(account, region, name)
         return self._cache.get(scope, aliases.get, account, region, name, may_block=may_block)
 
+    def grants(self, key_id: str, region: str, grantee_key: str, *, may_block: bool) -> GrantIndex:
+        """What a grantee holds on a key; other grants on it cost nothing."""
+        scope = grants.scope(key_id, region, grantee_key)
+        found = self._cache.get(scope, _load_grants, key_id, region, grantee_key, may_block=may_block)
+        return grant_index.NONE if found is None else found
+
     def identity(self, access_key_id: str, *, may_block: bool) -> Identity | None:
         """Who signs with an access key.
 
@@ -91,11 +104,24 @@ class Keyring:
         )  # fmt: skip
         return Identity(principal, signer.secret, signer.active) if principal else None
 
-    def role(self, account: str, unique_id: str, *, may_block: bool) -> LoadedIdentity | None:
-        """The role, or the user, of that unique id: what its sessions may do."""
-        return self.of_account(
-            account, unique_id, lambda connection: load_identity(connection, unique_id), may_block=may_block
+    def session(self, access_key_id: str, token: str, *, may_block: bool) -> Identity:
+        """Who signs with temporary credentials. What their owner may do is as of now, not as of when they were issued.
+
+        Raises:
+            UnrecognizedClientException: the token was not issued here or not with this access key, or its owner is gone.
+            ExpiredTokenException: their time is over.
+        """
+        credentials, place = self._sessions.opened(token)
+        if not compare_digest(credentials.access_key_id.encode(), access_key_id.encode()):
+            raise UnrecognizedClientException
+        if credentials.expires_at <= self._clock.now():
+            raise ExpiredTokenException
+        principal = self.of_account(
+            credentials.account, place, partial(sessions.load_principal, credentials), may_block=may_block
         )
+        if principal is None:
+            raise UnrecognizedClientException
+        return Identity(principal, credentials.secret)
 
     def of_account(
         self, account: str, name: str, load: Callable[[Connection], Value | None], *, may_block: bool
@@ -115,6 +141,12 @@ class Keyring:
         return _Signer(
             key.account, key.user_id, access_secrets.opened(self._root, key), key.status == access_keys.ACTIVE
         )
+
+
+def _load_grants(connection: Connection, key_id: str, region: str, grantee_key: str) -> GrantIndex:
+    held = list(grants.of_grantee(connection, key_id, region, grantee_key))
+    # Most callers hold nothing, and that is worth keeping, too.
+    return GrantIndex(held) if held else grant_index.NONE
 
 
 def _principal(

@@ -11,6 +11,7 @@ from kms_server.audit.lookup import Source
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
+from kms_server.iam.context import Context
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.keyring.material_pool import MaterialPool
@@ -39,7 +40,8 @@ class Operation:
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
     members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
     `prepare` is what takes long before a WRITE
-    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
+    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; an `unsigned` one tells from
+    its members who calls; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Operation:
     shared_quota: bool = False
     read_only: bool | None = None
     service: str = "kms"
+    unsigned: bool = False
     prepare: "Callable[[Call], None] | None" = None
     action: str = field(init=False)
     records_as_read: bool = field(init=False)
@@ -70,7 +73,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What operations work with; made once per process."""
+    """What operations work with; made once per process. With `dev` anybody is some account's root."""
 
     database: Database
     keyring: Keyring
@@ -80,6 +83,7 @@ class Services:
     material: MaterialPool
     limits: Limits
     audit_sources: Callable[[], list[Source]]
+    dev: bool
 
 
 @dataclass(slots=True)
@@ -89,7 +93,7 @@ class Call:
     When it has run it has an `answer` or a `fault`.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
-    as additionalEventData.
+    as additionalEventData. `conditions` are the condition keys that the operation itself knows, for whom they matter.
     """
 
     operation: Operation
@@ -112,6 +116,7 @@ class Call:
     additional: Mapping[str, Any] | None = None
     logged_extra: Mapping[str, Any] | None = None
     answered_extra: Mapping[str, Any] | None = None
+    conditions: Context | None = None
 
     @property
     def account(self) -> str:

@@ -17,7 +17,10 @@ class CallContext:
     def values(self, key: str) -> Sequence[str]:
         """The values of a condition key, by its name in lower case."""
         found = _GLOBAL.get(key)
-        return () if found is None else found(self._call)
+        if found is not None:
+            return found(self._call)
+        own = self._call.conditions
+        return () if own is None else own.values(key)
 
 
 _GLOBAL: dict[str, Callable[[Call], Sequence[str]]] = {

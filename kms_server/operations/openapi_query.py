@@ -47,7 +47,8 @@ def described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             CONTENT_TYPE: {"schema": _answer(operation, XmlMembers(schemas, f"{operation.service}."))}
         },
     }
-    return {
+    security: dict[str, Any] = {"security": []} if operation.unsigned else {}
+    return security | {
         "operationId": operation.name,
         "summary": operation.summary,
         "requestBody": {"required": True, "content": {FORM_TYPE: {"schema": _form(operation)}}},

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from kms_server.errors import InvalidMarkerException
+from kms_server.errors import InvalidMarkerException, ValidationException
 from kms_server.operations.call import Call
 
 Item = TypeVar("Item")
 # Where a page begins and ends; everything else that is asked for says which list it is.
-_PLACE = frozenset({"Limit", "Marker"})
+_PLACE = frozenset({"Limit", "Marker", "MaxItems"})
+_USUAL_ITEMS = 100
 
 
 def page(
@@ -35,6 +36,36 @@ def page(
     if len(items) <= size:
         return items, {"Truncated": False}
     return items[:size], {"Truncated": True, "NextMarker": _marker(call, name(items[size - 1]))}
+
+
+def marked_page(
+    call: Call, fetch: Callable[[str, int], Sequence[Item]], name: Callable[[Item], str]
+) -> tuple[list[Item], dict[str, object]]:
+    """One page as IAM has them, with the members IsTruncated and Marker; otherwise as `page`.
+
+    Raises:
+        ValidationException: the marker belongs to another list or was never issued.
+    """
+    size = call.get("MaxItems") or _USUAL_ITEMS
+    try:
+        items = list(fetch(_last(call), size + 1))
+    except InvalidMarkerException:
+        raise ValidationException("Invalid Marker.") from None
+    if len(items) <= size:
+        return items, {"IsTruncated": False}
+    return items[:size], {"IsTruncated": True, "Marker": _marker(call, name(items[size - 1]))}
+
+
+def marked_page_of(
+    call: Call, items: Sequence[Item], name: Callable[[Item], str]
+) -> tuple[list[Item], dict[str, object]]:
+    """One page, as IAM has them, of a list that is short enough to be read whole."""
+    ordered = sorted(items, key=name)
+
+    def fetch(after: str, count: int) -> Sequence[Item]:
+        return [item for item in ordered if name(item) > after][:count]
+
+    return marked_page(call, fetch, name)
 
 
 def _marker(call: Call, last: str) -> str:

@@ -3,9 +3,21 @@
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
+    assume_role,
     data_keys,
     encryption,
     grants,
+    iam_access_keys,
+    iam_account,
+    iam_attachments,
+    iam_groups,
+    iam_inline_policies,
+    iam_oidc,
+    iam_policies,
+    iam_policy_versions,
+    iam_roles,
+    iam_tags,
+    iam_users,
     imports,
     key_stores,
     keys,
@@ -17,6 +29,7 @@ from kms_server.operations import (
     sts,
     tags,
     trail,
+    web_identity,
 )
 from kms_server.operations.call import Operation
 
@@ -36,6 +49,19 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *sts.OPERATIONS,
+    *assume_role.OPERATIONS,
+    *web_identity.OPERATIONS,
+    *iam_users.OPERATIONS,
+    *iam_access_keys.OPERATIONS,
+    *iam_groups.OPERATIONS,
+    *iam_roles.OPERATIONS,
+    *iam_inline_policies.OPERATIONS,
+    *iam_policies.OPERATIONS,
+    *iam_policy_versions.OPERATIONS,
+    *iam_attachments.OPERATIONS,
+    *iam_tags.OPERATIONS,
+    *iam_oidc.OPERATIONS,
+    *iam_account.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

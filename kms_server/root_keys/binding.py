@@ -38,6 +38,11 @@ def grant_token_binding(*, root_version: int) -> bytes:
     return _bound("grant token", root_version=root_version)
 
 
+def session_token_binding(*, root_version: int) -> bytes:
+    """The binding of a session token."""
+    return _bound("session token", root_version=root_version)
+
+
 def access_key_binding(
     *, account: str, access_key_id: str, user_name: str | None, root_version: int
 ) -> bytes:

@@ -12,8 +12,9 @@ from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION, Settings
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import AccessDeniedException, ServiceError, UnrecognizedClientException
-from kms_server.iam.principal import Principal
+from kms_server.iam.principal import NOBODY, Principal
 from kms_server.keyring.keyring import Identity, Keyring
+from kms_server.keyring.session_token import is_temporary
 from kms_server.operations.call import Operation
 from kms_server.protocol import sigv4
 from kms_server.protocol.message import Request
@@ -50,26 +51,41 @@ class Authenticator:
 
         Raises:
             MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
-            UnrecognizedClientException
+            UnrecognizedClientException, ExpiredTokenException
         """
         if self._dev:
             self._refuse_web_pages(request)
+        if operation.unsigned:
+            return Caller(NOBODY, DEFAULT_REGION)
         signed = sigv4.parse(request)
         credential = signed.claim.credential
         sigv4.check_scope(credential, operation.service)
         region = DEFAULT_REGION if operation.service == _GLOBAL else credential.region
-        identity = self._keyring.identity(credential.access_key_id, may_block=may_block)
-        if identity is None and self._dev:
+        identity = self._identity(credential.access_key_id, signed.session_token, may_block=may_block)
+        if identity is None:
             return Caller(_anyone(credential.access_key_id), region)
-        # Temporary credentials do not exist yet, so no session token can be valid.
-        if identity is None or not identity.active or signed.session_token is not None:
-            raise UnrecognizedClientException
         if not self._dev:
             sigv4.verify(
                 request, signed, self._signing_key(identity, credential), now=real_now(),
                 window=self._limits.clock_window, presigned_lifetime=self._presigned_lifetime(operation),
             )  # fmt: skip
         return Caller(identity.principal, region)
+
+    def _identity(self, access_key_id: str, token: str | None, *, may_block: bool) -> Identity | None:
+        """Whose credentials these are; None: nobody's, and anybody's will do."""
+        if token is not None and is_temporary(access_key_id):
+            try:
+                return self._keyring.session(access_key_id, token, may_block=may_block)
+            except UnrecognizedClientException:
+                if self._dev:
+                    return None
+                raise
+        identity = self._keyring.identity(access_key_id, may_block=may_block)
+        if identity is None and self._dev:
+            return None
+        if identity is None or not identity.active or token is not None:
+            raise UnrecognizedClientException
+        return identity
 
     def _presigned_lifetime(self, operation: Operation) -> float:
         """How long a presigned request lives, whatever it says; STS leaves it to the request."""

@@ -14,9 +14,10 @@ from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, Ticket
 from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
+from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
-from kms_server.operations import limits
+from kms_server.operations import limits, temporary
 from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
@@ -90,7 +91,7 @@ class Pipeline:
         return Asked(request, may_block, request_id, operation, document)
 
     def _authenticate(self, asked: Asked) -> Call | Outcome:
-        """From here on there is a call, which will be recorded."""
+        """From here on there is a call, which will be recorded if anybody is known to have made it."""
         request, may_block, request_id, operation, document = asked
         services = self._services
         try:
@@ -120,6 +121,8 @@ class Pipeline:
         try:
             if not operation.shared_quota:
                 limits.charge(call)
+            if call.principal.session is not None:
+                temporary.check(call)
             call.parameters = wires.of(operation).load(operation, call.document)
         except Exception as error:  # noqa: BLE001 - see _fault
             call.fault = _fault(error)
@@ -170,6 +173,9 @@ class Pipeline:
             response = wire.fault(call.fault, operation, request_id)
         else:
             response = wire.answer(operation, call.answer, request_id)
+        if call.fault is not None and call.principal is NOBODY:
+            self._authenticator.note_refusal(call.request, call.fault)
+            return _unrecorded(response)
         ticket = None
         if call.fault is not None or operation.plane is not Plane.WRITE:
             ticket = self._commit.submit(to_row(event_of(call)))

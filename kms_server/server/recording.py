@@ -7,7 +7,9 @@ from typing import Any
 from kms_server.audit.record import Event
 from kms_server.operations.call import Call
 
-_DATES = frozenset({"CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime"})
+_DATES = frozenset(
+    {"CreateDate", "UpdateDate", "CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime"}
+)
 
 
 def event_of(call: Call) -> Event:

@@ -62,17 +62,24 @@ def audit_sources(state: State) -> list[Source]:
     return sources(state.database.engine, segments)
 
 
+def services_of(state: State) -> Services:
+    """What operations work with."""
+    settings = state.settings
+    return Services(
+        database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
+        root_key=state.root_key, clock=state.clock,
+        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
+        limits=settings.limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
+    )  # fmt: skip
+
+
 def build(settings: Settings) -> WorkerState:
     """Compose a worker; called in the worker process, after the fork."""
     state = open_state(settings)
     limits = settings.limits
-    keyring = Keyring(state.database, state.root_key, state.clock, limits.cached_keys)
     commit = GroupCommit(audit_log(state), limits)
-    services = Services(
-        database=state.database, keyring=keyring, root_key=state.root_key, clock=state.clock,
-        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=limits, audit_sources=lambda: audit_sources(state),
-    )  # fmt: skip
+    services = services_of(state)
+    keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
     jobs = Jobs(state, keyring)
     jobs.start()

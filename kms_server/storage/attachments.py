@@ -70,10 +70,10 @@ def holders(connection: Connection, account: str, arn: str) -> list[Identity]:
         .join(attachments, attachments.c.unique_id == identities.c.unique_id)
         .where(attachments.c.policy_arn == arn, identities.c.account == account)
     )
-    return of_rows(connection.execute(statement.order_by(identities.c.kind, identities.c.name_key)).all())
+    return of_rows(connection.execute(statement.order_by(identities.c.kind, identities.c.name)).all())
 
 
 def bounded(connection: Connection, account: str, arn: str) -> list[Identity]:
     """The identities of an account that have a policy as their permissions boundary."""
     statement = select(identities).where(identities.c.boundary == arn, identities.c.account == account)
-    return of_rows(connection.execute(statement.order_by(identities.c.kind, identities.c.name_key)).all())
+    return of_rows(connection.execute(statement.order_by(identities.c.kind, identities.c.name)).all())

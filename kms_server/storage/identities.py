@@ -141,14 +141,14 @@ def name_is_taken(connection: Connection, account: str, kind: Kind, name: str) -
 def page(
     connection: Connection, account: str, kind: Kind, path_prefix: str, after: str, limit: int
 ) -> list[Identity]:
-    """Up to `limit` identities below a path, in the order of their names in lower case, that sort after `after`."""
+    """Up to `limit` identities below a path, in the order of their names, that sort after `after`."""
     statement = select(identities).where(
         identities.c.account == account,
         identities.c.kind == kind,
         below(identities.c.path, path_prefix),
-        identities.c.name_key > after,
+        identities.c.name > after,
     )
-    return of_rows(connection.execute(statement.order_by(identities.c.name_key).limit(limit)).all())
+    return of_rows(connection.execute(statement.order_by(identities.c.name).limit(limit)).all())
 
 
 def below(path: ColumnElement[str], prefix: str) -> ColumnElement[bool]:

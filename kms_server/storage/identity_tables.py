@@ -58,7 +58,7 @@ identities = Table(
     Column("unique_id", String(32), primary_key=True),
     Column("account", String(12), ForeignKey("accounts.account"), nullable=False),
     Column("kind", String(8), nullable=False),
-    Column("name", String(128), nullable=False),
+    Column("name", BYTEWISE, nullable=False),
     Column("name_key", BYTEWISE, nullable=False, comment="the name in lower case"),
     Column("path", String(512), nullable=False),
     Column("boundary", String(_ARN), ForeignKey("managed_policies.arn"), nullable=True, index=True),

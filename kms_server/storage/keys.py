@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.storage import aliases, settings
+from kms_server.storage import aliases, grants, settings
 from kms_server.storage.database import Transaction
 from kms_server.storage.tables import backing_keys, key_ids, keys
 
@@ -53,6 +53,13 @@ def regions(connection: Connection, key_id: str) -> Sequence[str]:
     """The Regions in which there is a key of that id."""
     statement = select(keys.c.region).where(keys.c.key_id == key_id).order_by(keys.c.region)
     return connection.execute(statement).scalars().all()
+
+
+def regions_of_account(connection: Connection, account: str) -> Sequence[str]:
+    """The Regions in which an account has keys."""
+    return (
+        connection.execute(select(keys.c.region).where(keys.c.account == account).distinct()).scalars().all()
+    )
 
 
 def get_backing_keys(connection: Connection, key: KmsKey) -> list[BackingKey]:
@@ -144,6 +151,7 @@ def remove(tx: Transaction, key: KmsKey, now: float) -> None:
     """Delete a key with its material, aliases, tags and grants; its id stays known and is never used again."""
     for alias in aliases.names_of_key(tx.connection, key.key_id, key.region):
         tx.mark(aliases.scope(alias.account, alias.region, alias.name))
+    grants.mark_of_key(tx, key)
     mark_members(tx, key)
     tx.connection.execute(delete(keys).where(_is(key)))
     settings.put(tx, settings.UNERASED, str(tx.stamp))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from kms_server.storage.database import Transaction
 from kms_server.storage.identities import account_scope, below
@@ -76,26 +76,13 @@ def name_is_taken(connection: Connection, account: str, name: str) -> bool:
     return connection.execute(statement).scalar() is not None
 
 
-def visible(account: str, *, own: bool = True, of_aws: bool = True) -> ColumnElement[bool]:
-    """The policies that an account can use: its own, AWS's, or both."""
-    mine, theirs = managed_policies.c.account == account, managed_policies.c.account.is_(None)
-    if own and of_aws:
-        return mine | theirs
-    return mine if own else theirs
-
-
-def page(
-    connection: Connection, which: ColumnElement[bool], path_prefix: str, after: str, limit: int
+def of_account(
+    connection: Connection, account: str, path_prefix: str, *, own: bool = True, of_aws: bool = True
 ) -> list[ManagedPolicy]:
-    """Up to `limit` policies below a path, in the order of their ARNs, that sort after `after`."""
-    statement = _SELECT.where(
-        which,
-        below(managed_policies.c.path, path_prefix),
-        managed_policies.c.arn > after,
-    )
-    return [
-        of_row(row) for row in connection.execute(statement.order_by(managed_policies.c.arn).limit(limit))
-    ]
+    """The policies below a path that an account can use: its own, AWS's, or both."""
+    which = [managed_policies.c.account == account] * own + [managed_policies.c.account.is_(None)] * of_aws
+    statement = _SELECT.where(or_(*which), below(managed_policies.c.path, path_prefix))
+    return [of_row(row) for row in connection.execute(statement)]
 
 
 def count(connection: Connection, account: str) -> int:
@@ -103,15 +90,31 @@ def count(connection: Connection, account: str) -> int:
     return connection.execute(select(func.count()).where(managed_policies.c.account == account)).scalar_one()
 
 
-def uses(connection: Connection, account: str, arn: str) -> tuple[int, int]:
-    """To how many identities of an account a policy is attached, and of how many it is the boundary."""
-    attached = connection.execute(
-        select(func.count())
+def uses(connection: Connection, account: str, arn: str | None = None) -> dict[str, tuple[int, int]]:
+    """To how many identities of an account each policy is attached, and of how many it is the boundary.
+
+    Only those that are used at all are there, or only that of `arn`.
+    """
+    attached = (
+        select(attachments.c.policy_arn, func.count())
         .select_from(attachments.join(identities))
-        .where(attachments.c.policy_arn == arn, identities.c.account == account)
-    ).scalar_one()
-    bounding = select(func.count()).where(identities.c.boundary == arn, identities.c.account == account)
-    return attached, connection.execute(bounding).scalar_one()
+        .where(identities.c.account == account)
+        .group_by(attachments.c.policy_arn)
+    )
+    bounding = (
+        select(identities.c.boundary, func.count())
+        .where(identities.c.account == account, identities.c.boundary.is_not(None))
+        .group_by(identities.c.boundary)
+    )
+    if arn is not None:
+        attached = attached.where(attachments.c.policy_arn == arn)
+        bounding = bounding.where(identities.c.boundary == arn)
+    by_attachment = {row[0]: row[1] for row in connection.execute(attached)}
+    by_boundary = {row[0]: row[1] for row in connection.execute(bounding)}
+    return {
+        name: (by_attachment.get(name, 0), by_boundary.get(name, 0))
+        for name in by_attachment.keys() | by_boundary.keys()
+    }
 
 
 def versions(connection: Connection, policy: ManagedPolicy) -> list[PolicyVersion]:

@@ -37,22 +37,22 @@ def count_of_user(connection: Connection, user: Identity) -> int:
 def groups_of(
     connection: Connection, user: Identity, after: str = "", limit: int | None = None
 ) -> list[Identity]:
-    """Up to `limit` groups of a user, in the order of their names in lower case, that sort after `after`."""
+    """Up to `limit` groups of a user, in the order of their names, that sort after `after`."""
     statement = (
         select(identities)
         .join(memberships, memberships.c.group_id == identities.c.unique_id)
-        .where(memberships.c.user_id == user.unique_id, identities.c.name_key > after)
+        .where(memberships.c.user_id == user.unique_id, identities.c.name > after)
     )
-    return of_rows(connection.execute(statement.order_by(identities.c.name_key).limit(limit)).all())
+    return of_rows(connection.execute(statement.order_by(identities.c.name).limit(limit)).all())
 
 
 def members_of(
     connection: Connection, group: Identity, after: str = "", limit: int | None = None
 ) -> list[Identity]:
-    """Up to `limit` users of a group, in the order of their names in lower case, that sort after `after`."""
+    """Up to `limit` users of a group, in the order of their names, that sort after `after`."""
     statement = (
         select(identities)
         .join(memberships, memberships.c.user_id == identities.c.unique_id)
-        .where(memberships.c.group_id == group.unique_id, identities.c.name_key > after)
+        .where(memberships.c.group_id == group.unique_id, identities.c.name > after)
     )
-    return of_rows(connection.execute(statement.order_by(identities.c.name_key).limit(limit)).all())
+    return of_rows(connection.execute(statement.order_by(identities.c.name).limit(limit)).all())

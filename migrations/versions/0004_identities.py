@@ -202,7 +202,7 @@ def _create_identities() -> None:
         sa.Column("unique_id", sa.String(length=32), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("name", _BYTEWISE, nullable=False),
         sa.Column("name_key", _BYTEWISE, nullable=False, comment="the name in lower case"),
         sa.Column("path", sa.String(length=512), nullable=False),
         sa.Column("boundary", _ARN, nullable=True),

@@ -18,7 +18,8 @@ MODEL = ServiceModel(
 )
 # What every operation may answer beside the errors that the model lists for it.
 COMMON_ERRORS = frozenset({
-    "AccessDeniedException", "SerializationException", "ThrottlingException", "ValidationException",
+    "AccessDeniedException", "ExpiredTokenException", "SerializationException", "ThrottlingException",
+    "UnrecognizedClientException", "ValidationException",
 })  # fmt: skip
 # What this service does not do at all, where the model has no error that says so; and AWS's own exception.
 OTHER_ERRORS = frozenset({

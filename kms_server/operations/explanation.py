@@ -1,0 +1,167 @@
+"""The story of a call that somebody could make, told as the call itself would be judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from kms_server.arn import Arn
+from kms_server.errors import OperatorError, ServiceError
+from kms_server.iam.context import Context, FixedContext
+from kms_server.iam.evaluate import Authority
+from kms_server.iam.explain import Known, explain
+from kms_server.iam.principal import Principal
+from kms_server.iam.statement import CompiledPolicy
+from kms_server.iam.story import Story
+from kms_server.keyring import callers
+from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys.grants import Grant
+from kms_server.keys.identifiers import parse_key_identifier
+from kms_server.operations.call import Call, Operation, Services
+from kms_server.operations.context import CallContext
+from kms_server.operations.registry import OPERATIONS
+from kms_server.protocol.message import Request
+from kms_server.storage import aliases, grants, identities
+
+# One call with two permissions.
+_RE_ENCRYPT = {"kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt"}
+# What only a request that was made can tell of itself.
+_OF_A_REQUEST = frozenset({"aws:sourceip", "aws:securetransport", "aws:useragent", "aws:referer"})
+_CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether somebody may do something.
+
+    `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for. `given` are
+    condition keys that replace what the call would have, `parameters` the members of the request. `request` is None
+    for a request that nobody made.
+    """
+
+    principal: Principal
+    action: str
+    region: str
+    time: float
+    key: str | None = None
+    resource: str = "*"
+    given: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+    request: Request | None = None
+
+
+def find_action(name: str) -> str:
+    """An action of this service by its name in any case.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    known = {action.lower(): action for action in (*_RE_ENCRYPT, *(one.action for one in OPERATIONS))}
+    if name.lower() not in known:
+        raise OperatorError(f"{name} is no action of this service: write one such as kms:Decrypt")
+    return known[name.lower()]
+
+
+def find_caller(services: Services, arn: str, now: float) -> Principal:
+    """The caller of that ARN.
+
+    Raises:
+        OperatorError: there is nobody.
+    """
+    with services.database.read() as connection:
+        found = callers.caller(connection, arn, now)
+    if found is None:
+        raise OperatorError(f"there is no {arn}: see `kms-server identity list`")
+    return found
+
+
+def tell(services: Services, question: Question) -> Story:
+    """The story.
+
+    Raises:
+        OperatorError: there is no such key.
+    """
+    call = _call(services, question)
+    if question.key is None:
+        context = _Context(question, CallContext(call))
+        return explain(question.principal, question.action, question.resource, context)
+    with services.database.read() as connection:
+        usable = _find(services, connection, question)
+        found = grants.page_of_key(
+            connection, usable.key, "", services.limits.grants_per_key, grant_id=None, grantee=None
+        )
+        shown = _shown(connection, usable.authority, found)
+    context = _Context(question, CallContext(call, usable))
+    known = Known(found, question.encryption_context, shown)
+    return explain(question.principal, question.action, usable.authority, context, known=known)
+
+
+class _Context:
+    """The condition keys of a call, with those over them that are given."""
+
+    def __init__(self, question: Question, call: Context) -> None:
+        self._given = FixedContext(question.given)
+        self._call = call
+        self._unknown = _OF_A_REQUEST if question.request is None else frozenset()
+
+    def values(self, key: str) -> Sequence[str]:
+        """The values of a condition key, by its name in lower case."""
+        return self._given.values(key) or (() if key in self._unknown else self._call.values(key))
+
+
+def _call(services: Services, question: Question) -> Call:
+    """The call that is asked about, before it would run."""
+    parameters = {name: question.encryption_context for name in _CONTEXTS if question.encryption_context}
+    identifier = {} if question.key is None else {"KeyId": question.key}
+    return Call(
+        operation=_operation(question.action), services=services, principal=question.principal,
+        region=question.region, request=question.request or Request("POST", "/", {}, b"", ""), request_id="",
+        event_id="", time=question.time, may_block=True, document={},
+        parameters={**identifier, **parameters, **question.parameters},
+    )  # fmt: skip
+
+
+def _operation(action: str) -> Operation:
+    wanted = _RE_ENCRYPT.get(action, action)
+    return next(operation for operation in OPERATIONS if operation.action == wanted)
+
+
+def _find(services: Services, connection: Connection, question: Question) -> UsableKey:
+    """The key that is named, as a caller of the principal's account names it."""
+    missing = OperatorError(f"there is no key {question.key} in {question.region}")
+    identifier = question.key or ""
+    try:
+        reference = parse_key_identifier(
+            identifier, region=question.region, account=question.principal.account, aliases_allowed=True
+        )
+    except ServiceError as error:
+        raise OperatorError(error.message) from None
+    key_id = reference.key_id
+    if reference.alias_name is not None:
+        alias = aliases.get(connection, reference.account, reference.region, reference.alias_name)
+        key_id = alias.key_id if alias else None
+    usable = services.keyring.load_key(connection, key_id, reference.region) if key_id else None
+    if usable is None or usable.key.account != reference.account:
+        raise missing
+    return usable.at(question.time)
+
+
+def region_of(identifier: str, default: str) -> str:
+    """The Region of a key: that of its ARN, else the default."""
+    parsed = Arn.parse(identifier)
+    return parsed.region if parsed else default
+
+
+def _shown(connection: Connection, authority: Authority, found: Sequence[Grant]) -> dict[str, str]:
+    """The ARNs of the unique ids by which a key's policy and grants name principals."""
+    ids = _unique_ids(authority.policy) | {
+        one.grantee.name for one in found if not one.grantee.name.startswith("arn:")
+    }
+    arns = identities.arns(connection, ids)
+    return {one: arns.get(one, f"{one} (who no longer exists)") for one in ids}
+
+
+def _unique_ids(policy: CompiledPolicy) -> set[str]:
+    listed = {name for statement in policy.statements for name in statement.principals}
+    return {name for name in listed if name.startswith(("AIDA", "AROA"))}
