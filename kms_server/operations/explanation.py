@@ -84,15 +84,15 @@ def tell(services: Services, question: Question) -> Story:
     """
     call = _call(services, question)
     if question.key is None:
-        context = _Context(question, CallContext(call))
+        context = _Context(question, CallContext(call, action=question.action))
         return explain(question.principal, question.action, question.resource, context)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
         found = grants.page_of_key(
-            connection, usable.key, "", services.limits.grants_per_key, grant_id=None, grantee=None
+            connection, usable.key, "", services.limits.grants_per_key, grant_id=None, grantees=None
         )
         shown = _shown(connection, usable.authority, found)
-    context = _Context(question, CallContext(call, usable))
+    context = _Context(question, CallContext(call, usable, question.action))
     known = Known(found, question.encryption_context, shown)
     return explain(question.principal, question.action, usable.authority, context, known=known)
 
