@@ -26,10 +26,6 @@ def ids(kms: Any, key_id: str, **filters: Any) -> set[str]:
     return {one["GrantId"] for one in kms.list_grants(KeyId=key_id, **filters)["Grants"]}
 
 
-@pytest.mark.covers("grants: content", "allowed")
-@pytest.mark.covers("grants: ListGrants entry", "allowed")
-@pytest.mark.covers("grants: ListGrants entry", "denied")
-@pytest.mark.covers("grants: id and token", "allowed")
 def test_a_grant_is_listed_as_it_was_asked_for(server: ServerProcess) -> None:
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]
@@ -50,8 +46,6 @@ def test_a_grant_is_listed_as_it_was_asked_for(server: ServerProcess) -> None:
     assert ids(kms, key["KeyId"], GranteePrincipal=ROOT) == set()
 
 
-@pytest.mark.covers("grants: idempotency", "allowed")
-@pytest.mark.covers("grants: idempotency", "denied")
 def test_the_same_named_request_gives_the_same_grant(server: ServerProcess) -> None:
     kms = server.client("kms")
     one, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
@@ -84,7 +78,6 @@ def test_grants_are_retired_by_token_and_by_id(server: ServerProcess) -> None:
     assert refusal(kms.retire_grant, KeyId=key_id) == "ValidationException"
 
 
-@pytest.mark.covers("grants: revoke", "allowed")
 def test_grants_are_revoked_by_who_may(server: ServerProcess) -> None:
     kms = server.client("kms")
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -153,8 +146,6 @@ def test_what_cannot_be_granted_is_refused(server: ServerProcess, members: dict[
     assert ids(kms, key_id) == set()
 
 
-@pytest.mark.covers("grants: service grantee", "allowed")
-@pytest.mark.covers("grants: service grantee", "denied")
 def test_services_get_grants_that_are_bound_to_a_source(server: ServerProcess) -> None:
     kms = server.client("kms")
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]

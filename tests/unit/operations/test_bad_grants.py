@@ -15,9 +15,6 @@ ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 CONTEXT = {"EncryptionContextEquals": {"a": "b"}}
 
 
-@pytest.mark.covers("grants: content", "denied")
-@pytest.mark.covers("grants: service grantee", "denied")
-@pytest.mark.covers("grants: operations", "denied")
 @pytest.mark.parametrize(
     ("kind", "members"),
     [
@@ -46,8 +43,6 @@ def test_grants_that_cannot_be(service: Service, keys: Keys, kind: str, members:
     assert service.unchanged("CreateGrant", **asked).code == VALIDATION
 
 
-@pytest.mark.covers("grants: idempotency", "allowed")
-@pytest.mark.covers("grants: idempotency", "denied")
 def test_the_same_named_grant_is_made_once_however_its_key_is_named(service: Service, keys: Keys) -> None:
     arn = keys.new("symmetric")
     asked: Any = {"GranteePrincipal": ROOT, "Operations": ["Encrypt"], "Name": "once"}
@@ -60,8 +55,6 @@ def test_the_same_named_grant_is_made_once_however_its_key_is_named(service: Ser
     assert service.ok("CreateGrant", KeyId=keys.arn("other"), **asked)["GrantId"] != first
 
 
-@pytest.mark.covers("grants: id and token", "denied")
-@pytest.mark.covers("grants: tokens and consistency", "denied")
 def test_grants_that_are_not_there(service: Service, keys: Keys) -> None:
     arn, other = keys.arn("symmetric"), keys.arn("other")
     granted = service.ok("CreateGrant", KeyId=other, GranteePrincipal=ROOT, Operations=["Encrypt"])
