@@ -49,15 +49,16 @@ def limited(service: Service, name: str, *allowed: tuple[str, str]) -> Credentia
 def test_an_alias_needs_permission_on_itself_and_on_its_key(service: Service, keys: Keys) -> None:
     arn = keys.new("symmetric")
     alias = f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/both"
-    for action, others in (
-        ("CreateAlias", {"TargetKeyId": arn}), ("UpdateAlias", {"TargetKeyId": arn}), ("DeleteAlias", {}),
+    target: dict[str, Any] = {"AliasName": "alias/both", "TargetKeyId": arn}
+    for action, members in (
+        ("CreateAlias", target), ("UpdateAlias", target), ("DeleteAlias", {"AliasName": "alias/both"}),
     ):  # fmt: skip
         of_alias, of_key = (f"kms:{action}", alias), (f"kms:{action}", arn)
         for name, allowed, expected in (
             ("alias", [of_alias], DENIED), ("key", [of_key], DENIED), ("both", [of_alias, of_key], "allowed"),
         ):  # fmt: skip
             by = limited(service, f"{action}-{name}", *allowed)
-            assert outcome(service.call(action, by=by, AliasName="alias/both", **others)) == expected
+            assert outcome(service.call(action, by=by, **members)) == expected
 
 
 @pytest.mark.covers("evaluation: ReEncrypt", "allowed")
