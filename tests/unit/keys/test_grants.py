@@ -29,6 +29,7 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
 EVERY = sorted({"ListKeys", "", *MANAGEMENT, *(name for names in OPERATIONS.values() for name in names)})
 
 
+@pytest.mark.covers("grants: operations", "denied")
 @pytest.mark.parametrize(("spec", "usage"), OPERATIONS)
 def test_operations_are_those_of_the_kind_of_key(spec: str, usage: str) -> None:
     granted = key(spec=spec, usage=usage)

@@ -89,6 +89,7 @@ def test_reserved_tags_are_not_taken_away(service: Service, keys: Keys) -> None:
     assert service.refused("UntagResource", KeyId=keys.arn("symmetric"), TagKeys=["a", "aws:b"]) == refusal
 
 
+@pytest.mark.covers("key policies: lockout check", "denied")
 @pytest.mark.parametrize(
     ("document", "text"),
     [
@@ -115,6 +116,7 @@ def test_policies_that_cannot_be(service: Service, keys: Keys, document: str, te
     assert before == (service.rows(key.rpartition("/")[2]), service.rows(primary.rpartition("/")[2]))
 
 
+@pytest.mark.covers("key policies: lockout check", "allowed")
 def test_the_lockout_check_can_be_bypassed(service: Service) -> None:
     locked = policy(service.user("keeper")[0])
     text = "The new key policy will not allow you to update the key policy in the future."
@@ -122,6 +124,8 @@ def test_the_lockout_check_can_be_bypassed(service: Service) -> None:
     service.key(Policy=locked, BypassPolicyLockoutSafetyCheck=True)
 
 
+@pytest.mark.covers("key policies: one policy", "allowed")
+@pytest.mark.covers("key policies: one policy", "denied")
 def test_there_is_one_policy_per_key(service: Service, keys: Keys) -> None:
     key, missing = keys.arn("symmetric"), Refusal("NotFoundException", "No such policy exists")
     assert service.refused("GetKeyPolicy", KeyId=key, PolicyName="other") == missing

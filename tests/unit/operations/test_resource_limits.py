@@ -103,6 +103,8 @@ def test_tags_of_a_key(service: Service) -> None:
     service.ok("TagResource", KeyId=key_id, Tags=[{"TagKey": "more", "TagValue": ""}])
 
 
+@pytest.mark.covers("key policies: size", "allowed")
+@pytest.mark.covers("key policies: size", "denied")
 def test_bytes_of_a_policy(service: Service) -> None:
     fits, more = policy_of(32_768), policy_of(32_769)
     assert (len(fits), len(more)) == (32_768, 32_769)
