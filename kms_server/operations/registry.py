@@ -16,6 +16,7 @@ from kms_server.operations import (
     iam_policies,
     iam_policy_versions,
     iam_roles,
+    iam_simulate,
     iam_tags,
     iam_users,
     imports,
@@ -62,6 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
+    *iam_simulate.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
