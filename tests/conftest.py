@@ -25,7 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     tests/unit/iam/decisions/rows.yaml as section and row. A test may have the mark several times, pytest.param too.
     `python -m tests.unit.iam.decisions.coverage` writes the document anew.
     """
-    config.addinivalue_line("markers", "covers(row, direction): what of docs/authorization-coverage.md it shows")
+    config.addinivalue_line(
+        "markers", "covers(row, direction): what of docs/authorization-coverage.md it shows"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
-"""`kms-server identity`: accounts, users and access keys."""
+"""`kms-server identity`: accounts, users, access keys and issuers of web identities."""
 
-import json
 import re
 from pathlib import Path
 from typing import Unpack
@@ -15,10 +14,11 @@ from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.policy import compile_identity_policy
 from kms_server.keyring import access_keys as access_secrets
-from kms_server.storage import access_keys, identities, inline_policies
+from kms_server.storage import access_keys, attachments, identities, inline_policies
+from kms_server.storage.database import Transaction
 from kms_server.storage.identities import Identity, Kind
 
-_ADMIN = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
@@ -26,7 +26,11 @@ account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUN
 
 @click.group()
 def identity() -> None:
-    """Accounts, users and their access keys, and what they may do."""
+    """Accounts, users and their access keys, issuers of web identities, and why a call is allowed or denied.
+
+    This is what one needs before the first call and when all access is lost. Everything else about users, roles,
+    groups and policies is IAM's API, which the server answers too: `aws iam help`.
+    """
 
 
 identity.add_command(explain)
@@ -36,17 +40,23 @@ identity.add_command(explain)
 @click.argument("account", callback=account_id)
 @state_options
 def create_account(account: str, **where: Unpack[Where]) -> None:
-    """Add an account and print an access key of its root."""
+    """Add an account and print an access key of its root.
+
+    The key is printed as two lines for a shell, and its secret is shown this once.
+    """
     _create_key(account, None, where)
 
 
 @identity.command("create-key")
-@option("--root", "for_root", is_flag=True, help="A key of the account's root.")
+@option("--root", "for_root", is_flag=True, help="A key of the account's root: the way back in.")
 @option("--user", help="A key of this user.")
 @account_option
 @state_options
 def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpack[Where]) -> None:
-    """Make another access key and print it; the secret is shown this once."""
+    """Make another access key and print it; the secret is shown this once.
+
+    A user has two at most, as on AWS; the root may have any number.
+    """
     if for_root == (user is not None):
         raise OperatorError("give either --root or --user NAME")
     _create_key(account, user, where)
@@ -57,18 +67,23 @@ def create_key(*, for_root: bool, user: str | None, account: str, **where: Unpac
 @option(
     "--policy",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Identity policy, a JSON file.",
+    help="A policy document, a JSON file: what the user may do. It becomes an inline policy called `policy`.",
 )
-@option("--admin", is_flag=True, help="Allow everything that key policies leave to the account.")
+@option(
+    "--admin", is_flag=True, help="Everything that key policies leave to the account: AdministratorAccess."
+)
 @account_option
 @state_options
 def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **where: Unpack[Where]) -> None:
-    """Make a user with an identity policy, and an access key for it."""
+    """Make a user that may do something, and print an access key for it.
+
+    More policies, groups, tags and a permissions boundary are given by IAM's API.
+    """
     if admin == (policy is not None):
         raise OperatorError("give either --policy FILE or --admin")
     if _USER_NAME.fullmatch(name) is None:
         raise OperatorError(f"{name!r} is not a user name: up to 64 ASCII letters, digits and +=,.@_-")
-    document = _document(policy) if policy else json.dumps(_ADMIN)
+    document = _document(policy) if policy else None
     with (
         opened(state_settings(**where)) as state,
         change(state, "CreateUser", account, userName=name) as made,
@@ -79,7 +94,10 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
         user = Identity(identities.new_unique_id(Kind.USER), account, Kind.USER, name, "/", now)
         identities.add_account(made.tx, account)
         identities.add(made.tx, user)
-        inline_policies.put(made.tx, user, "policy", document)
+        if document is None:
+            attachments.add(made.tx, user, _ADMINISTRATOR)
+        else:
+            inline_policies.put(made.tx, user, "policy", document)
         key, secret = access_secrets.create(made.tx, state.root_key, account, user, now)
         made.parameters["accessKeyId"] = key.access_key_id
     _print_key(key.access_key_id, secret)
@@ -89,7 +107,7 @@ def create_user(*, name: str, policy: Path | None, admin: bool, account: str, **
 @option("--account", callback=account_id, help="Only this account. Default: all.")
 @state_options
 def list_(account: str | None, **where: Unpack[Where]) -> None:
-    """List access keys and whom they belong to."""
+    """List access keys, whether they may be used, and whom they belong to."""
     with opened(state_settings(**where)) as state, state.database.read() as connection:
         keys = access_keys.of_accounts(connection, account)
         owners = identities.arns(connection, {key.user_id for key in keys if key.user_id})
@@ -123,17 +141,27 @@ def _document(path: Path) -> str:
     return text
 
 
-def _create_key(account: str, user: str | None, where: Where) -> None:
+def _create_key(account: str, name: str | None, where: Where) -> None:
     with (
         opened(state_settings(**where)) as state,
-        change(state, "CreateAccessKey", account, userName=user) as made,
+        change(state, "CreateAccessKey", account, userName=name) as made,
     ):
-        owner = identities.get(made.tx.connection, account, Kind.USER, user) if user is not None else None
-        if user is not None and owner is None:
-            raise OperatorError(f"there is no user {user} in account {account}")
-        key, secret = access_secrets.create(made.tx, state.root_key, account, owner, state.clock.now())
+        user = None if name is None else _user(made.tx, account, name)
+        key, secret = access_secrets.create(made.tx, state.root_key, account, user, state.clock.now())
         made.parameters["accessKeyId"] = key.access_key_id
     _print_key(key.access_key_id, secret)
+
+
+def _user(tx: Transaction, account: str, name: str) -> Identity:
+    user = identities.get(tx.connection, account, Kind.USER, name)
+    if user is None:
+        raise OperatorError(f"there is no user {name} in account {account}")
+    if access_keys.count(tx.connection, account, user.unique_id) >= access_secrets.MOST_OF_USER:
+        raise OperatorError(
+            f"the user {name} has {access_secrets.MOST_OF_USER} access keys already: delete one by "
+            "`kms-server identity delete-key`"
+        )
+    return user
 
 
 def _print_key(access_key_id: str, secret: str) -> None:

@@ -9,6 +9,7 @@ from kms_server import __version__
 from kms_server.cli.audit import audit
 from kms_server.cli.clock import clock
 from kms_server.cli.identity import identity
+from kms_server.cli.issuer import trust_issuer
 from kms_server.cli.migrate import migrate
 from kms_server.cli.quota import quota
 from kms_server.cli.seed import seed
@@ -29,6 +30,7 @@ def cli() -> None:
     """
 
 
+identity.add_command(trust_issuer)
 for command in (serve, migrate, identity, seed, quota, audit, clock):
     cli.add_command(command)
 

@@ -45,7 +45,20 @@ def fits(pattern: str, text: str) -> bool:
 def _find(part: str, text: str, at: int, end: int) -> int:
     if ONE not in part:
         return text.find(part, at, end)
-    return next((place for place in range(at, end - len(part) + 1) if _stands(part, text, place)), -1)
+    if len(part) > end - at:
+        return -1
+    # Bit n of `reached`: the first n + 1 characters of the part stand before this place; all places at once (shift-and).
+    bits: dict[str, int] = {}
+    for place, wanted in enumerate(part):
+        bits[wanted] = bits.get(wanted, 0) | 1 << place
+    anything = bits[ONE]
+    places = {character: found | anything for character, found in bits.items()}
+    reached, whole = 0, 1 << len(part) - 1
+    for place in range(at, end):
+        reached = (reached << 1 | 1) & places.get(text[place], anything)
+        if reached & whole:
+            return place - len(part) + 1
+    return -1
 
 
 def _stands(part: str, text: str, at: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kms_server.iam.context import Context
+from kms_server.iam.patterns import is_plain
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"([^,]*), *'(.*)'", re.DOTALL)
@@ -24,9 +25,10 @@ class Variable:
     default: str | None
 
     def value(self, context: Context) -> str | None:
-        """What stands here in a request."""
+        """What stands here in a request; never a wildcard."""
         values = context.values(self.key)
-        return values[0] if len(values) == 1 else self.default
+        value = values[0] if len(values) == 1 else self.default
+        return value if value is None or is_plain(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def parse(text: str, literal: Callable[[str], str], *, variables: bool) -> Text:
         return literal(text)
     parts: list[str | Variable] = []
     end = 0
-    for found in _VARIABLE.finditer(text):
+    # What opens behind the last brace does not close, and looking for that at each opening would take long.
+    for found in _VARIABLE.finditer(text, 0, text.rfind("}") + 1):
         parts += [literal(text[end : found.start()]), _variable(found[1])]
         end = found.end()
     parts.append(literal(text[end:]))

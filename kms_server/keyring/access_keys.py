@@ -11,6 +11,8 @@ from kms_server.storage.access_keys import AccessKey
 from kms_server.storage.database import Transaction
 from kms_server.storage.identities import Identity
 
+MOST_OF_USER = 2  # AWS's quota
+
 
 def create(
     tx: Transaction, root: RootKey, account: str, user: Identity | None, now: float

@@ -14,12 +14,13 @@ from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.keyring import sessions
 from kms_server.keyring.cache import ScopedCache, Value
-from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.sessions import Sessions
 from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys import grant_index
+from kms_server.keys.grant_index import GrantIndex
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import access_keys, aliases, identities, keys, limits, settings
+from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings
 from kms_server.storage.database import Database
 
 
@@ -45,7 +46,7 @@ class _Signer:
 
 
 class Keyring:
-    """Keys, aliases, identities and limits by name, never older than the last `refresh`."""
+    """Keys, aliases, grants, identities and limits by name, never older than the last `refresh`."""
 
     def __init__(self, database: Database, root: RootKey, clock: Clock, capacity: int) -> None:
         self._cache = ScopedCache(database, capacity)
@@ -79,6 +80,12 @@ class Keyring:
         """The alias of that name."""
         scope = aliases.scope(account, region, name)
         return self._cache.get(scope, aliases.get, account, region, name, may_block=may_block)
+
+    def grants(self, key_id: str, region: str, grantee_key: str, *, may_block: bool) -> GrantIndex:
+        """What a grantee holds on a key; other grants on it cost nothing."""
+        scope = grants.scope(key_id, region, grantee_key)
+        found = self._cache.get(scope, _load_grants, key_id, region, grantee_key, may_block=may_block)
+        return grant_index.NONE if found is None else found
 
     def identity(self, access_key_id: str, *, may_block: bool) -> Identity | None:
         """Who signs with an access key.
@@ -116,12 +123,6 @@ class Keyring:
             raise UnrecognizedClientException
         return Identity(principal, credentials.secret)
 
-    def role(self, account: str, unique_id: str, *, may_block: bool) -> LoadedIdentity | None:
-        """The role, or the user, of that unique id: what its sessions may do."""
-        return self.of_account(
-            account, unique_id, lambda connection: load_identity(connection, unique_id), may_block=may_block
-        )
-
     def of_account(
         self, account: str, name: str, load: Callable[[Connection], Value | None], *, may_block: bool
     ) -> Value | None:
@@ -140,6 +141,12 @@ class Keyring:
         return _Signer(
             key.account, key.user_id, access_secrets.opened(self._root, key), key.status == access_keys.ACTIVE
         )
+
+
+def _load_grants(connection: Connection, key_id: str, region: str, grantee_key: str) -> GrantIndex:
+    held = list(grants.of_grantee(connection, key_id, region, grantee_key))
+    # Most callers hold nothing, and that is worth keeping, too.
+    return GrantIndex(held) if held else grant_index.NONE
 
 
 def _principal(

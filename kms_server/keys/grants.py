@@ -30,6 +30,8 @@ _OF_SYMMETRIC_KEYS = frozenset({
     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
     "GenerateDataKeyPairWithoutPlaintext",
 })  # fmt: skip
+# All that a grant can allow; whether to retire it is no matter of the key's policy and not asked this way.
+OPERATIONS = _OF_EVERY_KEY.union(_OF_SYMMETRIC_KEYS, {"GetPublicKey"}, *_BY_USAGE.values())
 # A key has several identifiers, and which one was sent makes no other request.
 _NOT_ASKED_FOR = frozenset({"KeyId", "GrantTokens", "DryRun"})
 _CONTEXTS = ("EncryptionContextEquals", "EncryptionContextSubset")
@@ -37,14 +39,25 @@ _CONTEXTS = ("EncryptionContextEquals", "EncryptionContextSubset")
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whom a grant is for, or who may retire it: a principal by its ARN, or a service by its name."""
+    """Whom a grant is for, or who may retire it: a principal by its ARN, or a service by its name.
+
+    `key` is by what a caller is matched: the unique id of a user, role or role's session, else the name itself.
+    """
 
     name: str
     is_service: bool
+    key: str
 
     def shown(self, role: str) -> dict[str, str]:
         """The member that names the party in AWS's lists; `role` is Grantee or Retiring."""
-        return {f"{role}ServicePrincipal" if self.is_service else f"{role}Principal": self.name}
+        return {self._member(role): self.name}
+
+    def keyed(self, role: str) -> dict[str, str]:
+        """The same member with the key."""
+        return {self._member(role): self.key}
+
+    def _member(self, role: str) -> str:
+        return f"{role}ServicePrincipal" if self.is_service else f"{role}Principal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,7 @@ class Grant:
 
 
 def party(principal: str | None, service: str | None, role: str) -> Party | None:
-    """The principal or the service that a request names.
+    """The principal or the service that a request names; whether it exists is not looked at.
 
     Raises:
         ValidationException: both are given.
@@ -91,7 +104,7 @@ def party(principal: str | None, service: str | None, role: str) -> Party | None
     if principal is not None and _PRINCIPAL.fullmatch(principal) is None:
         raise InvalidArnException(f"ARN does not refer to a valid principal: {principal}")
     named = principal or service
-    return None if named is None else Party(named, is_service=service is not None)
+    return None if named is None else Party(named, service is not None, named)
 
 
 def check_operations(key: KmsKey, operations: Sequence[str]) -> tuple[str, ...]:
@@ -153,7 +166,13 @@ def check_id(grant_id: str) -> None:
         raise InvalidGrantIdException(f"Invalid grant id {grant_id}")
 
 
-def request_digest(parameters: Mapping[str, object], issuing_account: str) -> str:
-    """What tells a repeated request for a named grant on a key from a different one."""
+def request_digest(
+    parameters: Mapping[str, object], issuing_account: str, grantee: Party, retiring: Party | None
+) -> str:
+    """What tells a repeated request for a named grant on a key from a different one.
+
+    A principal counts by its key: who has the name of somebody deleted is another.
+    """
     asked = {name: value for name, value in parameters.items() if name not in _NOT_ASKED_FOR}
-    return hashlib.sha256(json.dumps([issuing_account, asked], sort_keys=True).encode()).hexdigest()
+    parties = grantee.keyed("Grantee") | (retiring.keyed("Retiring") if retiring else {})
+    return hashlib.sha256(json.dumps([issuing_account, asked | parties], sort_keys=True).encode()).hexdigest()

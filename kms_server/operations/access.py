@@ -20,6 +20,7 @@ from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_
 from kms_server.operations import limits, managed_keys
 from kms_server.operations.call import Call
 from kms_server.operations.context import CallContext
+from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.guards import stop_dry_run
 from kms_server.storage import aliases
 
@@ -43,7 +44,7 @@ def use_key(call: Call, identifier: str) -> UsableKey:
 
 
 def authorized_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
-    """The key that `identifier` names, when a policy lets the caller perform the action on it."""
+    """The key that `identifier` names, when a policy or a grant lets the caller perform the action on it."""
     usable = find_key(call, identifier, action=action)
     allow(call, usable, action=action)
     return usable
@@ -61,7 +62,7 @@ def find_key(call: Call, identifier: str, *, action: str | None = None) -> Usabl
 
 
 def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciphertext: bool = False) -> None:
-    """Check the policies of one key and name it in the record, unless that tells a stranger about it.
+    """Check the policies and grants of one key and name it in the record, unless that tells a stranger about it.
 
     Raises:
         AccessDeniedException: with AWS's text and the reason.
@@ -70,7 +71,9 @@ def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciph
     action = action or call.operation.action
     _check_grant_tokens(call)
     authority = usable.authority
-    decision = authorize(call.principal, action, authority, CallContext(call, usable))
+    context = CallContext(call, usable)
+    lookup = GrantLookup(call, usable.key, action, context)
+    decision = authorize(call.principal, action, authority, context, grants=lookup)
     if decision.allowed or authority.account == call.account:
         call.touches(KEY, authority.arn)
     if decision.allowed:

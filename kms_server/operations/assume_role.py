@@ -20,8 +20,8 @@ from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.session_token import Kind, SessionCredentials
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.session_request import (
-    StsContext,
     answer,
+    context_of,
     new_credentials,
     refuse_codes,
     session_tags,
@@ -64,7 +64,7 @@ class _Passed:
             for key, value in role.tags.items()
         }
         transitive = {"sts:TransitiveTagKeys": self.transitive} if self.transitive else {}
-        return StsContext(call, keys | tag_keys(self.tags) | of_role | transitive)
+        return context_of(call, keys | tag_keys(self.tags) | of_role | transitive)
 
 
 def assume_role(call: Call) -> Answer:

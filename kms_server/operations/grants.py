@@ -5,13 +5,15 @@ import secrets
 from kms_server import errors as e
 from kms_server.arn import Arn
 from kms_server.iam.denial import denied, not_visible
-from kms_server.iam.evaluate import authorize
+from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.key_policies import default_key_policy
+from kms_server.iam.policy import compile_key_policy
 from kms_server.keyring import grant_token
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import grants as rules
 from kms_server.keys import states
 from kms_server.keys.grants import Grant
-from kms_server.operations import access
+from kms_server.operations import access, grant_parties
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed, stop_dry_run
@@ -52,32 +54,38 @@ def list_grants(call: Call) -> Answer:
         rules.check_id(grant_id)
     grantee = rules.party(call.get("GranteePrincipal"), call.get("GranteeServicePrincipal"), "Grantee")
     with call.services.database.read() as connection:
+        grantees = grant_parties.keys(connection, grantee) if grantee else None
         found, rest = page(
             call,
             lambda after, count: grants.page_of_key(
-                connection, key, after, count, grant_id=grant_id, grantee=grantee.name if grantee else None
+                connection, key, after, count, grant_id=grant_id, grantees=grantees
             ),
             lambda grant: grant.grant_id, default=50, maximum=100,
         )  # fmt: skip
-    return {"Grants": [grant.entry(key.arn) for grant in found], **rest}
+        shown = grant_parties.shown(connection, found)
+    return {"Grants": [grant.entry(key.arn) for grant in shown], **rest}
 
 
 def list_retirable_grants(call: Call) -> Answer:
     """The grants that a principal of the caller's account may retire (AWS ListRetirableGrants)."""
-    access.allow_without_key(call)
     retiring = rules.party(call.get("RetiringPrincipal"), call.get("RetiringServicePrincipal"), "Retiring")
     if retiring is None:
         raise e.ValidationException("RetiringPrincipal must not be null")
+    access.allow_without_key(call, retiring.name)
     arn = Arn.parse(retiring.name)
     if arn is None or arn.account != call.account:
         raise e.InvalidArnException(f"ARN does not refer to a valid principal: {retiring.name}")
     with call.services.database.read() as connection:
+        own = grant_parties.keys(connection, retiring)
         found, rest = page(
             call,
-            lambda after, count: grants.page_retirable(connection, retiring.name, call.region, after, count),
+            lambda after, count: grants.page_retirable(connection, own, call.region, after, count),
             lambda grant: grant.grant_id, default=50, maximum=100,
         )  # fmt: skip
-        granted = [(grant, keys.get(connection, grant.key_id, grant.region)) for grant in found]
+        granted = [
+            (grant, keys.get(connection, grant.key_id, grant.region))
+            for grant in grant_parties.shown(connection, found)
+        ]
     return {"Grants": [grant.entry(key.arn) for grant, key in granted if key is not None], **rest}
 
 
@@ -112,11 +120,14 @@ def _requested(call: Call, usable: UsableKey) -> Grant:
     operations = rules.check_operations(key, call.parameters["Operations"])
     constraints = call.get("Constraints") or {}
     rules.check_constraints(key, constraints, grantee, retiring)
+    grantee = grant_parties.found(call.connection, grantee)
+    retiring = retiring and grant_parties.found(call.connection, retiring)
     name = call.get("Name")
+    request = None if name is None else rules.request_digest(call.parameters, call.account, grantee, retiring)
     return Grant(
         grant_id=secrets.token_hex(32), key_id=key.key_id, region=key.region, name=name, grantee=grantee,
         retiring=retiring, operations=operations, constraints=constraints, issuing_account=call.account,
-        created_at=call.time, request=None if name is None else rules.request_digest(call.parameters, call.account),
+        created_at=call.time, request=request,
     )  # fmt: skip
 
 
@@ -156,17 +167,25 @@ def _key_of(call: Call, grant: Grant) -> UsableKey:
 
 
 def _require_may_retire(call: Call, grant: Grant, usable: UsableKey) -> None:
-    """Retiring is for the retiring principal, a grantee that was given it, and the issuing account's identities."""
-    caller = call.principal.arn
-    if grant.retiring is not None and grant.retiring.name in call.principal.names.all:
+    """Retiring is for the retiring principal, a grantee that was given it, and the issuing account's identities.
+
+    The key's policy has no say in it, neither to allow nor to deny; Denies of the caller's own policies count.
+    """
+    key = usable.key
+    issuer = Authority(call.account, key.arn, compile_key_policy(default_key_policy(grant.issuing_account)))
+    given = {grant.retiring.key} if grant.retiring else set()
+    if "RetireGrant" in grant.operations:
+        given.add(grant.grantee.key)
+    action = call.operation.action
+    decision = authorize(
+        call.principal, action, issuer, CallContext(call, usable),
+        grants=lambda name: grant.grant_id if name in given else None,
+    )  # fmt: skip
+    if decision.allowed:
         return
-    if grant.grantee.name == caller and "RetireGrant" in grant.operations:
-        return
-    decision = authorize(call.principal, call.operation.action, usable.key.arn, CallContext(call, usable))
-    if not decision.allowed:
-        raise denied(call.principal, call.operation.action, usable.key.arn, decision)
-    if call.account != grant.issuing_account:
-        raise not_visible(call.principal, call.operation.action)
+    if call.account not in {key.account, grant.issuing_account}:
+        raise not_visible(call.principal, action)
+    raise denied(call.principal, action, key.arn, decision)
 
 
 _ERRORS = (

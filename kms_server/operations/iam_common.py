@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from kms_server import errors as e
 from kms_server.arn import iam_arn
 from kms_server.iam.policy import compile_identity_policy
+from kms_server.keyring import access_keys
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.schemas import iam as schemas
@@ -22,7 +23,7 @@ Members = Mapping[str, Member]
 # AWS "IAM and AWS STS quotas", the defaults; sizes are in characters, white space not counted.
 QUOTAS = {
     "UsersQuota": 5000, "RolesQuota": 1000, "GroupsQuota": 300, "PoliciesQuota": 1500, "GroupsPerUserQuota": 10,
-    "AccessKeysPerUserQuota": 2, "AttachedPoliciesPerUserQuota": 10, "AttachedPoliciesPerRoleQuota": 10,
+    "AccessKeysPerUserQuota": access_keys.MOST_OF_USER, "AttachedPoliciesPerUserQuota": 10, "AttachedPoliciesPerRoleQuota": 10,
     "AttachedPoliciesPerGroupQuota": 10, "VersionsPerPolicyQuota": 5, "PolicySizeQuota": 6144,
     "UserPolicySizeQuota": 2048, "RolePolicySizeQuota": 10_240, "GroupPolicySizeQuota": 5120,
     "AssumeRolePolicySizeQuota": 2048,

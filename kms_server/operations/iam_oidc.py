@@ -1,6 +1,6 @@
 """OpenID Connect providers: Create…, Get…, List…s, Delete…, client ids, thumbprints.
 
-An issuer's keys are pinned by the command line (`kms-server identity pin-oidc-keys`): nothing here fetches them.
+An issuer's keys are pinned by the command line (`kms-server identity trust-issuer`): nothing here fetches them.
 """
 
 from urllib.parse import urlsplit

@@ -2,9 +2,6 @@
 
 from kms_server import errors as e
 from kms_server.arn import key_arn
-from kms_server.iam.evaluate import Authority, may_change_policy
-from kms_server.iam.key_policies import default_key_policy
-from kms_server.iam.policy import compile_key_policy
 from kms_server.keys import deletion, imports, rotation, specs, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.identifiers import new_key_id
@@ -12,13 +9,11 @@ from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, material
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.context import CallContext
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
+from kms_server.operations.policies import new_policy
 from kms_server.schemas import keys as schemas
 from kms_server.storage import keys, tags
-
-_LOCKOUT = "The new key policy will not allow you to update the key policy in the future."
 
 
 def create_key(call: Call) -> Answer:
@@ -167,32 +162,6 @@ def require_room(call: Call, region: str) -> None:
     limit = call.services.limits.keys_per_region
     if keys.count_customer_keys(call.connection, call.account, region) >= limit:
         raise e.LimitExceededException(f"The limit of {limit} KMS keys in Region {region} is reached.")
-
-
-def new_policy(call: Call, arn: str) -> str:
-    """The policy of a new key: the one that was sent, else the default one.
-
-    Raises:
-        MalformedPolicyDocumentException, LimitExceededException
-    """
-    policy: str | None = call.get("Policy")
-    if policy is None:
-        return default_key_policy(call.account)
-    check_new_policy(call, policy, arn)
-    return policy
-
-
-def check_new_policy(call: Call, policy: str, arn: str) -> None:
-    """Refuse a key policy that is malformed or locks the caller out of changing it again.
-
-    Raises:
-        MalformedPolicyDocumentException, LimitExceededException
-    """
-    compiled = compile_key_policy(policy)
-    if call.get("BypassPolicyLockoutSafetyCheck"):
-        return
-    if not may_change_policy(Authority(call.account, arn, compiled), call.principal, CallContext(call)):
-        raise e.MalformedPolicyDocumentException(_LOCKOUT)
 
 
 _ERRORS = (

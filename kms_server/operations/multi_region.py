@@ -8,9 +8,10 @@ from kms_server.keys import imports, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, lifecycle, material
+from kms_server.operations import access, lifecycle, material, principals
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.keys import new_policy, require_room
+from kms_server.operations.keys import require_room
+from kms_server.operations.policies import new_policy
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
@@ -41,7 +42,8 @@ def replicate_key(call: Call) -> Answer:
     tags.put(call.writing, replica, wanted)
     lifecycle.note(call.writing, "CreateKey", replica, call.time, {"keyId": replica.key_id})
     shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])
-    answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": pretty(replica.policy)}
+    policy = pretty(principals.shown(call.connection, replica.policy))
+    answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": policy}
     if wanted:
         answer["ReplicaTags"] = call.parameters["Tags"]
     return answer

@@ -19,10 +19,10 @@ from kms_server.keys.key import CURRENT, EXTERNAL, NON_CURRENT, BackingKey, KmsK
 from kms_server.keys.seeds import checks, local_kms, own
 from kms_server.keys.seeds.members import TOP, Item
 from kms_server.keys.seeds.seed import Home, Seed, SeedAlias, SeedKey
-from kms_server.operations import material
+from kms_server.operations import material, principals
 from kms_server.protocol import yaml_reader
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import aliases, keys, tags
+from kms_server.storage import aliases, identities, keys, tags
 from kms_server.storage.aliases import Alias
 from kms_server.storage.database import Transaction
 
@@ -89,10 +89,28 @@ def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, limit
         )
     if keys.count_customer_keys(tx.connection, wanted.account, wanted.region) >= limits.keys_per_region:
         raise OperatorError(f"account {wanted.account} has no room for more keys in {wanted.region}")
-    key = wanted.planned(wanted.policy or default_key_policy(wanted.account), now)
+    identities.add_account(tx, wanted.account)
+    key = wanted.planned(_policy(tx.connection, wanted), now)
     keys.add(tx, key, _versions(key, root, wanted.material))
     tags.put(tx, key, wanted.tags)
     return key
+
+
+def _policy(connection: Connection, wanted: SeedKey) -> str:
+    """The policy of a key as it is stored.
+
+    Raises:
+        OperatorError: it names a principal that does not exist.
+    """
+    if wanted.policy is None:
+        return default_key_policy(wanted.account)
+
+    def invalid(_kind: str, name: str) -> OperatorError:
+        return OperatorError(
+            f"{wanted.where}.Policy names {name}, a principal that does not exist: make it first"
+        )
+
+    return principals.stored(connection, wanted.policy, invalid)
 
 
 def _versions(key: KmsKey, root: RootKey, given: Sequence[bytes]) -> list[BackingKey]:
@@ -156,13 +174,20 @@ def _is_same(key: KmsKey, root: RootKey, version: BackingKey, given: bytes) -> b
 
 def _differences(connection: Connection, wanted: SeedKey, existing: KmsKey) -> list[str]:
     """What may change in the life of a key, and is now otherwise than in the file."""
-    policy = wanted.policy or default_key_policy(wanted.account)
     same = {
         "Description": wanted.description == existing.description,
-        "Policy": json.loads(policy) == json.loads(existing.policy),
+        "Policy": _is_same_policy(connection, wanted, existing),
         "Tags": dict(wanted.tags) == tags.of_key(connection, existing),
     }
     return [name for name, is_same in same.items() if not is_same]
+
+
+def _is_same_policy(connection: Connection, wanted: SeedKey, existing: KmsKey) -> bool:
+    try:
+        policy = _policy(connection, wanted)
+    except OperatorError:
+        return False
+    return bool(json.loads(policy) == json.loads(existing.policy))
 
 
 def _make_alias(tx: Transaction, wanted: SeedAlias, now: float, limits: Limits) -> Alias | None:

@@ -14,7 +14,7 @@ from kms_server.errors import (
     PackedPolicyTooLargeException,
     ValidationException,
 )
-from kms_server.iam.context import FixedContext
+from kms_server.iam.context import Context, FixedContext
 from kms_server.iam.policy import compile_identity_policy
 from kms_server.keyring import session_token
 from kms_server.keyring.session_token import LONGEST, Kind, SessionCredentials
@@ -28,16 +28,10 @@ _MOST_TAGS = 50
 ROOT_SECONDS = 3_600
 
 
-class StsContext:
-    """The condition keys of a request for temporary credentials, before those that every call has."""
-
-    def __init__(self, call: Call, keys: Mapping[str, Sequence[str]]) -> None:
-        self._own = FixedContext(keys)
-        self._common = CallContext(call)
-
-    def values(self, key: str) -> Sequence[str]:
-        """The values of a condition key, by its name in lower case."""
-        return self._own.values(key) or self._common.values(key)
+def context_of(call: Call, keys: Mapping[str, Sequence[str]]) -> Context:
+    """The condition keys of a request for temporary credentials, with those that every call has."""
+    call.conditions = FixedContext(keys)
+    return CallContext(call)
 
 
 def refuse_codes(call: Call) -> None:

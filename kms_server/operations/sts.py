@@ -16,8 +16,8 @@ from kms_server.operations.access import allow_without_key
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.session_request import (
     ROOT_SECONDS,
-    StsContext,
     answer,
+    context_of,
     new_credentials,
     refuse_codes,
     session_tags,
@@ -59,7 +59,7 @@ def get_federation_token(call: Call) -> Answer:
     """Issue temporary credentials of somebody for whom the caller vouches."""
     name, principal, tags = call.get("Name"), call.principal, session_tags(call)
     arn = federated_user_arn(call.account, name)
-    context = StsContext(call, {"sts:DurationSeconds": (str(_seconds(call)),), **tag_keys(tags)})
+    context = context_of(call, {"sts:DurationSeconds": (str(_seconds(call)),), **tag_keys(tags)})
     for action in (call.operation.action, *(("sts:TagSession",) if tags else ())):
         decision = authorize(principal, action, arn, context)
         if not decision.allowed:

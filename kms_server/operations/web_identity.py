@@ -18,7 +18,7 @@ from kms_server.iam.principal import Principal
 from kms_server.keyring.session_token import Kind
 from kms_server.operations.assume_role import ROLE, find_role, role_account, role_answer, role_seconds, trust
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.session_request import StsContext, new_credentials
+from kms_server.operations.session_request import context_of, new_credentials
 from kms_server.protocol import web_identity
 from kms_server.protocol.web_identity import WebIdentity
 from kms_server.schemas import sts as schemas
@@ -36,7 +36,7 @@ def assume_role_with_web_identity(call: Call) -> Answer:
     role = find_role(call)
     if role is None:
         raise _not_authorized(call)
-    common = StsContext(call, {
+    common = context_of(call, {
         "sts:RoleSessionName": (call.get("RoleSessionName"),),
         "aws:FederatedProvider": (provider.arn,), **identity.condition_keys,
     })  # fmt: skip

@@ -23,10 +23,12 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def is_query(request: Request) -> bool:
-    """Whether a request speaks the query protocol: a POST with a form, or a GET that names an action."""
-    if request.method == "POST":
-        return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE
-    return request.method == "GET" and request.path == "/" and "Action=" in request.query
+    """Whether a request speaks the query protocol: a POST with a form, or a query string that names an action."""
+    if request.method not in ("GET", "POST"):
+        return False
+    named = request.path == "/" and "Action=" in request.query
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return named or (request.method == "POST" and content_type == FORM_TYPE)
 
 
 def read_form(request: Request) -> dict[str, Any]:

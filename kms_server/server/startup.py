@@ -132,7 +132,7 @@ def _first_start(settings: Settings, database: Database) -> None:
         initialise(connection)
     with database.write() as tx:
         stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
-        stored.put(tx, stored.MODE, "dev" if settings.dev else "strict")
+        stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
         allowed = settings.dev or os.environ.get("KMS_SERVER_CLOCK_CONTROL") == "1"
         stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
         key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
@@ -151,8 +151,8 @@ def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | Non
 def _check_mode(settings: Settings, database: Database) -> None:
     with database.read() as connection:
         mode = stored.get(connection, stored.MODE)
-    if (mode == "dev") != settings.dev:
-        advice = "add --dev" if mode == "dev" else "leave out --dev"
+    if (mode == stored.DEV) != settings.dev:
+        advice = "add --dev" if mode == stored.DEV else "leave out --dev"
         raise OperatorError(
             f"{settings.data_dir} was created in {mode} mode: {advice}, or use another --data-dir"
         )

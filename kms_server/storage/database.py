@@ -9,9 +9,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -39,7 +40,17 @@ class Transaction:
 
     def mark(self, scope: str) -> None:
         """Record that what `scope` names has changed, so that every cache drops it."""
-        statement = _dialect(self.connection).insert(tables.changes).values(scope=scope, value=self.stamp)
+        self._mark(self._changes().values(scope=scope, value=self.stamp))
+
+    def mark_each(self, scopes: Select[tuple[str]]) -> None:
+        """Record the same of every scope that a query with a condition finds, without reading them."""
+        stamped = scopes.add_columns(literal(self.stamp))
+        self._mark(self._changes().from_select(["scope", "value"], stamped))
+
+    def _changes(self) -> Any:  # noqa: ANN401 - each dialect has an Insert of its own
+        return _dialect(self.connection).insert(tables.changes)
+
+    def _mark(self, statement: Any) -> None:  # noqa: ANN401
         self.connection.execute(
             statement.on_conflict_do_update(index_elements=["scope"], set_={"value": self.stamp})
         )

@@ -1,15 +1,28 @@
-"""Grants on KMS keys."""
+"""Grants on KMS keys.
+
+What a grantee may do with a key changes with its own grants alone, so each has a change scope of its own.
+"""
 
 import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
 
+from kms_server.keys.grant_index import Bounds, Held
 from kms_server.keys.grants import Grant, Party
 from kms_server.keys.key import KmsKey
-from kms_server.storage import keys
 from kms_server.storage.database import Transaction
-from kms_server.storage.tables import grants
+from kms_server.storage.tables import grant_counts, grants
+
+
+def scope(key_id: str, region: str, grantee_key: str) -> str:
+    """The change scope of the grants that a grantee has on a key."""
+    return f"{_prefix(key_id, region)}{grantee_key}"
+
+
+def _prefix(key_id: str, region: str) -> str:
+    return f"grants:{region}:{key_id}:"
 
 
 def get(connection: Connection, grant_id: str) -> Grant | None:
@@ -26,7 +39,8 @@ def requested_before(connection: Connection, key: KmsKey, request: str) -> Grant
 
 def count(connection: Connection, key: KmsKey) -> int:
     """How many grants there are on a key."""
-    return connection.execute(select(func.count()).where(_on(key))).scalar_one()
+    counted = select(grant_counts.c.grants).where(*_counted(key.key_id, key.region))
+    return connection.execute(counted).scalar() or 0
 
 
 def add(tx: Transaction, grant: Grant) -> None:
@@ -37,35 +51,70 @@ def add(tx: Transaction, grant: Grant) -> None:
             grantee=grant.grantee.name, grantee_is_service=grant.grantee.is_service,
             retiring=grant.retiring.name if grant.retiring else None,
             retiring_is_service=grant.retiring is not None and grant.retiring.is_service,
-            grantee_key=grant.grantee.name, retiring_key=grant.retiring.name if grant.retiring else None,
+            grantee_key=grant.grantee.key, retiring_key=grant.retiring.key if grant.retiring else None,
             operations=json.dumps(grant.operations), constraints=json.dumps(grant.constraints),
             issuing_account=grant.issuing_account, created_at=grant.created_at, request=grant.request,
         )
     )  # fmt: skip
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    if not _change_count(tx, grant, by=1):
+        one = insert(grant_counts).values(key_id=grant.key_id, region=grant.region, grants=1)
+        tx.connection.execute(one)
+    tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
 
 
 def remove(tx: Transaction, grant: Grant) -> None:
-    """Delete a grant."""
+    """Delete a grant that there is."""
     tx.connection.execute(delete(grants).where(grants.c.grant_id == grant.grant_id))
-    tx.mark(keys.scope(grant.key_id, grant.region))
+    _change_count(tx, grant, by=-1)
+    tx.mark(scope(grant.key_id, grant.region, grant.grantee.key))
+
+
+def mark_of_key(tx: Transaction, key: KmsKey) -> None:
+    """Tell that the grants of a key go with it: a replica may come back under the same id."""
+    prefix = literal(_prefix(key.key_id, key.region))
+    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(_on(key)).distinct())
+
+
+def of_grantee(
+    connection: Connection, key_id: str, region: str, grantee_key: str, *, operation: str | None = None
+) -> Iterator[Held]:
+    """What a grantee holds on a key, of one operation where given; of grants that allow the same, one."""
+    alike = grants.c.operations, grants.c.constraints
+    statement = select(func.min(grants.c.grant_id), *alike).where(
+        grants.c.key_id == key_id, grants.c.region == region, grants.c.grantee_key == grantee_key
+    )
+    if operation is not None:
+        statement = statement.where(grants.c.operations.contains(f'"{operation}"', autoescape=True))
+    known: dict[str, frozenset[str]] = {}
+    for grant_id, operations, constraints in connection.execute(statement.group_by(*alike)):
+        if operations not in known:
+            known[operations] = frozenset(json.loads(operations))
+        yield Held(grant_id, known[operations], Bounds.of(json.loads(constraints)))
 
 
 def page_of_key(
-    connection: Connection, key: KmsKey, after: str, limit: int, *, grant_id: str | None, grantee: str | None
+    connection: Connection,
+    key: KmsKey,
+    after: str,
+    limit: int,
+    *,
+    grant_id: str | None,
+    grantees: Collection[str] | None,
 ) -> list[Grant]:
-    """Up to `limit` grants on a key whose ids sort after `after`, of one id or one grantee where given."""
+    """Up to `limit` grants on a key whose ids sort after `after`, of one id or some grantees' keys where given."""
     statement = select(grants).where(_on(key))
     if grant_id is not None:
         statement = statement.where(grants.c.grant_id == grant_id)
-    if grantee is not None:
-        statement = statement.where(grants.c.grantee == grantee)
+    if grantees is not None:
+        statement = statement.where(grants.c.grantee_key.in_(grantees))
     return _page(connection, statement, after, limit)
 
 
-def page_retirable(connection: Connection, retiring: str, region: str, after: str, limit: int) -> list[Grant]:
-    """Up to `limit` grants of a Region that `retiring` may retire and whose ids sort after `after`."""
-    statement = select(grants).where(grants.c.retiring == retiring, grants.c.region == region)
+def page_retirable(
+    connection: Connection, retiring: Collection[str], region: str, after: str, limit: int
+) -> list[Grant]:
+    """Up to `limit` grants of a Region that whoever has one of the keys may retire and whose ids sort after `after`."""
+    statement = select(grants).where(grants.c.retiring_key.in_(retiring), grants.c.region == region)
     return _page(connection, statement, after, limit)
 
 
@@ -74,15 +123,27 @@ def _page(connection: Connection, statement: Select[Any], after: str, limit: int
     return [_grant(row) for row in connection.execute(ordered)]
 
 
+def _change_count(tx: Transaction, grant: Grant, *, by: int) -> bool:
+    """Whether there is a count to change."""
+    counted = update(grant_counts).where(*_counted(grant.key_id, grant.region))
+    return tx.connection.execute(counted.values(grants=grant_counts.c.grants + by)).rowcount > 0
+
+
+def _counted(key_id: str, region: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return grant_counts.c.key_id == key_id, grant_counts.c.region == region
+
+
 def _on(key: KmsKey) -> ColumnElement[bool]:
     return (grants.c.key_id == key.key_id) & (grants.c.region == key.region)
 
 
 def _grant(row: Row[Any]) -> Grant:
-    retiring = None if row.retiring is None else Party(row.retiring, row.retiring_is_service)
+    retiring = (
+        None if row.retiring is None else Party(row.retiring, row.retiring_is_service, row.retiring_key)
+    )
     return Grant(
         grant_id=row.grant_id, key_id=row.key_id, region=row.region, name=row.name,
-        grantee=Party(row.grantee, row.grantee_is_service), retiring=retiring,
+        grantee=Party(row.grantee, row.grantee_is_service, row.grantee_key), retiring=retiring,
         operations=tuple(json.loads(row.operations)), constraints=json.loads(row.constraints),
         issuing_account=row.issuing_account, created_at=row.created_at, request=row.request,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.storage import aliases, settings
+from kms_server.storage import aliases, grants, settings
 from kms_server.storage.database import Transaction
 from kms_server.storage.tables import backing_keys, key_ids, keys
 
@@ -151,6 +151,7 @@ def remove(tx: Transaction, key: KmsKey, now: float) -> None:
     """Delete a key with its material, aliases, tags and grants; its id stays known and is never used again."""
     for alias in aliases.names_of_key(tx.connection, key.key_id, key.region):
         tx.mark(aliases.scope(alias.account, alias.region, alias.name))
+    grants.mark_of_key(tx, key)
     mark_members(tx, key)
     tx.connection.execute(delete(keys).where(_is(key)))
     settings.put(tx, settings.UNERASED, str(tx.stamp))

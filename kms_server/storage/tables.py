@@ -183,6 +183,17 @@ grants = Table(
     Index("ix_grants_retiring_key", "retiring_key", "region", "grant_id"),
 )
 
+grant_counts = Table(
+    "grant_counts",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column(
+        "grants", Integer, nullable=False, comment="how many there are on the key; counting 50,000 takes long"
+    ),
+    ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
+)
+
 limits = Table(
     "limits",
     metadata,

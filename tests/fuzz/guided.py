@@ -5,6 +5,7 @@ A target may refuse its input as a service error; anything else ends the run and
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import atheris
 
@@ -14,15 +15,15 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.crypto.capabilities import MaterialError
     from kms_server.errors import ServiceError
     from kms_server.iam.policy import compile_identity_policy, compile_key_policy
-    from kms_server.keyring import grant_token, import_token
+    from kms_server.keyring import grant_token, import_token, session_token
     from kms_server.keys.key import KmsKey
     from kms_server.keys.specs import KEY_SPECS
     from kms_server.keys.states import KeyState
     from kms_server.operations.registry import OPERATIONS
-    from kms_server.protocol import json_reader, sigv4
+    from kms_server.protocol import json_reader, query_reader, sigv4, web_identity
     from kms_server.protocol.message import Request
     from kms_server.root_keys.memory import MemoryRootKey
-    from kms_server.schemas.base import load
+    from kms_server.schemas.base import from_form, load
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = KmsKey(
@@ -52,10 +53,21 @@ def material(data: bytes) -> None:
 
 
 def token(data: bytes) -> None:
-    """Import tokens and grant tokens."""
+    """Import tokens, grant tokens, session tokens and those of identity providers."""
     if len(data) % 2:
         import_token.redeem(KEY, ROOT, data)
-    grant_token.redeem(data.decode("latin-1"), ROOT)
+    text = data.decode("latin-1")
+    for step in (lambda: web_identity.issuer_of(text), lambda: session_token.opened(text, ROOT)):
+        with suppress(ServiceError):
+            step()
+    grant_token.redeem(text, ROOT)
+
+
+def form(data: bytes) -> None:
+    """The forms of all operations."""
+    operation = OPERATIONS[(data[0] if data else 0) % len(OPERATIONS)]
+    tree = query_reader.read_form(Request("POST", "/", {}, data[1:], "127.0.0.1"))
+    load(operation.request, from_form(operation.request, tree))
 
 
 def document(data: bytes) -> None:
@@ -79,7 +91,7 @@ def signature(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (ciphertext, material, token, document, policy, signature)
+    one.__name__: one for one in (ciphertext, material, token, document, form, policy, signature)
 }
 
 

@@ -10,16 +10,21 @@ from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from tests.unit.iam.naive import Asked, Document, Verdict, grant_applies
 
 
-def decision_of(asked: Asked) -> Decision:
-    """What the server decides."""
-    resource: str | Authority = asked.resource
-    if asked.key_account is not None:
-        # Every case has documents of its own: caching them would only fill the memory.
-        policy = compile_key_policy.__wrapped__(json.dumps(asked.key_policy))
-        resource = Authority(asked.key_account, asked.resource, policy)
-    return authorize(
-        principal_of(asked), asked.action, resource, FixedContext(asked.context), grants=grants_of(asked)
-    )
+class Compiled:
+    """The documents of a request, compiled once; other requests under the same documents may be asked about, too."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._principal = principal_of(asked)
+        self._resource: str | Authority = asked.resource
+        if asked.key_account is not None:
+            # Every case has documents of its own: caching them would only fill the memory.
+            policy = compile_key_policy.__wrapped__(json.dumps(asked.key_policy))
+            self._resource = Authority(asked.key_account, asked.resource, policy)
+
+    def decision_of(self, asked: Asked) -> Decision:
+        """What the server decides."""
+        context, grants = FixedContext(asked.context), grants_of(asked)
+        return authorize(self._principal, asked.action, self._resource, context, grants=grants)
 
 
 def verdict_of(decision: Decision) -> Verdict:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kms_server.errors import LimitExceededException, MalformedPolicyDocumentException
 from kms_server.iam.key_policies import default_key_policy, pretty
-from kms_server.iam.policy import compile_identity_policy, compile_key_policy
+from kms_server.iam.policy import compile_identity_policy, compile_key_policy, compile_trust_policy
 from tests.unit.iam.policy_documents import ALLOW_ALL, A, B, document, statement
 
 MALFORMED = {
@@ -32,10 +32,21 @@ MALFORMED = {
     "Action is a number": document(statement(A, action=1)),
     "Action is an empty list": document(statement(A, action=[])),
     "Action holds a number": document(statement(A, action=["kms:*", 1])),
+    "Action without a service": document(statement(A, action="Encrypt")),
+    "Action with two colons": document(statement(A, action="kms:a:b")),
+    "Action with a line break": document(statement(A, action="kms:Encrypt\n")),
+    "service with a wildcard": document(statement(A, action="*:Encrypt")),
+    "Resource that is no ARN": document(statement(A, Resource="key/k")),
+    "Resource of five parts": document(statement(A, Resource="arn:aws:kms:*:111111111111")),
     "Condition is text": document(statement(A, Condition="x")),
     "Condition operator is text": document(statement(A, Condition={"Bool": "x"})),
     "Condition value is an object": document(statement(A, Condition={"Bool": {"k": {}}})),
     "Condition value is null": document(statement(A, Condition={"Bool": {"k": None}})),
+    "unknown condition operator": document(statement(A, Condition={"StringAlmostEquals": {"k": "v"}})),
+    "condition operator in another case": document(statement(A, Condition={"stringequals": {"k": "v"}})),
+    "NullIfExists": document(statement(A, Condition={"NullIfExists": {"k": "true"}})),
+    "condition operator without keys": document(statement(A, Condition={"Nothing": {}})),
+    "set operator of its own": document(statement(A, Condition={"ForSomeValues:StringEquals": {"k": "v"}})),
     "not a number": document(statement(A, Condition={"NumericEquals": {"k": float("nan")}})),
     "infinite number": document(statement(A)).replace('"2012-10-17"', "1e999"),
     "number without end": document(statement(A)).replace('"2012-10-17"', "1" * 5_000),
@@ -57,6 +68,9 @@ INVALID_PRINCIPALS = {
     "group": statement(f"arn:aws:iam::{A}:group/staff"),
     "wildcard": statement(f"arn:aws:iam::{A}:user/*"),
     "session without a name": statement(f"arn:aws:sts::{A}:assumed-role/r"),
+    "unique id of a group": statement("AGPAQ7EXAMPLEGROUP001"),
+    "unique id with a wildcard": statement("AROAQ7EXAMPLEROLE0001:*"),
+    "no unique id": statement("AIDA"),
     "line break": statement(f"arn:aws:iam::{A}:user/mira\n"),
 }
 
@@ -79,6 +93,7 @@ def test_invalid_principals_are_refused_in_the_words_of_aws(content: dict[str, A
     [
         A, "*", f"arn:aws:iam::{A}:root", f"arn:aws:iam::{A}:user/team/mira", f"arn:aws:iam::{A}:role/r",
         f"arn:aws:sts::{A}:assumed-role/r/s", f"arn:aws:sts::{A}:federated-user/f", [A, B],
+        "AIDAQ7EXAMPLEUSER0001", "AROAQ7EXAMPLEROLE0001", "AROAQ7EXAMPLEROLE0001:run-7",
     ],
 )  # fmt: skip
 def test_principals_of_every_form_are_taken(principal: Any) -> None:
@@ -106,6 +121,41 @@ def test_an_identity_policy_names_actions_and_resources_but_no_principal(missing
 def test_an_identity_policy_with_a_principal_is_refused() -> None:
     with pytest.raises(MalformedPolicyDocumentException):
         compile_identity_policy(document(statement(A)))
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringNotLike", "ForAnyValue:StringEquals", "Null"])
+@pytest.mark.parametrize("key", ["kms:EncryptionContext:Dept", "aws:RequestTag/Dept"])
+def test_forallvalues_is_refused_for_keys_of_one_value(operator: str, key: str) -> None:
+    def compiled(name: str, about: str) -> bool:
+        return bool(compile_key_policy(document(statement(A, Condition={name: {about: "true"}}))).statements)
+
+    assert compiled(operator, key)
+    assert compiled("ForAllValues:StringEquals", "kms:EncryptionContextKeys")
+    for name in ("ForAllValues:StringEquals", "ForAllValues:StringLikeIfExists"):
+        for spelled in (key, key.upper(), key.lower()):
+            with pytest.raises(MalformedPolicyDocumentException) as caught:
+                compiled(name, spelled)
+            assert caught.value.message.startswith(
+                "OverlyPermissiveCondition: Using the ForAllValues set operator with a single-valued condition key "
+            )
+
+
+def test_a_trust_policy_names_principals_and_actions_but_no_resource() -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"}
+    assert compile_trust_policy(document(trust)).statements
+    for members in ({"Resource": "*"}, {"NotResource": "*"}):
+        with pytest.raises(MalformedPolicyDocumentException):
+            compile_trust_policy(document(trust | members))
+    for missing in ("Principal", "Action"):
+        with pytest.raises(MalformedPolicyDocumentException):
+            compile_trust_policy(document({name: value for name, value in trust.items() if name != missing}))
+
+
+def test_services_and_identity_providers_are_no_aws_principals() -> None:
+    provider = "arn:aws:iam::111111111111:oidc-provider/idp"
+    content = ALLOW_ALL | {"Principal": {"Service": "s3.amazonaws.com", "Federated": [provider, "*"]}}
+    (compiled,) = compile_key_policy(document(content)).statements
+    assert compiled.principals == {"Service:s3.amazonaws.com", f"Federated:{provider}", "Federated:*"}
 
 
 def test_a_key_policy_has_at_most_32768_bytes() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,47 @@ def test_a_change_that_nobody_announced_is_found_by_looking(
     elsewhere.close()
 
 
+def test_one_change_drops_all_that_lies_within_its_scope(cache: ScopedCache, database: Database) -> None:
+    for name in ("a", "b"):
+        assert cache.get_within(SCOPE, name, load, may_block=True) == "old"
+        assert cache.get_within(SCOPE, name, never, may_block=False) == "old"
+    write(database, "other", "other")
+    cache.refresh(may_block=True)
+    assert cache.get_within(SCOPE, "a", never, may_block=False) == "old"
+    write(database, "new")
+    cache.refresh(may_block=True)
+    with pytest.raises(WouldBlock):
+        cache.get_within(SCOPE, "a", never, may_block=False)
+    for name in ("a", "b"):
+        assert cache.get_within(SCOPE, name, load, may_block=True) == "new"
+    with pytest.raises(WouldBlock):
+        cache.get_within(SCOPE, "c", never, may_block=False)
+    assert cache.get_within(SCOPE, "c", lambda _connection: None, may_block=True) is None
+    assert cache.get_within(SCOPE, "c", load, may_block=True) == "new"
+
+
+def test_what_was_read_before_a_change_goes_with_what_the_change_drops(
+    cache: ScopedCache, database: Database
+) -> None:
+    def overtaken(connection: Connection) -> str | None:
+        value = load(connection)
+        write(database, "new")
+        cache.refresh(may_block=True)
+        assert cache.get_within(SCOPE, "b", load, may_block=True) == "new"
+        return value
+
+    assert cache.get_within(SCOPE, "b", load, may_block=True) == "old"
+    assert cache.get_within(SCOPE, "a", overtaken, may_block=True) == "old"
+    assert cache.get_within(SCOPE, "a", load, may_block=True) == "new"
+
+
+def test_what_lies_within_a_scope_is_bounded(cache: ScopedCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kms_server.keyring.cache._MOST_WITHIN", 3)
+    for number in range(10):
+        cache.get_within(SCOPE, str(number), load, may_block=True)
+        assert len(cache._entries[SCOPE]) <= 3  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made = migrated(empty(tmp_path_factory.mktemp("embedded"), None))
@@ -184,12 +226,13 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 STEPS = st.lists(st.sampled_from(["write", "refresh", "ask", "early", "late", "both"]), max_size=12)
 
 
-@given(STEPS)
-@settings(max_examples=60)
+@given(STEPS, st.booleans())
+@settings(max_examples=120)
 def test_no_order_of_events_leaves_a_value_older_than_the_last_refresh(
-    embedded: Database, steps: list[str]
+    embedded: Database, steps: list[str], within: bool
 ) -> None:
     cache, now = ScopedCache(embedded, 10), 0
+    get = partial(cache.get_within, SCOPE, "name") if within else partial(cache.get, SCOPE)
     write(embedded, "0")
 
     def change() -> None:
@@ -215,9 +258,9 @@ def test_no_order_of_events_leaves_a_value_older_than_the_last_refresh(
         else:
             cache.refresh(may_block=True)
             floor = now
-            assert int(cache.get(SCOPE, overtaken, step, may_block=True) or "-1") >= floor
+            assert int(get(overtaken, step, may_block=True) or "-1") >= floor
             cache.refresh(may_block=True)
-            assert ask(cache) == str(now)
+            assert get(load, may_block=True) == str(now)
 
 
 def test_readers_in_many_threads_see_what_was_committed_before_they_began(

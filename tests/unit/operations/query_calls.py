@@ -55,14 +55,20 @@ class Query:
         parsed.pop("ResponseMetadata")
         if "Error" in parsed:
             error = parsed["Error"]
-            codes = {shape.metadata.get("error", {}).get("code", shape.name) for shape in described.error_shapes}
+            codes = {
+                shape.metadata.get("error", {}).get("code", shape.name) for shape in described.error_shapes
+            }
             assert error["Code"] in codes | _COMMON, (operation, error)
             assert response.status in _STATUS[error["Type"]]
             return Refusal(error["Code"], error["Message"])
         result = ElementTree.fromstring(response.body).find(f"{{*}}{operation}Result")
         assert (result is None) == (described.output_shape is None)
         if result is not None:
-            found = [one for one in _violations(described.output_shape, result, operation) if not _ROOT.fullmatch(one)]
+            found = [
+                one
+                for one in _violations(described.output_shape, result, operation)
+                if not _ROOT.fullmatch(one)
+            ]
             assert not found, found
         return parsed
 

@@ -369,6 +369,7 @@ def test_a_long_token_on_demand(service: Service) -> None:
 def test_what_a_roles_session_cannot_ask_for(service: Service) -> None:
     mira, by = user(service, "iamuser")
     session = credentials(assume(service, role(service, "ForIam", trusting({"AWS": mira.arn})), by))
-    for operation, members in (("GetSessionToken", {}), ("GetFederationToken", {"Name": "bob"})):
+    asked: dict[str, dict[str, Any]] = {"GetSessionToken": {}, "GetFederationToken": {"Name": "bob"}}
+    for operation, members in asked.items():
         refusal = call(service, "sts", operation, by=session, **members)
         assert refusal == Refusal("AccessDenied", f"Cannot call {operation} with session credentials")

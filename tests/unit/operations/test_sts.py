@@ -91,9 +91,10 @@ def _seconds(service: Service, by: Credentials | None, **asked: int) -> float:
 def test_what_a_users_session_cannot_ask_for(service: Service) -> None:
     mira, by = user(service, "cannot", allow("*"))
     session = credentials(ok(service, "sts", "GetSessionToken", by=by))
-    for operation, members in (
-        ("GetSessionToken", {}), ("GetFederationToken", {"Name": "bob"}), ("GetAccessKeyInfo", {"AccessKeyId": "A" * 16}),
-    ):  # fmt: skip
+    asked: dict[str, dict[str, Any]] = {
+        "GetSessionToken": {}, "GetFederationToken": {"Name": "bob"}, "GetAccessKeyInfo": {"AccessKeyId": "A" * 16},
+    }  # fmt: skip
+    for operation, members in asked.items():
         refusal = call(service, "sts", operation, by=session, **members)
         assert refusal == Refusal("AccessDenied", f"Cannot call {operation} with session credentials")
     made = role(service, "FromSession", trusting({"AWS": mira.arn}))
@@ -158,7 +159,11 @@ def test_who_may_vouch(service: Service) -> None:
 
 
 def _altered(one: Credentials, **parts: str) -> Credentials:
-    whole = {"access_key": one.access_key, "secret_key": one.secret_key, "token": one.token} | parts
+    whole: dict[str, Any] = {
+        "access_key": one.access_key,
+        "secret_key": one.secret_key,
+        "token": one.token,
+    } | parts
     return Credentials(whole["access_key"], whole["secret_key"], whole["token"] or None)
 
 

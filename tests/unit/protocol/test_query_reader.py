@@ -66,6 +66,8 @@ def test_query_string_and_body_are_one_form() -> None:
         ("POST", "/", " Application/X-WWW-Form-URLEncoded ;charset=utf-8", True),
         ("POST", "/", "application/x-amz-json-1.1", False),
         ("POST", "/", "", False),
+        ("POST", "/?Action=a", "", True),
+        ("POST", "/bucket?Action=a", "", False),
         ("GET", "/?Action=a", "", True),
         ("GET", "/bucket?Action=a", "", False),
         ("GET", "/", "application/x-www-form-urlencoded", False),

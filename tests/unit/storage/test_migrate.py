@@ -46,7 +46,7 @@ from tests.unit.databases import Place, empty
 
 ROOT = Path(kms_server.__file__).parent.parent
 NEW = (
-    "grants", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
+    "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
     "oidc_providers",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
@@ -297,6 +297,9 @@ def test_identities_and_grants_of_the_third_schema_stay(engine: Engine) -> None:
         kept = grants.get(connection, "g")
         assert kept is not None
         assert (kept.grantee.name, kept.operations, kept.request) == ("arn:a", ("Encrypt",), "r")
+        key = keys.get(connection, "k", "eu-west-1")
+        assert key is not None
+        assert grants.count(connection, key) == 2
 
 
 def test_users_whose_names_differ_in_case_alone_both_stay(engine: Engine) -> None:
