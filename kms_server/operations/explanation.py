@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -9,16 +10,17 @@ from kms_server.arn import Arn
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.context import Context, FixedContext
 from kms_server.iam.evaluate import Authority
-from kms_server.iam.explain import Known, explain
+from kms_server.iam.explain import explain
+from kms_server.iam.grant_story import Known
 from kms_server.iam.principal import Principal
 from kms_server.iam.statement import CompiledPolicy
 from kms_server.iam.story import Story
 from kms_server.keyring import callers
 from kms_server.keyring.usable_key import UsableKey
-from kms_server.keys.grants import Grant
 from kms_server.keys.identifiers import parse_key_identifier
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
+from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request
 from kms_server.storage import aliases, grants, identities
@@ -27,6 +29,7 @@ from kms_server.storage import aliases, grants, identities
 _RE_ENCRYPT = {"kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt"}
 # What only a request that was made can tell of itself.
 _OF_A_REQUEST = frozenset({"aws:sourceip", "aws:securetransport", "aws:useragent", "aws:referer"})
+_OTHERS = 20
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
 
 
@@ -55,8 +58,13 @@ def find_action(name: str) -> str:
     """An action of this service by its name in any case.
 
     Raises:
-        OperatorError: there is none.
+        OperatorError: there is none, or no policy decides about it.
     """
+    if name.lower() == "kms:retiregrant":
+        raise OperatorError(
+            "kms:RetireGrant is a matter of each grant: of its retiring principal, of its grantee where it says so, and "
+            "of identity policies in the account that issued it"
+        )
     known = {action.lower(): action for action in (*_RE_ENCRYPT, *(one.action for one in OPERATIONS))}
     if name.lower() not in known:
         raise OperatorError(f"{name} is no action of this service: write one such as kms:Decrypt")
@@ -88,13 +96,27 @@ def tell(services: Services, question: Question) -> Story:
         return explain(question.principal, question.action, question.resource, context)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
-        found = grants.page_of_key(
-            connection, usable.key, "", services.limits.grants_per_key, grant_id=None, grantee=None
+        context = _Context(question, CallContext(call, usable))
+        lookup = GrantLookup(call, usable.key, question.action, context, connection)
+        known = _known(connection, usable, question, lookup)
+        return explain(
+            question.principal, question.action, usable.authority, context, grants=lookup, known=known
         )
-        shown = _shown(connection, usable.authority, found)
-    context = _Context(question, CallContext(call, usable))
-    known = Known(found, question.encryption_context, shown)
-    return explain(question.principal, question.action, usable.authority, context, known=known)
+
+
+def _known(connection: Connection, usable: UsableKey, question: Question, lookup: GrantLookup) -> Known:
+    """What is told beside the policies: the caller's grants on the key, and a few of others."""
+    names, key = question.principal.names.all, usable.key
+    most = grants.count(connection, key)
+    told = grants.page_of_key(connection, key, "", most, grant_id=None, grantees=names)
+    others = grants.page_of_key(connection, key, "", len(told) + _OTHERS, grant_id=None, grantees=None)
+    told += [one for one in others if one.grantee.key not in names][:_OTHERS]
+    makers = None
+    if question.action == "kms:CreateGrant":
+        makers = frozenset(chain.from_iterable(map(lookup.makers, names)))
+    return Known(
+        told, most - len(told), makers, question.encryption_context, _shown(connection, usable.authority)
+    )
 
 
 class _Context:
@@ -153,11 +175,9 @@ def region_of(identifier: str, default: str) -> str:
     return parsed.region if parsed else default
 
 
-def _shown(connection: Connection, authority: Authority, found: Sequence[Grant]) -> dict[str, str]:
-    """The ARNs of the unique ids by which a key's policy and grants name principals."""
-    ids = _unique_ids(authority.policy) | {
-        one.grantee.name for one in found if not one.grantee.name.startswith("arn:")
-    }
+def _shown(connection: Connection, authority: Authority) -> dict[str, str]:
+    """The ARNs of the unique ids by which a key's policy names principals."""
+    ids = _unique_ids(authority.policy)
     arns = identities.arns(connection, ids)
     return {one: arns.get(one, f"{one} (who no longer exists)") for one in ids}
 

@@ -1,6 +1,8 @@
 """Which grant allows the request at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
 
 from kms_server.iam.context import Context
 from kms_server.keys import grants as rules
@@ -15,12 +17,18 @@ _SOURCE = "aws:sourcearn"
 
 
 class GrantLookup:
-    """From a grantee's name to a grant under which a call may use a key; nothing is done before it is asked."""
+    """From a grantee's name to a grant under which a call may use a key; nothing is done before it is asked.
 
-    __slots__ = ("_call", "_context", "_key", "_operation")
+    `connection` is for questions about calls that nobody makes; calls that make grants have a transaction.
+    """
 
-    def __init__(self, call: Call, key: KmsKey, action: str, context: Context) -> None:
+    __slots__ = ("_call", "_connection", "_context", "_key", "_operation")
+
+    def __init__(
+        self, call: Call, key: KmsKey, action: str, context: Context, connection: Connection | None = None
+    ) -> None:
         self._call = call
+        self._connection = connection
         self._key = key
         self._operation = action.rpartition(":")[2]
         self._context = context
@@ -29,18 +37,20 @@ class GrantLookup:
         """The id of the grant."""
         if self._operation not in rules.OPERATIONS:
             return None
-        sources: Sequence[str] = self._context.values(_SOURCE)
         if self._operation == CREATE_GRANT:
-            return self._parent(grantee, sources)
+            return next(self.makers(grantee), None)
         call, key = self._call, self._key
         held = call.services.keyring.grants(key.key_id, key.region, grantee, may_block=call.may_block)
         context = call.get(_CONTEXTS.get(self._operation, "EncryptionContext")) or {}
-        return held.find(Use(self._operation, context, sources))
+        return held.find(Use(self._operation, context, self._context.values(_SOURCE)))
 
-    def _parent(self, grantee: str, sources: Sequence[str]) -> str | None:
-        """The grant by which a grantee may make the one asked for, as the call's transaction sees it."""
-        asked = self._call.parameters
-        operations, bounds = frozenset(asked["Operations"]), Bounds.of(asked.get("Constraints") or {})
-        connection, key = self._call.connection, self._key
+    def makers(self, grantee: str) -> Iterator[str]:
+        """The ids of the grants by which a grantee may make the one asked for, as the call's transaction sees them."""
+        asked, sources = self._call.parameters, self._context.values(_SOURCE)
+        operations, bounds = (
+            frozenset(asked.get("Operations") or ()),
+            Bounds.of(asked.get("Constraints") or {}),
+        )
+        connection, key = self._connection or self._call.connection, self._key
         held = grants.of_grantee(connection, key.key_id, key.region, grantee, operation=CREATE_GRANT)
-        return next((one.grant_id for one in held if one.allows_child(operations, bounds, sources)), None)
+        return (one.grant_id for one in held if one.allows_child(operations, bounds, sources))

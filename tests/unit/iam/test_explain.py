@@ -7,7 +7,8 @@ import pytest
 
 from kms_server.iam.context import FixedContext
 from kms_server.iam.evaluate import Authority, Reason
-from kms_server.iam.explain import Known, explain
+from kms_server.iam.explain import explain
+from kms_server.iam.grant_story import Known
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.iam.story import Place, Story
@@ -231,7 +232,7 @@ def test_what_would_help(caller: Principal, authority: Authority | str, expected
 
 
 def grant(grantee: str = MIRA, operations: tuple[str, ...] = ("Decrypt",), **constraints: Any) -> Grant:
-    party = Party(grantee, is_service=False)
+    party = Party(grantee, False, grantee)
     return Grant("a" * 64, "k", "us-east-1", "nightly", party, None, operations, constraints, HOME, 0.0, None)
 
 
@@ -271,7 +272,7 @@ def test_describing_a_key_involves_no_encryption_context() -> None:
 
 
 def test_the_text_is_aligned_and_fits() -> None:
-    statements = [
+    statements: list[dict[str, Any]] = [
         DELEGATE | {"Sid": "Enable IAM User Permissions"},
         DECRYPT | {"Principal": {"AWS": [BOB, RUN]}},
     ]
