@@ -54,7 +54,7 @@ def rebuild(services: Services, record: Mapping[str, Any]) -> Recorded:
         encryption_context=parameters.get(f"{_SIDES.get(action, '')}EncryptionContext") or {},
         request=_request(record),
     )  # fmt: skip
-    gaps = _gaps(record["eventName"], service)
+    gaps = _gaps(record["eventName"], service, parameters)
     return Recorded(
         question,
         (*gaps, _OF_SESSIONS) if principal.session else gaps,
@@ -106,13 +106,13 @@ def _request(record: Mapping[str, Any]) -> Request:
     )  # fmt: skip
 
 
-def _gaps(event_name: str, service: str) -> tuple[str, ...]:
+def _gaps(event_name: str, service: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The request members that the log never has and a policy might ask about."""
     operation = next(one for one in OPERATIONS if (one.service, one.name) == (service, event_name))
     fields = operation.request().fields
     return tuple(
         f"request member {name}" for name, field in fields.items()
-        if name not in (*operation.logged, *_NEVER_ASKED) and not isinstance(field, Blob)
+        if name not in (*operation.logged, *parameters, *_NEVER_ASKED) and not isinstance(field, Blob)
     )  # fmt: skip
 
 

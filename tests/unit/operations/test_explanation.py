@@ -120,7 +120,8 @@ def test_sessions_of_roles(service: Service) -> None:
     by = credentials(ok(service, "sts", "AssumeRole", by=assumer, RoleArn=batch.arn, RoleSessionName="run-7"))
     key = service.key()["KeyId"]
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/Nightly/run-7"
-    for action, members in (("Encrypt", {"Plaintext": b"x"}), ("DescribeKey", {})):
+    calls: list[tuple[str, dict[str, Any]]] = [("Encrypt", {"Plaintext": b"x"}), ("DescribeKey", {})]
+    for action, members in calls:
         live = service.call(action, by=by, KeyId=key, **members)
         for arn in (session, batch.arn):
             story = told(service, arn, f"kms:{action}", key)

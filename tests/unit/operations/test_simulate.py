@@ -167,7 +167,11 @@ def test_policies_of_other_resources_may_allow_by_themselves(iam: Query, mira: I
     bucket = document(
         allow("s3:GetObject") | {"Principal": {"AWS": mira.arn}, "Resource": "arn:aws:s3:::b/*"}
     )
-    asked = {"CallerArn": mira.arn, "ResourcePolicy": bucket, "ResourceArns": ["arn:aws:s3:::b/x"]}
+    asked: dict[str, Any] = {
+        "CallerArn": mira.arn,
+        "ResourcePolicy": bucket,
+        "ResourceArns": ["arn:aws:s3:::b/x"],
+    }
     found = custom(iam, document(allow("s3:ListBucket")), actions=["s3:GetObject"], **asked)
     assert found["EvalDecision"] == "allowed"
     assert found["MatchedStatements"][0]["SourcePolicyType"] == "resource"
@@ -260,7 +264,7 @@ def test_pages(iam: Query) -> None:
     actions = [f"kms:A{number}" for number in range(7)]
     asked: dict[str, Any] = {"PolicyInputList": [document(allow("*"))], "ActionNames": actions, "MaxItems": 3}
     seen: list[str] = []
-    marker: dict[str, str] = {}
+    marker: dict[str, Any] = {}
     for size in (3, 3, 1):
         told = iam.ok("SimulateCustomPolicy", **asked, **marker)
         assert len(told["EvaluationResults"]) == size
@@ -273,7 +277,10 @@ def test_pages(iam: Query) -> None:
 
 def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
     resources = [f"{KEY[:-3]}{number}" for number in range(600)]
-    asked = {"ActionNames": [f"kms:A{number}" for number in range(20)], "ResourceArns": resources}
+    asked: dict[str, Any] = {
+        "ActionNames": [f"kms:A{number}" for number in range(20)],
+        "ResourceArns": resources,
+    }
     told = iam.ok("SimulateCustomPolicy", PolicyInputList=[document(allow("*"))], **asked)
     assert (len(told["EvaluationResults"]), told["IsTruncated"]) == (8, True)
 
@@ -307,7 +314,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("members", "code"), REFUSED)
 def test_what_cannot_be_simulated(iam: Query, members: dict[str, Any], code: str) -> None:
-    asked = {"PolicyInputList": [document(allow("*"))], "ActionNames": ENCRYPT} | members
+    asked: dict[str, Any] = {"PolicyInputList": [document(allow("*"))], "ActionNames": ENCRYPT} | members
     assert iam.refused("SimulateCustomPolicy", **asked).code == code
 
 
@@ -331,7 +338,11 @@ def test_whose_policies_there_are_not(iam: Query, arn: str, code: str) -> None:
 def test_exclusions_that_say_nothing(iam: Query, mira: Identity, excluded: dict[str, Any]) -> None:
     if not excluded:
         excluded = {"PolicyArn": "arn:aws:iam::1:policy/**"}
-    asked = {"PolicySourceArn": mira.arn, "ActionNames": ENCRYPT, "PolicyExclusionList": [excluded]}
+    asked: dict[str, Any] = {
+        "PolicySourceArn": mira.arn,
+        "ActionNames": ENCRYPT,
+        "PolicyExclusionList": [excluded],
+    }
     assert iam.refused("SimulatePrincipalPolicy", **asked).code == "InvalidInput"
 
 
@@ -339,15 +350,15 @@ def test_who_may_simulate(service: Service, iam: Query, mira: Identity) -> None:
     _, nobody = user(service, "nobody1", allow("kms:*"))
     _, one = user(service, "one", allow("iam:SimulatePrincipalPolicy") | {"Resource": mira.arn})
     _, other = user(service, "other", allow("iam:SimulateCustomPolicy"))
-    asked = {"PolicySourceArn": mira.arn, "ActionNames": ENCRYPT}
-    given = {"PolicyInputList": [document(allow("*"))], "ActionNames": ENCRYPT}
+    asked: dict[str, Any] = {"PolicySourceArn": mira.arn, "ActionNames": ENCRYPT}
+    given: dict[str, Any] = {"PolicyInputList": [document(allow("*"))], "ActionNames": ENCRYPT}
     iam.ok("SimulatePrincipalPolicy", by=one, **asked)
     iam.ok("SimulateCustomPolicy", by=other, **given)
     for by in (nobody, other):
         assert iam.refused("SimulatePrincipalPolicy", by=by, **asked).code == "AccessDenied"
     for by in (nobody, one):
         assert iam.refused("SimulateCustomPolicy", by=by, **given).code == "AccessDenied"
-    unknown = asked | {"PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/unknown"}
+    unknown: dict[str, Any] = asked | {"PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:user/unknown"}
     assert iam.refused("SimulatePrincipalPolicy", by=one, **unknown).code == "AccessDenied"
 
 
@@ -355,7 +366,10 @@ def test_actions_of_clients_are_not_kept(iam: Query, mira: Identity) -> None:
     text = document(allow("kms:Encrypt"), allow("kms:Sign", effect="Deny"))
     compiled = compile_identity_policy(text)
     before = len(compiled._by_action)
-    asked = {"PolicySourceArn": mira.arn, "ActionNames": [f"kms:B{number}" for number in range(50)]}
+    asked: dict[str, Any] = {
+        "PolicySourceArn": mira.arn,
+        "ActionNames": [f"kms:B{number}" for number in range(50)],
+    }
     iam.ok("SimulatePrincipalPolicy", **asked)
     kept = compile_identity_policy.cache_info().currsize
     iam.ok("SimulateCustomPolicy", PolicyInputList=[document(allow("kms:NeverSeen"))], ActionNames=ENCRYPT)
@@ -377,7 +391,11 @@ IDENTITIES = {
     "other": [allow("kms:*") | {"Resource": "arn:aws:kms:*:*:key/other"}],
 }
 KEY_POLICIES = ["delegates", "names", "everybody", "excepts", "denies", "other"]
-ACTIONS = {"kms:Encrypt": {"Plaintext": b"x"}, "kms:DescribeKey": {}, "kms:GetKeyPolicy": {}}
+ACTIONS: dict[str, dict[str, Any]] = {
+    "kms:Encrypt": {"Plaintext": b"x"},
+    "kms:DescribeKey": {},
+    "kms:GetKeyPolicy": {},
+}
 
 
 def key_statements(kind: str, arn: str) -> list[dict[str, Any]]:
