@@ -37,7 +37,7 @@ def explain(
         grant_stories(known, question), known.untold,
         authorize(principal, action, resource, context, grants=grants), (),
     )  # fmt: skip
-    return replace(story, advice=tuple(advice(story, principal, authority)))
+    return replace(story, advice=tuple(advice(story, principal, authority, grantable=known.grantable)))
 
 
 def _considered(principal: Principal, authority: Authority | None) -> Iterator[tuple[Place, AttachedPolicy]]:

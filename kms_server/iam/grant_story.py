@@ -66,11 +66,12 @@ class GrantStory:
 class Known:
     """What an explanation knows beside what policies are asked.
 
-    `grants` are those on the key that are told of, `untold` counts the others. `makers` are the ids of those by which
+    `grantable` is whether grants can allow the action. `grants` are those on the key that are told of, `untold` counts the others. `makers` are the ids of those by which
     the grant that is asked for may be made, None where none is asked for. `shown` has the ARNs for the unique ids of
     stored policies.
     """
 
+    grantable: bool = False
     grants: Sequence[Granted] = ()
     untold: int = 0
     makers: frozenset[str] | None = None

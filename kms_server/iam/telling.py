@@ -121,7 +121,7 @@ def _row(verdict: str, title: str, words: Sequence[str]) -> Iterator[str]:
         yield before.rstrip()
         before = " " * 11
     for text in words:
-        yield from (line.rstrip() for line in _wrapped(text, before, " " * len(before)))
+        yield from (line.rstrip() for line in _wrapped(text, before, " " * (len(before) + 2)))
         before = " " * len(before)
 
 

@@ -20,8 +20,9 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import grant_index
 from kms_server.keys.grant_index import GrantIndex
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings
+from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings, tags
 from kms_server.storage.database import Database
+from kms_server.storage.scopes import key_scope
 
 
 class Identity(NamedTuple):
@@ -66,7 +67,7 @@ class Keyring:
 
     def key(self, key_id: str, region: str, *, may_block: bool) -> UsableKey | None:
         """The key of that id in a Region, of whatever account."""
-        return self._cache.get(keys.scope(key_id, region), self.load_key, key_id, region, may_block=may_block)
+        return self._cache.get(key_scope(key_id, region), self.load_key, key_id, region, may_block=may_block)
 
     def load_key(self, connection: Connection, key_id: str, region: str) -> UsableKey | None:
         """The key as `connection` sees it, past the cache."""
@@ -74,7 +75,10 @@ class Keyring:
         if key is None:
             return None
         regions = keys.regions(connection, key_id) if key.primary_region else ()
-        return UsableKey(key, tuple(keys.get_backing_keys(connection, key)), tuple(regions), self._root)
+        return UsableKey(
+            key, tuple(keys.get_backing_keys(connection, key)), tuple(regions), self._root,
+            tags=tags.of_key(connection, key), aliases=tuple(one.name for one in aliases.of_key(connection, key_id, region)),
+        )  # fmt: skip
 
     def alias(self, account: str, region: str, name: str, *, may_block: bool) -> aliases.Alias | None:
         """The alias of that name."""

@@ -1,5 +1,6 @@
 """A KMS key ready for use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -26,14 +27,16 @@ from kms_server.root_keys.provider import RootKey
 class UsableKey:
     """A KMS key with its policy compiled; material is opened at its first use.
 
-    `regions` are those of all members of a multi-Region key, empty for others. What opened material can do depends
-    on the key's usage: who asks for a capability has checked it.
+    `regions` are those of all members of a multi-Region key, empty for others; `aliases` are names. What opened
+    material can do depends on the key's usage: who asks for a capability has checked it.
     """
 
     key: KmsKey
     versions: tuple[BackingKey, ...]
     regions: tuple[str, ...]
     _root: RootKey = field(repr=False)
+    tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    aliases: tuple[str, ...] = field(default=(), kw_only=True)
     _opened: dict[str, object] = field(default_factory=dict, repr=False)
     authority: Authority = field(init=False)
     spec: specs.KeySpec = field(init=False)
@@ -74,7 +77,8 @@ class UsableKey:
         state = self.key.state
         if state in {KeyState.ENABLED, KeyState.DISABLED}:
             state = imports.state_of(self.key, versions, state)
-        return UsableKey(replace(self.key, state=state), versions, self.regions, self._root)
+        key = replace(self.key, state=state)
+        return UsableKey(key, versions, self.regions, self._root, tags=self.tags, aliases=self.aliases)
 
     def metadata(self) -> dict[str, object]:
         """AWS's KeyMetadata."""

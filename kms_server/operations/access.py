@@ -10,6 +10,7 @@ from kms_server.errors import (
     InvalidGrantTokenException,
     InvalidKeyUsageException,
     NotFoundException,
+    ServiceError,
 )
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import authorize
@@ -71,7 +72,7 @@ def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciph
     action = action or call.operation.action
     _check_grant_tokens(call)
     authority = usable.authority
-    context = CallContext(call, usable)
+    context = CallContext(call, usable, action)
     lookup = GrantLookup(call, usable.key, action, context)
     decision = authorize(call.principal, action, authority, context, grants=lookup)
     if decision.allowed or authority.account == call.account:
@@ -90,14 +91,16 @@ def _check_grant_tokens(call: Call) -> None:
         grant_token.redeem(token, call.services.root_key)
 
 
-def allow_without_key(call: Call, resource_arn: str = "*", *, action: str | None = None) -> None:
-    """Check the identity policies for an action that no key decides.
+def allow_without_key(
+    call: Call, resource_arn: str = "*", *, action: str | None = None, context: CallContext | None = None
+) -> None:
+    """Check the identity policies for an action that no key decides; its condition keys are the call's own by default.
 
     Raises:
         AccessDeniedException: with AWS's text and the reason.
     """
     action = action or call.operation.action
-    decision = authorize(call.principal, action, resource_arn, CallContext(call))
+    decision = authorize(call.principal, action, resource_arn, context or CallContext(call, action=action))
     if not decision.allowed:
         raise denied(call.principal, action, resource_arn, decision)
 
@@ -121,6 +124,18 @@ def require_fit(call: Call, usable: UsableKey) -> None:
         )
     if operation.rule is not None:
         operation.rule.require(key.state, key.arn)
+
+
+def key_id_of(call: Call, identifier: str) -> str | None:
+    """The id of the key that an identifier names, whether there is one or not; None where nothing tells it."""
+    try:
+        reference = _parse(call, identifier)
+    except ServiceError:
+        return None
+    if reference.alias_name is None:
+        return reference.key_id
+    alias = find_alias(call, reference.account, reference.region, reference.alias_name)
+    return alias.key_id if alias else None
 
 
 def load(call: Call, key_id: str, region: str) -> UsableKey | None:
@@ -184,7 +199,7 @@ def _managed(call: Call, alias_name: str, action: str) -> str:
     """The AWS managed key of an alias, made for a call that may go on and changes something: not for a dry run."""
     key = managed_keys.proposed(call, alias_name)
     usable = UsableKey(key, (), (), call.services.root_key)
-    decision = authorize(call.principal, action, usable.authority, CallContext(call, usable))
+    decision = authorize(call.principal, action, usable.authority, CallContext(call, usable, action))
     if not decision.allowed:
         raise denied(call.principal, action, alias_arn(key.region, key.account, alias_name), decision)
     if call.operation.shared_quota:

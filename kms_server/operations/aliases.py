@@ -2,14 +2,12 @@
 
 from kms_server import errors as e
 from kms_server.arn import alias_arn
-from kms_server.iam.denial import denied
-from kms_server.iam.evaluate import authorize
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import states
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name, check_new_alias_name
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.context import CallContext
+from kms_server.operations.condition_keys import KEY
 from kms_server.operations.paging import page
 from kms_server.schemas import aliases as schemas
 from kms_server.storage import aliases
@@ -140,9 +138,7 @@ def _require_room(call: Call, key_id: str) -> None:
 
 def _allow_alias(call: Call, name: str) -> str:
     arn = alias_arn(call.region, call.account, name)
-    decision = authorize(call.principal, call.operation.action, arn, CallContext(call))
-    if not decision.allowed:
-        raise denied(call.principal, call.operation.action, arn, decision)
+    access.allow_without_key(call, arn)
     return arn
 
 
@@ -154,16 +150,17 @@ OPERATIONS = (
     Operation(
         "CreateAlias", create_alias, schemas.CreateAliasRequest, None, Plane.WRITE,
         "Creates an alias for a KMS key.", logged=("AliasName", "TargetKeyId"), rule=states.CHANGE,
+        conditions=KEY,
         errors=(*_ERRORS, e.AlreadyExistsException, e.InvalidAliasNameException, e.LimitExceededException),
     ),
     Operation(
         "UpdateAlias", update_alias, schemas.UpdateAliasRequest, None, Plane.WRITE,
         "Associates an alias with another KMS key.", logged=("AliasName", "TargetKeyId"),
-        rule=states.CHANGE, errors=(*_ERRORS, e.LimitExceededException),
+        rule=states.CHANGE, conditions=KEY, errors=(*_ERRORS, e.LimitExceededException),
     ),
     Operation(
         "DeleteAlias", delete_alias, schemas.DeleteAliasRequest, None, Plane.WRITE,
-        "Deletes an alias.", logged=("AliasName",), errors=_ERRORS,
+        "Deletes an alias.", logged=("AliasName",), conditions=KEY, errors=_ERRORS,
     ),
     Operation(
         "ListAliases", list_aliases, schemas.ListAliasesRequest, schemas.ListAliasesResponse, Plane.READ,

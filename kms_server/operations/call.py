@@ -1,6 +1,6 @@
 """One call on its way: who asks, for what, and what its audit record will say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -15,6 +15,9 @@ from kms_server.iam.context import Context
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.keyring.material_pool import MaterialPool
+from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys.grants import Grant
+from kms_server.keys.key import KmsKey
 from kms_server.keys.states import StateRule
 from kms_server.protocol.message import Request
 from kms_server.quotas.limiter import Limiter
@@ -23,6 +26,16 @@ from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction
 
 Answer = Mapping[str, Any] | None
+
+# The values of a condition key. Of a name that ends in a part of the policy's choice, such as `aws:RequestTag/`, that
+# part comes along in lower case; else it is empty.
+Condition = Callable[["Subject", str], Sequence[str]]
+Conditions = Mapping[str, Condition]
+
+
+def by_lookup(conditions: Conditions) -> Conditions:
+    """Conditions by their names in lower case, as policies look for them."""
+    return {name.lower(): condition for name, condition in conditions.items()}
 
 
 class Plane(Enum):
@@ -39,9 +52,10 @@ class Operation:
 
     `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
     members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
-    `prepare` is what takes long before a WRITE
-    operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take another account's key; an `unsigned` one tells from
-    its members who calls; `records_as_read`, whether the record says readOnly, follows the plane unless `read_only` is declared.
+    `conditions` are the condition keys that its policies can ask for, beside the global ones. `prepare` is what takes
+    long before a WRITE operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take
+    another account's key; an `unsigned` one tells from its members who calls; `records_as_read`, whether the record
+    says readOnly, follows the plane unless `read_only` is declared.
     """
 
     name: str
@@ -62,11 +76,14 @@ class Operation:
     service: str = "kms"
     unsigned: bool = False
     prepare: "Callable[[Call], None] | None" = None
+    conditions: Conditions = field(default_factory=dict, repr=False)
     action: str = field(init=False)
+    lookup: Conditions = field(init=False, repr=False)
     records_as_read: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "action", f"{self.service}:{self.name}")
+        object.__setattr__(self, "lookup", by_lookup(self.conditions))
         read = self.plane is not Plane.WRITE if self.read_only is None else self.read_only
         object.__setattr__(self, "records_as_read", read)
 
@@ -86,11 +103,21 @@ class Services:
     dev: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A service, such as `s3`, that makes a call with the session of its own caller, on behalf of a resource."""
+
+    service: str
+    region: str
+    source_arn: str | None = None
+    source_account: str | None = None
+
+
 @dataclass(slots=True)
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
-    When it has run it has an `answer` or a `fault`.
+    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData. `conditions` are the condition keys that the operation itself knows, for whom they matter.
@@ -106,6 +133,7 @@ class Call:
     time: float
     may_block: bool
     document: Mapping[str, Any]
+    forwarded: Forwarded | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prepared: bytes = field(default=b"", repr=False)
     tx: Transaction | None = None
@@ -143,3 +171,39 @@ class Call:
         """Name a resource in the audit record."""
         if (kind, arn) not in self.resources:
             self.resources += ((kind, arn),)
+
+
+# The two permissions of ReEncrypt, and what the members of each side begin with.
+_SIDES = {"kms:ReEncryptFrom": "Source", "kms:ReEncryptTo": "Destination"}
+
+
+@dataclass(slots=True)
+class Subject:
+    """What policies judge: an action of a call on a key or on something else.
+
+    `usable` is the key. `planned` is a key that does not exist yet, `tags` are those of what is no existing key.
+    `grant` is the one that the call is about.
+    """
+
+    call: Call
+    usable: UsableKey | None = None
+    action: str = ""
+    planned: KmsKey | None = None
+    tags: Mapping[str, str] | None = None
+    grant: Grant | None = None
+
+    @property
+    def key(self) -> KmsKey | None:
+        """The key, existing or planned."""
+        return self.usable.key if self.usable else self.planned
+
+    @property
+    def resource_tags(self) -> Mapping[str, str]:
+        """The tags of what is asked for."""
+        if self.tags is not None:
+            return self.tags
+        return self.usable.tags if self.usable else {}
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - request members have many types
+        """A request member, of the side that is judged where the request has two."""
+        return self.call.get(_SIDES.get(self.action, "") + name, default)

@@ -1,32 +1,50 @@
-"""The condition keys of a call, worked out when a policy asks for them."""
+"""The condition keys of a call, worked out when a policy asks for them: those of the operation, then the global ones."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kms_server.clock import iso_seconds
-from kms_server.keyring.usable_key import UsableKey
-from kms_server.operations.call import Call
+from kms_server.operations.call import Condition, Conditions, Subject, by_lookup
+from kms_server.operations.global_keys import GLOBAL
+
+# The fixed part of a name that ends in one of the policy's choice: a tag's key, or the key of an encryption context.
+_OPEN_ENDED = re.compile(r"[^:/]+:[^:/]+[:/]")
 
 
-class CallContext:
-    """What a call, its caller and its key say of themselves; `usable` is None where no key is asked for."""
+_GLOBAL = by_lookup(GLOBAL)
 
-    def __init__(self, call: Call, usable: UsableKey | None = None) -> None:
-        self._call = call
-        self._usable = usable
+
+@dataclass(slots=True)
+class CallContext(Subject):
+    """What policies judge, with its condition keys.
+
+    `conditions` are those of another operation than the call's, where that is what is judged.
+    """
+
+    conditions: Conditions | None = None
 
     def values(self, key: str) -> Sequence[str]:
         """The values of a condition key, by its name in lower case."""
-        found = _GLOBAL.get(key)
-        if found is not None:
-            return found(self._call)
-        own = self._call.conditions
-        return () if own is None else own.values(key)
+        known = self.call.conditions
+        if known is not None and (own := known.values(key)):
+            return own
+        condition = self._condition(key)
+        if condition is not None:
+            return condition(self, "")
+        fixed = _OPEN_ENDED.match(key)
+        condition = self._condition(fixed[0]) if fixed else None
+        if fixed and condition is not None:
+            return condition(self, key[fixed.end() :])
+        return _of_web_identity(self, key)
+
+    def _condition(self, key: str) -> Condition | None:
+        own = self.call.operation.lookup if self.conditions is None else self.conditions
+        return own.get(key) or _GLOBAL.get(key)
 
 
-_GLOBAL: dict[str, Callable[[Call], Sequence[str]]] = {
-    "aws:sourceip": lambda call: (call.request.source_ip,),
-    "aws:securetransport": lambda call: ("true" if call.request.tls else "false",),
-    "aws:currenttime": lambda call: (iso_seconds(call.time),),
-    "aws:epochtime": lambda call: (str(int(call.time)),),
-    "aws:principalaccount": lambda call: (call.account,),
-}
+def _of_web_identity(subject: Subject, key: str) -> Sequence[str]:
+    """What the token of an OpenID Connect provider said, under the provider's own names."""
+    session = subject.call.principal.session
+    if session is None or session.web_identity is None:
+        return ()
+    return tuple(value for name, value in session.web_identity.items() if name.lower() == key)

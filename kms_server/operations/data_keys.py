@@ -9,6 +9,7 @@ from kms_server.keys import specs
 from kms_server.keys.states import MAKE_PAIR, USE
 from kms_server.operations import access, limits
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import ENCRYPTION, sent
 from kms_server.operations.guards import encryption_context, refuse_recipient, stop_dry_run
 from kms_server.schemas import data_keys as schemas
 
@@ -101,33 +102,34 @@ _ERRORS = (
 )  # fmt: skip
 _MEMBERS = ("KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "DryRun")
 _PAIR_MEMBERS = ("KeyId", "KeyPairSpec", "EncryptionContext", "DryRun")
+_PAIR_CONDITIONS = {**ENCRYPTION, "kms:DataKeyPairSpec": sent("KeyPairSpec")}
 
 OPERATIONS = (
     Operation(
         "GenerateDataKey", generate_data_key, schemas.GenerateDataKeyRequest, schemas.GenerateDataKeyResponse,
         Plane.DATA, "Returns a new data key in clear and encrypted under a KMS key.",
-        logged=_MEMBERS, errors=_ERRORS,
+        logged=_MEMBERS, errors=_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=specs.ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext,
         schemas.GenerateDataKeyWithoutPlaintextRequest, schemas.GenerateDataKeyWithoutPlaintextResponse,
         Plane.DATA, "Returns a new data key encrypted under a KMS key.",
-        logged=_MEMBERS, errors=_ERRORS,
+        logged=_MEMBERS, errors=_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=specs.ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "GenerateDataKeyPair", generate_data_key_pair,
         schemas.GenerateDataKeyPairRequest, schemas.GenerateDataKeyPairResponse,
         Plane.DATA, "Returns a new key pair, its private key in clear and encrypted under a KMS key.",
-        logged=_PAIR_MEMBERS, errors=(*_ERRORS, e.UnsupportedOperationException),
+        logged=_PAIR_MEMBERS, errors=(*_ERRORS, e.UnsupportedOperationException), conditions=_PAIR_CONDITIONS,
         rule=MAKE_PAIR, usage=specs.ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext,
         schemas.GenerateDataKeyPairWithoutPlaintextRequest, schemas.GenerateDataKeyPairWithoutPlaintextResponse,
         Plane.DATA, "Returns a new key pair, its private key encrypted under a KMS key.",
-        logged=_PAIR_MEMBERS, errors=(*_ERRORS, e.UnsupportedOperationException),
+        logged=_PAIR_MEMBERS, errors=(*_ERRORS, e.UnsupportedOperationException), conditions=_PAIR_CONDITIONS,
         rule=MAKE_PAIR, usage=specs.ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(

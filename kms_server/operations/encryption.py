@@ -1,6 +1,6 @@
 """Encrypt, Decrypt, ReEncrypt: one path for symmetric and RSA keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kms_server import errors as e
@@ -10,7 +10,8 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.specs import ENCRYPT
 from kms_server.keys.states import USE
 from kms_server.operations import access, limits
-from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.call import Answer, Call, Operation, Plane, Subject
+from kms_server.operations.condition_keys import ENCRYPTION, texts
 from kms_server.operations.guards import encryption_context, refuse_recipient, stop_dry_run
 from kms_server.schemas import encryption as schemas
 from kms_server.storage import keys
@@ -181,6 +182,25 @@ def _materials(source: _Source, target: UsableKey) -> dict[str, str]:
     return used
 
 
+def _on_same_key(subject: Subject, _: str) -> Sequence[str]:
+    """Whether the key that is judged is the one on the other side, too."""
+    call, key = subject.call, subject.key
+    other = _target_id(call) if subject.action == "kms:ReEncryptFrom" else _source_id(call)
+    return texts(key is not None and key.key_id == other)
+
+
+def _target_id(call: Call) -> str | None:
+    named = call.get("DestinationKeyId")
+    return named and access.key_id_of(call, named)
+
+
+def _source_id(call: Call) -> str | None:
+    raw, named = call.get("CiphertextBlob"), call.get("SourceKeyId")
+    if raw is not None and call.get("SourceEncryptionAlgorithm", _SYMMETRIC) == _SYMMETRIC:
+        return CiphertextBlob.parse(raw).key_id
+    return named and access.key_id_of(call, named)
+
+
 def _permission_only(call: Call) -> bool:
     modifiers = call.get("DryRunModifiers") or []
     if modifiers and not call.get("DryRun"):
@@ -206,13 +226,13 @@ OPERATIONS = (
     Operation(
         "Encrypt", encrypt, schemas.EncryptRequest, schemas.EncryptResponse, Plane.DATA,
         "Encrypts up to 4,096 bytes under a KMS key.",
-        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_KEY_ERRORS,
+        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_KEY_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "Decrypt", decrypt, schemas.DecryptRequest, schemas.DecryptResponse, Plane.DATA,
         "Decrypts a ciphertext that a KMS key made.",
-        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_CIPHERTEXT_ERRORS,
+        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_CIPHERTEXT_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
@@ -220,6 +240,6 @@ OPERATIONS = (
         "Decrypts a ciphertext and encrypts it again under another key or context.",
         logged=("SourceKeyId", "SourceEncryptionContext", "DestinationKeyId", "DestinationEncryptionContext", "DryRun"),
         errors=_CIPHERTEXT_ERRORS, rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True,
-        shared_quota=True,
+        shared_quota=True, conditions={**ENCRYPTION, "kms:ReEncryptOnSameKey": _on_same_key},
     ),
 )  # fmt: skip

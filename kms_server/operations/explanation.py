@@ -17,6 +17,7 @@ from kms_server.iam.statement import CompiledPolicy
 from kms_server.iam.story import Story
 from kms_server.keyring import callers
 from kms_server.keyring.usable_key import UsableKey
+from kms_server.keys.grants import OPERATIONS as OF_GRANTS
 from kms_server.keys.identifiers import parse_key_identifier
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
@@ -92,11 +93,11 @@ def tell(services: Services, question: Question) -> Story:
     """
     call = _call(services, question)
     if question.key is None:
-        context = _Context(question, CallContext(call))
+        context = _Context(question, CallContext(call, action=question.action))
         return explain(question.principal, question.action, question.resource, context)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
-        context = _Context(question, CallContext(call, usable))
+        context = _Context(question, CallContext(call, usable, question.action))
         lookup = GrantLookup(call, usable.key, question.action, context, connection)
         known = _known(connection, usable, question, lookup)
         return explain(
@@ -115,8 +116,9 @@ def _known(connection: Connection, usable: UsableKey, question: Question, lookup
     if question.action == "kms:CreateGrant":
         makers = frozenset(chain.from_iterable(map(lookup.makers, names)))
     return Known(
-        told, most - len(told), makers, question.encryption_context, _shown(connection, usable.authority)
-    )
+        question.action.rpartition(":")[2] in OF_GRANTS, told, most - len(told), makers, question.encryption_context,
+        _shown(connection, usable.authority),
+    )  # fmt: skip
 
 
 class _Context:

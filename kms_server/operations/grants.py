@@ -16,6 +16,7 @@ from kms_server.keys.grants import Grant
 from kms_server.operations import access, grant_parties
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
+from kms_server.operations.grant_conditions import CREATED_GRANT, LISTED_GRANT, RETIRED_GRANT
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
 from kms_server.schemas import grants as schemas
@@ -178,7 +179,7 @@ def _require_may_retire(call: Call, grant: Grant, usable: UsableKey) -> None:
         given.add(grant.grantee.key)
     action = call.operation.action
     decision = authorize(
-        call.principal, action, issuer, CallContext(call, usable),
+        call.principal, action, issuer, CallContext(call, usable, action, grant=grant),
         grants=lambda name: grant.grant_id if name in given else None,
     )  # fmt: skip
     if decision.allowed:
@@ -199,14 +200,14 @@ OPERATIONS = (
         "Grants the use of a KMS key.",
         logged=("KeyId", "GranteePrincipal", "RetiringPrincipal", "Operations", "Constraints", "Name",
                 "GranteeServicePrincipal", "RetiringServicePrincipal", "DryRun"),
-        answers=("GrantId",), rule=states.GRANT, cross_account=True,
+        answers=("GrantId",), rule=states.GRANT, cross_account=True, conditions=CREATED_GRANT,
         errors=(*_CHANGE_ERRORS, e.DisabledException, e.InvalidGrantTokenException, e.LimitExceededException),
     ),
     Operation(
         "ListGrants", list_grants, schemas.ListGrantsRequest, schemas.ListGrantsResponse, Plane.READ,
         "Lists the grants on a KMS key.",
         logged=("KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit", "Marker"),
-        rule=states.READ, cross_account=True,
+        rule=states.READ, cross_account=True, conditions=LISTED_GRANT,
         errors=(*_ERRORS, e.InvalidMarkerException, e.InvalidGrantIdException, e.KMSInvalidStateException),
     ),
     Operation(
@@ -217,12 +218,12 @@ OPERATIONS = (
     ),
     Operation(
         "RetireGrant", retire_grant, schemas.RetireGrantRequest, None, Plane.WRITE,
-        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True,
+        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True, conditions=RETIRED_GRANT,
         errors=(*_CHANGE_ERRORS, e.InvalidGrantTokenException, e.InvalidGrantIdException),
     ),
     Operation(
         "RevokeGrant", revoke_grant, schemas.RevokeGrantRequest, None, Plane.WRITE,
         "Deletes a grant on a KMS key.", logged=("KeyId", "GrantId", "DryRun"), rule=states.READ,
-        cross_account=True, errors=(*_CHANGE_ERRORS, e.InvalidGrantIdException),
+        cross_account=True, conditions=LISTED_GRANT, errors=(*_CHANGE_ERRORS, e.InvalidGrantIdException),
     ),
 )  # fmt: skip

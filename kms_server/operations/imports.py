@@ -19,6 +19,7 @@ from kms_server.keys.key import (
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, material
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY, sent
 from kms_server.schemas import imports as schemas
 from kms_server.storage import keys
 
@@ -163,12 +164,15 @@ OPERATIONS = (
         schemas.GetParametersForImportResponse, Plane.READ,
         "Returns a public key and a token to import key material with.",
         logged=("KeyId", "WrappingAlgorithm", "WrappingKeySpec"), rule=states.READ_IMPORT, errors=_ERRORS,
+        conditions={**KEY, "kms:WrappingAlgorithm": sent("WrappingAlgorithm"),
+                    "kms:WrappingKeySpec": sent("WrappingKeySpec")},
     ),
     Operation(
         "ImportKeyMaterial", import_key_material, schemas.ImportKeyMaterialRequest,
         schemas.ImportKeyMaterialResponse, Plane.WRITE, "Imports key material into a KMS key.",
         logged=("KeyId", "ValidTo", "ExpirationModel", "ImportType", "KeyMaterialDescription", "KeyMaterialId"),
         answers=("KeyId", "KeyMaterialId"), rule=states.IMPORT, prepare=unwrap_material,
+        conditions={**KEY, "kms:ExpirationModel": sent("ExpirationModel"), "kms:ValidTo": sent("ValidTo")},
         errors=(*_ERRORS, e.InvalidCiphertextException, e.IncorrectKeyMaterialException,
                 e.ExpiredImportTokenException, e.InvalidImportTokenException),
     ),
@@ -176,6 +180,6 @@ OPERATIONS = (
         "DeleteImportedKeyMaterial", delete_imported_key_material, schemas.DeleteImportedKeyMaterialRequest,
         schemas.DeleteImportedKeyMaterialResponse, Plane.WRITE, "Destroys imported key material.",
         logged=("KeyId", "KeyMaterialId"), answers=("KeyId", "KeyMaterialId"), rule=states.DELETE_MATERIAL,
-        errors=_ERRORS,
+        conditions=KEY, errors=_ERRORS,
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from kms_server import errors as e
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY_STORE
 from kms_server.schemas import key_stores as schemas
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 
@@ -47,7 +48,7 @@ def _row(
 ) -> Operation:  # fmt: skip
     return Operation(
         name, handler, request, response, Plane.READ, summary, logged=("CustomKeyStoreId",),
-        errors=_STORE_ERRORS, read_only=False,
+        errors=_STORE_ERRORS, read_only=False, conditions=KEY_STORE,
     )  # fmt: skip
 
 
@@ -55,12 +56,13 @@ OPERATIONS = (
     Operation(
         "CreateCustomKeyStore", create_custom_key_store, schemas.CreateCustomKeyStoreRequest,
         schemas.CreateCustomKeyStoreResponse, Plane.READ, "Not supported.", logged=("CustomKeyStoreName",),
-        errors=(e.KMSInternalException,), read_only=False,
+        errors=(e.KMSInternalException,), read_only=False, conditions=KEY_STORE,
     ),
     Operation(
         "DescribeCustomKeyStores", describe_custom_key_stores, schemas.DescribeCustomKeyStoresRequest,
         schemas.DescribeCustomKeyStoresResponse, Plane.READ, "Lists custom key stores: none.",
         logged=("CustomKeyStoreId", "CustomKeyStoreName"), errors=(*_STORE_ERRORS, e.InvalidMarkerException),
+        conditions=KEY_STORE,
     ),
     _row("ConnectCustomKeyStore", no_such_store, schemas.CustomKeyStoreRequest, schemas.CustomKeyStoreResponse,
          "Finds no custom key store to connect."),

@@ -1,44 +1,19 @@
-"""The life of a KMS key: create, describe, list, enable, disable, schedule and cancel deletion."""
+"""The life of a KMS key: describe, list, enable, disable, schedule and cancel deletion."""
 
 from kms_server import errors as e
 from kms_server.arn import key_arn
-from kms_server.keys import deletion, imports, rotation, specs, states
-from kms_server.keys import tags as tag_rules
-from kms_server.keys.identifiers import new_key_id
-from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey
+from kms_server.keys import deletion, imports, rotation, states
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, material
+from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY, KEY_BY_ALIAS, sent
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
-from kms_server.operations.policies import new_policy
+from kms_server.operations.usage import trailing_days
 from kms_server.schemas import keys as schemas
-from kms_server.storage import keys, tags
+from kms_server.storage import keys
 
-
-def create_key(call: Call) -> Answer:
-    """Create a KMS key with its first material (AWS CreateKey)."""
-    access.allow_without_key(call)
-    spec = _requested_spec(call)
-    usage = _requested_usage(call, spec)
-    origin = _requested_origin(call, spec)
-    wanted = tag_rules.checked(call.get("Tags") or [])
-    key_id = new_key_id(multi_region=bool(call.get("MultiRegion")))
-    arn = key_arn(call.region, call.account, key_id)
-    if wanted:
-        access.allow_without_key(call, arn, action="kms:TagResource")
-    key = KmsKey(
-        key_id=key_id, account=call.account, region=call.region, spec=spec.name, usage=usage, origin=origin,
-        manager="CUSTOMER", state=KeyState.PENDING_IMPORT if origin == EXTERNAL else KeyState.ENABLED,
-        description=call.get("Description", ""), policy=new_policy(call, arn), created_at=call.time,
-        primary_region=call.region if call.get("MultiRegion") else None,
-    )  # fmt: skip
-    require_room(call, call.region)
-    versions = [] if origin == EXTERNAL else [_first_version(call, key, spec)]
-    keys.add(call.writing, key, versions)
-    tags.put(call.writing, key, wanted)
-    call.touches(access.KEY, key.arn)
-    return {"KeyMetadata": key.metadata(versions, [call.region])}
+_DEFAULT_WINDOW = 30
 
 
 def describe_key(call: Call) -> Answer:
@@ -92,7 +67,7 @@ def disable_key(call: Call) -> Answer:
 
 def schedule_key_deletion(call: Call) -> Answer:
     """Destroy a key after a waiting period of 7 to 30 days (AWS ScheduleKeyDeletion)."""
-    window = call.get("PendingWindowInDays", 30)
+    window = call.get("PendingWindowInDays", _DEFAULT_WINDOW)
     if not 7 <= window <= 30:
         raise e.ValidationException("PendingWindowInDays must be between 7 and 30 days.")
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
@@ -114,56 +89,6 @@ def cancel_key_deletion(call: Call) -> Answer:
     return {"KeyId": key.arn}
 
 
-def _first_version(call: Call, key: KmsKey, spec: specs.KeySpec) -> BackingKey:
-    fresh = call.services.material.take(spec, may_block=False)
-    return material.first(key, call.services.root_key, fresh)
-
-
-def _requested_spec(call: Call) -> specs.KeySpec:
-    spec, older = call.get("KeySpec"), call.get("CustomerMasterKeySpec")
-    if spec is not None and older is not None:
-        raise e.ValidationException(
-            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
-            "CustomerMasterKeySpec is deprecated."
-        )
-    name = spec or older or specs.SYMMETRIC_DEFAULT.name
-    if name != specs.SYMMETRIC_DEFAULT.name and call.get("KeyUsage") is None:
-        raise e.ValidationException(
-            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
-        )
-    return specs.find(name)
-
-
-def _requested_usage(call: Call, spec: specs.KeySpec) -> str:
-    usage: str = call.get("KeyUsage", "ENCRYPT_DECRYPT")
-    if usage not in spec.algorithms:
-        raise e.ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec.name}")
-    return usage
-
-
-def _requested_origin(call: Call, spec: specs.KeySpec) -> str:
-    store = call.get("CustomKeyStoreId")
-    if store is not None:
-        raise e.CustomKeyStoreNotFoundException(f"Custom key store {store} does not exist.")
-    origin: str = call.get("Origin", AWS_KMS)
-    if origin not in {AWS_KMS, EXTERNAL} or call.get("XksKeyId") is not None:
-        raise e.UnsupportedOperationException("Custom key stores are not supported.")
-    if origin == EXTERNAL and not spec.wrapping:
-        raise e.UnsupportedOperationException(f"Key material of {spec.name} cannot be imported.")
-    return origin
-
-
-def require_room(call: Call, region: str) -> None:
-    """Check that the account may have one more key in a Region.
-
-    Raises:
-        LimitExceededException: it has as many as it may.
-    """
-    limit = call.services.limits.keys_per_region
-    if keys.count_customer_keys(call.connection, call.account, region) >= limit:
-        raise e.LimitExceededException(f"The limit of {limit} KMS keys in Region {region} is reached.")
-
-
 _ERRORS = (
     e.NotFoundException, e.InvalidArnException, e.DependencyTimeoutException, e.KMSInternalException,
     e.KMSInvalidStateException,
@@ -171,19 +96,9 @@ _ERRORS = (
 
 OPERATIONS = (
     Operation(
-        "CreateKey", create_key, schemas.CreateKeyRequest, schemas.CreateKeyResponse, Plane.WRITE,
-        "Creates a KMS key.",
-        logged=("Policy", "Description", "KeyUsage", "KeySpec", "CustomerMasterKeySpec", "Origin",
-                "CustomKeyStoreId", "XksKeyId", "BypassPolicyLockoutSafetyCheck", "Tags", "MultiRegion"),
-        answers=("KeyMetadata",),
-        errors=(e.MalformedPolicyDocumentException, e.UnsupportedOperationException, e.LimitExceededException,
-                e.TagException, e.CustomKeyStoreNotFoundException, e.InvalidArnException,
-                e.DependencyTimeoutException, e.KMSInternalException),
-    ),
-    Operation(
         "DescribeKey", describe_key, schemas.DescribeKeyRequest, schemas.DescribeKeyResponse, Plane.READ,
         "Returns the metadata of a KMS key.", logged=("KeyId",), aliases_allowed=True, cross_account=True,
-        rule=states.READ,
+        rule=states.READ, conditions=KEY_BY_ALIAS,
         errors=(e.NotFoundException, e.InvalidArnException, e.DependencyTimeoutException, e.KMSInternalException),
     ),
     Operation(
@@ -194,16 +109,17 @@ OPERATIONS = (
     Operation(
         "UpdateKeyDescription", update_key_description, schemas.UpdateKeyDescriptionRequest, None, Plane.WRITE,
         "Replaces the description of a KMS key.", logged=("KeyId", "Description"), rule=states.CHANGE,
-        errors=_ERRORS,
+        conditions=KEY, errors=_ERRORS,
     ),
     Operation(
         "EnableKey", enable_key, schemas.EnableKeyRequest, None, Plane.WRITE,
         "Enables a disabled KMS key.", logged=("KeyId",), rule=states.SWITCH,
-        errors=(*_ERRORS, e.LimitExceededException),
+        conditions=KEY, errors=(*_ERRORS, e.LimitExceededException),
     ),
     Operation(
         "DisableKey", disable_key, schemas.DisableKeyRequest, None, Plane.WRITE,
         "Disables a KMS key.", logged=("KeyId",), rule=states.SWITCH, errors=_ERRORS,
+        conditions={**KEY, "kms:TrailingDaysWithoutKeyUsage": trailing_days},
     ),
     Operation(
         "ScheduleKeyDeletion", schedule_key_deletion, schemas.ScheduleKeyDeletionRequest,
@@ -211,10 +127,15 @@ OPERATIONS = (
         logged=("KeyId", "PendingWindowInDays"),
         answers=("KeyId", "KeyState", "DeletionDate", "PendingWindowInDays"),
         rule=states.SCHEDULE_DELETION, errors=_ERRORS,
+        conditions={
+            **KEY, "kms:TrailingDaysWithoutKeyUsage": trailing_days,
+            "kms:ScheduleKeyDeletionPendingWindowInDays": sent("PendingWindowInDays", _DEFAULT_WINDOW),
+        },
     ),
     Operation(
         "CancelKeyDeletion", cancel_key_deletion, schemas.CancelKeyDeletionRequest,
         schemas.CancelKeyDeletionResponse, Plane.WRITE, "Cancels the deletion of a KMS key.",
         logged=("KeyId",), answers=("KeyId",), rule=states.CANCEL_DELETION, errors=_ERRORS,
+        conditions=KEY,
     ),
 )  # fmt: skip

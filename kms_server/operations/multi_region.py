@@ -9,9 +9,11 @@ from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, lifecycle, material, principals
-from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.keys import require_room
-from kms_server.operations.policies import new_policy
+from kms_server.operations.call import Answer, Call, Operation, Plane, by_lookup
+from kms_server.operations.condition_keys import BYPASS, KEY, PROPERTIES, request_tags, sent
+from kms_server.operations.context import CallContext
+from kms_server.operations.creation import require_room
+from kms_server.operations.lockout import new_policy
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
@@ -24,16 +26,15 @@ def replicate_key(call: Call) -> Answer:
     region = call.parameters["ReplicaRegion"]
     if region.startswith(_OTHER_PARTITIONS):
         raise e.ValidationException(f"Region {region} is not in the partition of {primary.arn}.")
-    arn = primary.arn_in(region)
-    access.allow_without_key(call, arn, action="kms:CreateKey")
-    wanted = tag_rules.checked(call.get("Tags") or [])
-    if wanted:
-        access.allow_without_key(call, arn, action="kms:TagResource")
+    replica = _replica(call, primary, region)
+    wanted = _allow_creation(call, replica)
     members = keys.regions(call.connection, primary.key_id)
     if region in members:
-        raise e.AlreadyExistsException(f"Unable to create a replica of {primary.arn}: {arn} already exists.")
+        raise e.AlreadyExistsException(
+            f"Unable to create a replica of {primary.arn}: {replica.arn} already exists."
+        )
     require_room(call, region)
-    replica = _replica(call, primary, region)
+    replica = replace(replica, policy=new_policy(call, replica, wanted))
     keys.add(call.writing, replica, [
         material.copy(primary, version, replica, call.services.root_key)
         for version in keys.get_backing_keys(call.connection, primary)
@@ -73,21 +74,34 @@ def _primary(call: Call) -> KmsKey:
     return usable.key
 
 
+def _allow_creation(call: Call, replica: KmsKey) -> dict[str, str]:
+    """The tags of the replica, when the caller may make it in its Region, and tag it."""
+    context = CallContext(call, planned=replica, conditions=_CREATION)
+    access.allow_without_key(call, replica.arn, action="kms:CreateKey", context=context)
+    wanted = tag_rules.checked(call.get("Tags") or [])
+    if wanted:
+        access.allow_without_key(call, replica.arn, action="kms:TagResource", context=context)
+    return wanted
+
+
 def _replica(call: Call, primary: KmsKey, region: str) -> KmsKey:
     """The replica: it shares id, material and rotation, and has a policy, description and state of its own."""
     replica = replace(
-        primary, region=region, policy=new_policy(call, primary.arn_in(region)),
-        description=call.get("Description", ""), created_at=call.time,
+        primary, region=region, policy="", description=call.get("Description", ""),
+        created_at=call.time,
     )  # fmt: skip
     return replace(replica, state=imports.state_of(replica, [], KeyState.ENABLED))
 
 
+# Of CreateKey, as the Region of the replica judges it.
+_CREATION = by_lookup({**PROPERTIES, **BYPASS, **request_tags()})
 OPERATIONS = (
     Operation(
         "ReplicateKey", replicate_key, schemas.ReplicateKeyRequest, schemas.ReplicateKeyResponse, Plane.WRITE,
         "Replicates a multi-Region key into another Region.",
         logged=("KeyId", "ReplicaRegion", "Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags"),
         answers=("ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"), rule=states.REPLICATE,
+        conditions={**KEY, **BYPASS, **request_tags(), "kms:ReplicaRegion": sent("ReplicaRegion")},
         errors=(e.AlreadyExistsException, e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException,
                 e.KMSInternalException, e.LimitExceededException, e.MalformedPolicyDocumentException,
                 e.NotFoundException, e.TagException, e.UnsupportedOperationException),
@@ -95,7 +109,7 @@ OPERATIONS = (
     Operation(
         "UpdatePrimaryRegion", update_primary_region, schemas.UpdatePrimaryRegionRequest, None, Plane.WRITE,
         "Changes which member of a multi-Region key is its primary.", logged=("KeyId", "PrimaryRegion"),
-        rule=states.MOVE_PRIMARY,
+        rule=states.MOVE_PRIMARY, conditions={**KEY, "kms:PrimaryRegion": sent("PrimaryRegion")},
         errors=(e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException, e.KMSInternalException,
                 e.NotFoundException, e.UnsupportedOperationException),
     ),

@@ -6,6 +6,7 @@ from kms_server.keys.specs import AGREE, ALGORITHMS_MEMBER, ENCAPSULATE
 from kms_server.keys.states import READ_PUBLIC_KEY, USE
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY_BY_ALIAS, sent
 from kms_server.operations.guards import refuse_recipient, stop_dry_run
 from kms_server.schemas import public_keys as schemas
 
@@ -86,22 +87,23 @@ OPERATIONS = (
         "DeriveSharedSecret", derive_shared_secret, schemas.DeriveSharedSecretRequest,
         schemas.DeriveSharedSecretResponse, Plane.DATA, "Derives a shared secret with a peer's public key.",
         logged=("KeyId", "KeyAgreementAlgorithm", "DryRun"), errors=_ERRORS,
+        conditions={**KEY_BY_ALIAS, "kms:KeyAgreementAlgorithm": sent("KeyAgreementAlgorithm")},
         rule=USE, usage=AGREE, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "Encapsulate", encapsulate, schemas.EncapsulateRequest, schemas.EncapsulateResponse, Plane.DATA,
-        "Returns a fresh shared secret, in clear and encapsulated.", logged=_MEMBERS, errors=_ERRORS,
+        "Returns a fresh shared secret, in clear and encapsulated.", logged=_MEMBERS, errors=_ERRORS, conditions=KEY_BY_ALIAS,
         rule=USE, usage=ENCAPSULATE, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "Decapsulate", decapsulate, schemas.DecapsulateRequest, schemas.DecapsulateResponse, Plane.DATA,
-        "Opens an encapsulated shared secret.", logged=_MEMBERS,
+        "Opens an encapsulated shared secret.", logged=_MEMBERS, conditions=KEY_BY_ALIAS,
         errors=(*_ERRORS, e.InvalidCiphertextException),
         rule=USE, usage=ENCAPSULATE, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "GetPublicKey", get_public_key, schemas.GetPublicKeyRequest, schemas.GetPublicKeyResponse, Plane.READ,
-        "Returns the public key of an asymmetric KMS key.", logged=("KeyId",),
+        "Returns the public key of an asymmetric KMS key.", logged=("KeyId",), conditions=KEY_BY_ALIAS,
         errors=(*_KEY_ERRORS, e.UnsupportedOperationException, e.InvalidArnException),
         rule=READ_PUBLIC_KEY, aliases_allowed=True, cross_account=True,
     ),

@@ -4,6 +4,7 @@ from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
     assume_role,
+    creation,
     data_keys,
     encryption,
     grants,
@@ -39,6 +40,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *data_keys.OPERATIONS,
     *signing.OPERATIONS,
     *public_keys.OPERATIONS,
+    *creation.OPERATIONS,
     *keys.OPERATIONS,
     *imports.OPERATIONS,
     *multi_region.OPERATIONS,

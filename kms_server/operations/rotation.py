@@ -1,11 +1,14 @@
 """Rotation of key material: automatic, on demand, and once at a date (our extension)."""
 
+from collections.abc import Sequence
+
 from kms_server import errors as e
 from kms_server.keys import imports, rotation, specs, states
 from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey, expiration
 from kms_server.keys.states import KeyState
 from kms_server.operations import access, lifecycle
-from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.call import Answer, Call, Operation, Plane, Subject
+from kms_server.operations.condition_keys import KEY, sent, texts
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
 from kms_server.schemas import rotation as schemas
@@ -17,8 +20,7 @@ _DEFAULT_PERIOD = 365
 def enable_key_rotation(call: Call) -> Answer:
     """Rotate a key every 90 to 2,560 days (AWS EnableKeyRotation)."""
     key = _rotatable(call)
-    period = call.get("RotationPeriodInDays", key.rotation_period_days or _DEFAULT_PERIOD)
-    _set_period(call, key, period)
+    _set_period(call, key, _period(call, key))
     call.answered_extra = {"keyId": key.arn}
     return None
 
@@ -96,6 +98,15 @@ def cancel_scheduled_key_rotation(call: Call) -> Answer:
     return None
 
 
+def _period(call: Call, key: KmsKey) -> int:
+    period: int = call.get("RotationPeriodInDays", key.rotation_period_days or _DEFAULT_PERIOD)
+    return period
+
+
+def _period_asked(subject: Subject, _: str) -> Sequence[str]:
+    return () if subject.key is None else texts(_period(subject.call, subject.key))
+
+
 def _set_period(call: Call, key: KmsKey, period: int) -> float:
     rotation.validate_period(period)
     if period == key.rotation_period_days and key.next_rotation_at is not None:
@@ -154,28 +165,30 @@ OPERATIONS = (
     Operation(
         "EnableKeyRotation", enable_key_rotation, schemas.EnableKeyRotationRequest, None, Plane.WRITE,
         "Rotates a KMS key automatically.", logged=("KeyId", "RotationPeriodInDays"), rule=states.ROTATE,
-        errors=_ERRORS,
+        conditions={**KEY, "kms:RotationPeriodInDays": _period_asked}, errors=_ERRORS,
     ),
     Operation(
         "DisableKeyRotation", disable_key_rotation, schemas.DisableKeyRotationRequest, None, Plane.WRITE,
-        "Stops the automatic rotation of a KMS key.", logged=("KeyId",), rule=states.ROTATE, errors=_ERRORS,
+        "Stops the automatic rotation of a KMS key.", logged=("KeyId",), rule=states.ROTATE,
+        conditions=KEY, errors=_ERRORS,
     ),
     Operation(
         "GetKeyRotationStatus", get_key_rotation_status, schemas.GetKeyRotationStatusRequest,
         schemas.GetKeyRotationStatusResponse, Plane.READ, "Tells whether and when a KMS key rotates.",
-        logged=("KeyId",), rule=states.READ_ROTATION, cross_account=True,
+        logged=("KeyId",), rule=states.READ_ROTATION, cross_account=True, conditions=KEY,
         errors=(*_QUERY_ERRORS, e.DependencyTimeoutException),
     ),
     Operation(
         "RotateKeyOnDemand", rotate_key_on_demand, schemas.RotateKeyOnDemandRequest,
         schemas.RotateKeyOnDemandResponse, Plane.WRITE, "Rotates a KMS key now.",
-        logged=("KeyId",), rule=states.ROTATE, errors=(*_ERRORS, e.LimitExceededException, e.ConflictException),
+        logged=("KeyId",), rule=states.ROTATE, conditions=KEY,
+        errors=(*_ERRORS, e.LimitExceededException, e.ConflictException),
     ),
     Operation(
         "ListKeyRotations", list_key_rotations, schemas.ListKeyRotationsRequest,
         schemas.ListKeyRotationsResponse, Plane.READ, "Lists the rotations of a KMS key.",
         logged=("KeyId", "IncludeKeyMaterial", "Limit", "Marker"), rule=states.READ_ROTATION,
-        errors=(*_QUERY_ERRORS, e.InvalidMarkerException),
+        conditions=KEY, errors=(*_QUERY_ERRORS, e.InvalidMarkerException),
     ),
     Operation(
         "ScheduleKeyRotation", schedule_key_rotation, schemas.ScheduleKeyRotationRequest,
@@ -183,10 +196,11 @@ OPERATIONS = (
         "Rotates a KMS key once at a date, or from now on by a period. An extension of this service.",
         logged=("KeyId", "RotationDate", "RotationPeriodInDays"),
         answers=("KeyId", "RotationDate", "RotationPeriodInDays"), rule=states.ROTATE, errors=_ERRORS,
+        conditions={**KEY, "kms:RotationPeriodInDays": sent("RotationPeriodInDays")},
     ),
     Operation(
         "CancelScheduledKeyRotation", cancel_scheduled_key_rotation, schemas.CancelScheduledKeyRotationRequest,
         None, Plane.WRITE, "Drops the dated rotation of a KMS key. An extension of this service.",
-        logged=("KeyId",), rule=states.ROTATE, errors=_ERRORS,
+        logged=("KeyId",), rule=states.ROTATE, conditions=KEY, errors=_ERRORS,
     ),
 )  # fmt: skip

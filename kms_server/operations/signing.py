@@ -8,6 +8,7 @@ from kms_server.keys.specs import MAC, SIGN
 from kms_server.keys.states import USE
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY_BY_ALIAS, sent
 from kms_server.operations.guards import stop_dry_run
 from kms_server.schemas import signing as schemas
 
@@ -68,26 +69,32 @@ _MAC_ERRORS = (
 _ERRORS = (*_MAC_ERRORS, e.DependencyTimeoutException)
 _MEMBERS = ("KeyId", "SigningAlgorithm", "DryRun")
 _MAC_MEMBERS = ("KeyId", "MacAlgorithm", "DryRun")
+_CONDITIONS = {
+    **KEY_BY_ALIAS, "kms:SigningAlgorithm": sent("SigningAlgorithm"), "kms:MessageType": sent("MessageType", "RAW"),
+}  # fmt: skip
+_MAC_CONDITIONS = {**KEY_BY_ALIAS, "kms:MacAlgorithm": sent("MacAlgorithm")}
 
 OPERATIONS = (
     Operation(
         "Sign", sign, schemas.SignRequest, schemas.SignResponse, Plane.DATA,
-        "Signs a message or a digest.", logged=_MEMBERS, errors=_ERRORS,
+        "Signs a message or a digest.", logged=_MEMBERS, errors=_ERRORS, conditions=_CONDITIONS,
         rule=USE, usage=SIGN, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "Verify", verify, schemas.VerifyRequest, schemas.VerifyResponse, Plane.DATA,
         "Verifies a signature.", logged=_MEMBERS, errors=(*_ERRORS, e.KMSInvalidSignatureException),
+        conditions=_CONDITIONS,
         rule=USE, usage=SIGN, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "GenerateMac", generate_mac, schemas.GenerateMacRequest, schemas.GenerateMacResponse, Plane.DATA,
-        "Returns the HMAC of a message.", logged=_MAC_MEMBERS, errors=_MAC_ERRORS,
+        "Returns the HMAC of a message.", logged=_MAC_MEMBERS, errors=_MAC_ERRORS, conditions=_MAC_CONDITIONS,
         rule=USE, usage=MAC, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "VerifyMac", verify_mac, schemas.VerifyMacRequest, schemas.VerifyMacResponse, Plane.DATA,
         "Verifies an HMAC.", logged=_MAC_MEMBERS, errors=(*_MAC_ERRORS, e.KMSInvalidMacException),
+        conditions=_MAC_CONDITIONS,
         rule=USE, usage=MAC, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
 )  # fmt: skip

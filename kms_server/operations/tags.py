@@ -5,6 +5,7 @@ from kms_server.keys import states
 from kms_server.keys import tags as rules
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY, request_tags, sent
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
 from kms_server.schemas import tags as schemas
@@ -49,16 +50,19 @@ OPERATIONS = (
     Operation(
         "TagResource", tag_resource, schemas.TagResourceRequest, None, Plane.WRITE,
         "Adds or replaces tags of a KMS key.", logged=("KeyId", "Tags"), rule=states.CHANGE,
+        conditions={**KEY, **request_tags()},
         errors=(*_ERRORS, e.KMSInvalidStateException, e.LimitExceededException, e.TagException),
     ),
     Operation(
         "UntagResource", untag_resource, schemas.UntagResourceRequest, None, Plane.WRITE,
         "Removes tags of a KMS key.", logged=("KeyId", "TagKeys"), rule=states.CHANGE,
+        conditions={**KEY, "aws:TagKeys": sent("TagKeys")},
         errors=(*_ERRORS, e.KMSInvalidStateException, e.TagException),
     ),
     Operation(
         "ListResourceTags", list_resource_tags, schemas.ListResourceTagsRequest,
         schemas.ListResourceTagsResponse, Plane.READ, "Lists the tags of a KMS key.",
-        logged=("KeyId", "Limit", "Marker"), rule=states.READ, errors=(*_ERRORS, e.InvalidMarkerException),
+        logged=("KeyId", "Limit", "Marker"), rule=states.READ, conditions=KEY,
+        errors=(*_ERRORS, e.InvalidMarkerException),
     ),
 )  # fmt: skip

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from kms_server import errors as e
@@ -13,6 +11,8 @@ from kms_server.audit.record import Row
 from kms_server.keys import states
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.condition_keys import KEY
+from kms_server.operations.usage import event_time, last_use
 from kms_server.schemas import trail as schemas
 
 _COLUMNS = {
@@ -26,11 +26,6 @@ _COLUMNS = {
     "AccessKeyId": "access_key_id",
 }
 _PAGE = 50
-_USES = (
-    "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext", "Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
-    "Encapsulate", "Decapsulate",
-)  # fmt: skip
 
 
 def lookup_events(call: Call) -> Answer:
@@ -65,15 +60,12 @@ def get_key_last_usage(call: Call) -> Answer:
         "KeyCreationDate": key.created_at,
         "KeyLastUsage": {},
     }
-    query = Query(
-        account=key.account, region=key.region, attribute=("resource", key.arn), start=None, end=None,
-        after=None, limit=1, event_names=_USES, succeeded=True,
-    )  # fmt: skip
-    for row in lookup(call.services.audit_sources(), query):
+    row = last_use(call, key)
+    if row is not None:
         record = json.loads(row.record)
         answer["KeyLastUsage"] = {
             "Operation": row.event_name,
-            "Timestamp": _seconds(record),
+            "Timestamp": event_time(record),
             "CloudTrailEventId": row.event_id,
             "KmsRequestId": record["requestID"],
         }
@@ -99,7 +91,7 @@ def _event(row: Row) -> dict[str, Any]:
         "EventName": row.event_name,
         "ReadOnly": "true" if row.read_only else "false",
         "AccessKeyId": row.access_key_id,
-        "EventTime": _seconds(record),
+        "EventTime": event_time(record),
         "EventSource": row.event_source,
         "Username": row.username,
         "Resources": [
@@ -109,10 +101,6 @@ def _event(row: Row) -> dict[str, Any]:
         "CloudTrailEvent": row.record,
     }
     return {name: value for name, value in event.items() if value is not None}
-
-
-def _seconds(record: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(record["eventTime"]).timestamp()
 
 
 def _fingerprint(call: Call) -> str:
@@ -145,7 +133,7 @@ OPERATIONS = (
     Operation(
         "GetKeyLastUsage", get_key_last_usage, schemas.GetKeyLastUsageRequest,
         schemas.GetKeyLastUsageResponse, Plane.READ, "Tells when a KMS key was last used.", logged=("KeyId",),
-        rule=states.READ,
+        rule=states.READ, conditions=KEY,
         errors=(e.NotFoundException, e.InvalidArnException, e.DependencyTimeoutException, e.KMSInternalException),
     ),
     Operation(

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kms_server.arn import alias_arn
 from kms_server.storage.database import Transaction
+from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import aliases
 
 
@@ -49,7 +50,7 @@ def add(tx: Transaction, alias: Alias) -> None:
             created_at=alias.created_at, updated_at=alias.updated_at,
         )
     )  # fmt: skip
-    tx.mark(scope(alias.account, alias.region, alias.name))
+    _mark(tx, alias, alias.key_id)
 
 
 def point(tx: Transaction, alias: Alias, key_id: str, now: float) -> None:
@@ -61,7 +62,7 @@ def point(tx: Transaction, alias: Alias, key_id: str, now: float) -> None:
         )
         .values(key_id=key_id, updated_at=now)
     )
-    tx.mark(scope(alias.account, alias.region, alias.name))
+    _mark(tx, alias, alias.key_id, key_id)
 
 
 def remove(tx: Transaction, alias: Alias) -> None:
@@ -71,7 +72,14 @@ def remove(tx: Transaction, alias: Alias) -> None:
             aliases.c.account == alias.account, aliases.c.region == alias.region, aliases.c.name == alias.name
         )
     )
+    _mark(tx, alias, alias.key_id)
+
+
+def _mark(tx: Transaction, alias: Alias, *key_ids: str) -> None:
+    """A key has its aliases at hand, so that it changes with them."""
     tx.mark(scope(alias.account, alias.region, alias.name))
+    for key_id in key_ids:
+        tx.mark(key_scope(key_id, alias.region))
 
 
 def page(
@@ -93,8 +101,8 @@ def count_of_key(connection: Connection, key_id: str, region: str) -> int:
     return connection.execute(statement).scalar_one()
 
 
-def names_of_key(connection: Connection, key_id: str, region: str) -> list[Alias]:
-    """All aliases of a key."""
+def of_key(connection: Connection, key_id: str, region: str) -> list[Alias]:
+    """All aliases of a key, in the order of their names."""
     statement = select(aliases).where(aliases.c.key_id == key_id, aliases.c.region == region)
     rows = connection.execute(statement.order_by(aliases.c.name))
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -8,6 +8,7 @@ from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.storage import aliases, grants, settings
 from kms_server.storage.database import Transaction
+from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import backing_keys, key_ids, keys
 
 _PLACE = frozenset({"key_id", "region"})
@@ -16,11 +17,6 @@ _VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _P
 _ROTATES = (keys.c.state == KeyState.ENABLED) & (
     keys.c.primary_region.is_(None) | (keys.c.primary_region == keys.c.region)
 )
-
-
-def scope(key_id: str, region: str) -> str:
-    """The change scope of a key, its policy, state and material."""
-    return f"key:{region}:{key_id}"
 
 
 def _key(row: Row[tuple[object, ...]]) -> KmsKey:
@@ -95,7 +91,7 @@ def add_backing_key(tx: Transaction, key: KmsKey, version: BackingKey) -> None:
         _retire_current(tx, key)
     values = {column.name: getattr(version, column.name) for column in _VERSION_COLUMNS}
     tx.connection.execute(insert(backing_keys).values(key_id=key.key_id, region=key.region, **values))
-    tx.mark(scope(key.key_id, key.region))
+    tx.mark(key_scope(key.key_id, key.region))
 
 
 def promote(tx: Transaction, key: KmsKey, material_id: str, when: float, rotation_type: str) -> None:
@@ -113,7 +109,7 @@ def change_backing_key(tx: Transaction, key: KmsKey, material_id: str, **fields:
     """Set columns of one version."""
     statement = update(backing_keys).where(_of(key), backing_keys.c.material_id == material_id)
     tx.connection.execute(statement.values(**fields))
-    tx.mark(scope(key.key_id, key.region))
+    tx.mark(key_scope(key.key_id, key.region))
 
 
 def empty_backing_key(tx: Transaction, key: KmsKey, material_id: str) -> None:
@@ -125,14 +121,14 @@ def empty_backing_key(tx: Transaction, key: KmsKey, material_id: str) -> None:
 def drop_backing_key(tx: Transaction, key: KmsKey, material_id: str) -> None:
     """Forget a version that was never in use."""
     tx.connection.execute(delete(backing_keys).where(_of(key), backing_keys.c.material_id == material_id))
-    tx.mark(scope(key.key_id, key.region))
+    tx.mark(key_scope(key.key_id, key.region))
     settings.put(tx, settings.UNERASED, str(tx.stamp))
 
 
 def change(tx: Transaction, key: KmsKey, **fields: object) -> None:
     """Set columns of a key."""
     tx.connection.execute(update(keys).where(_is(key)).values(**fields))
-    tx.mark(scope(key.key_id, key.region))
+    tx.mark(key_scope(key.key_id, key.region))
 
 
 def change_members(tx: Transaction, key: KmsKey, **fields: object) -> None:
@@ -144,12 +140,12 @@ def change_members(tx: Transaction, key: KmsKey, **fields: object) -> None:
 def mark_members(tx: Transaction, key: KmsKey) -> None:
     """Tell that all members of a key changed: each shows the others."""
     for region in regions(tx.connection, key.key_id):
-        tx.mark(scope(key.key_id, region))
+        tx.mark(key_scope(key.key_id, region))
 
 
 def remove(tx: Transaction, key: KmsKey, now: float) -> None:
     """Delete a key with its material, aliases, tags and grants; its id stays known and is never used again."""
-    for alias in aliases.names_of_key(tx.connection, key.key_id, key.region):
+    for alias in aliases.of_key(tx.connection, key.key_id, key.region):
         tx.mark(aliases.scope(alias.account, alias.region, alias.name))
     grants.mark_of_key(tx, key)
     mark_members(tx, key)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, delete, insert, select
 
 from kms_server.keys.key import KmsKey
-from kms_server.storage import keys
 from kms_server.storage.database import Transaction
+from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import tags
 
 
@@ -36,4 +36,4 @@ def remove(tx: Transaction, key: KmsKey, names: Iterable[str]) -> None:
             tags.c.key_id == key.key_id, tags.c.region == key.region, tags.c.tag_key.in_(list(names))
         )
     )
-    tx.mark(keys.scope(key.key_id, key.region))
+    tx.mark(key_scope(key.key_id, key.region))

@@ -36,7 +36,7 @@ def _told(asked: Asked) -> Story:
         context["aws:SourceArn"] = [asked.source_arn]
     return explain(
         _principal(asked), asked.action, resource, FixedContext(context), grants=_lookup(asked),
-        known=Known(_grants(asked), encryption_context=asked.encryption_context),
+        known=Known(grants=_grants(asked), encryption_context=asked.encryption_context),
     )  # fmt: skip
 
 

@@ -213,7 +213,6 @@ ADVICE = [
     (mira(DECRYPT), key(DELEGATE | {"Action": "kms:Encrypt", "Sid": "enc"}), [
         f"Add an Allow for kms:Decrypt to the key policy that names {MIRA}.",
         f"Add one that names account {HOME}, and an Allow for kms:Decrypt on {KEY} to an identity policy of user mira.",
-        f"If grants can allow kms:Decrypt, create one for {MIRA}.",
         "Only one element of 'enc' of the key policy does not fit: does not speak of kms:Decrypt: Action is kms:Encrypt.",
     ]),
     (mira(DECRYPT | {"Effect": "Deny", "Sid": "no"}), key(DELEGATE, DELEGATE | {"Effect": "Deny"}), [
@@ -229,6 +228,20 @@ def test_what_would_help(caller: Principal, authority: Authority | str, expected
     found = story(caller, authority)
     assert not found.decision.allowed
     assert list(found.advice) == expected
+
+
+def test_a_grant_would_help_where_it_can() -> None:
+    advised = f"Create a grant of Decrypt on the key for {MIRA}."
+    assert advised in story(mira(), key(DELEGATE), grantable=True).advice
+    assert advised not in story(mira(), key(DELEGATE)).advice
+    away = key(DELEGATE, account=AWAY)
+    assert (
+        f"Create a grant of Decrypt on the key for {MIRA}, and an Allow to an identity policy of user mira."
+        in (
+            one.replace(", since the account is another", "")
+            for one in story(mira(), away, grantable=True).advice
+        )
+    )
 
 
 def grant(grantee: str = MIRA, operations: tuple[str, ...] = ("Decrypt",), **constraints: Any) -> Grant:
@@ -267,7 +280,7 @@ def test_why_a_grant_does_not_allow(granted: Grant, expected: list[str]) -> None
 
 def test_describing_a_key_involves_no_encryption_context() -> None:
     granted = grant(operations=("DescribeKey",), EncryptionContextEquals={"a": "b"})
-    found = explain(mira(), "kms:DescribeKey", key(DELEGATE), FixedContext({}), known=Known([granted]))
+    found = explain(mira(), "kms:DescribeKey", key(DELEGATE), FixedContext({}), known=Known(grants=[granted]))
     assert found.grants[0].matched
 
 

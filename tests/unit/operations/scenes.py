@@ -13,14 +13,14 @@ _AGREEMENT = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "KEY_AGREEMENT"}
 _MAC = {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}
 _ENCAPSULATION = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
 _PRIMARY = {"MultiRegion": True}
-_KINDS: Mapping[str, Mapping[str, Any]] = {
+KINDS: Mapping[str, Mapping[str, Any]] = {
     "Sign": _SIGNING, "Verify": _SIGNING, "GetPublicKey": _SIGNING, "GenerateMac": _MAC, "VerifyMac": _MAC,
     "DeriveSharedSecret": _AGREEMENT, "Encapsulate": _ENCAPSULATION, "Decapsulate": _ENCAPSULATION,
     "ReplicateKey": _PRIMARY, "UpdatePrimaryRegion": _PRIMARY, "GetParametersForImport": imported.EXTERNAL,
     "ImportKeyMaterial": imported.EXTERNAL, "DeleteImportedKeyMaterial": imported.EXTERNAL,
 }  # fmt: skip
 _GRANTEE = f"arn:aws:iam::{ACCOUNT}:root"
-_POLICY = (
+POLICY = (
     '{"Statement":{"Effect":"Allow","Principal":{"AWS":"' + _GRANTEE + '"},"Action":"kms:*","Resource":"*"}}'
 )
 _SIGN: Mapping[str, Any] = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
@@ -30,7 +30,7 @@ _KEM: Mapping[str, Any] = {"EncapsulationAlgorithm": "ML_KEM"}
 
 def make_key(service: Service, cell: Cell) -> str:
     """The id of an enabled key for the row, of a kind that can get into the state."""
-    kind = dict(_KINDS.get(cell.row, {}))
+    kind = dict(KINDS.get(cell.row, {}))
     if cell.state is KeyState.PENDING_REPLICA_DELETION:
         kind |= _PRIMARY
     if cell.state is KeyState.PENDING_IMPORT and kind != _ENCAPSULATION and "AWS's" not in cell.row:
@@ -151,7 +151,7 @@ _REQUESTS: Mapping[str, Callable[[Service, str], dict[str, Any]]] = {
     "DeriveSharedSecret": _derive,
     "Encapsulate": _plain(**_KEM),
     "Decapsulate": _decapsulate,
-    "PutKeyPolicy": _plain(Policy=_POLICY),
+    "PutKeyPolicy": _plain(Policy=POLICY),
     "RetireGrant": _retire,
     "RevokeGrant": _grant,
     "CreateGrant": _plain(GranteePrincipal=_GRANTEE, Operations=["DescribeKey"]),

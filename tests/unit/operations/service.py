@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,12 @@ from sqlalchemy import select
 from kms_server.config import Limits, Settings
 from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
+from kms_server.operations.call import Call
 from kms_server.protocol.message import Request
-from kms_server.server.pipeline import handle
+from kms_server.server.pipeline import Stage, handle
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
-from kms_server.storage import identities, inline_policies, keys, settings, tables
+from kms_server.storage import identities, inline_policies, keys, schema, settings, tables
 from kms_server.storage.identities import Identity, Kind
 from tests.unit.operations import model_check
 
@@ -72,9 +74,10 @@ class Service:
         return refusal
 
     def call(
-        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
-    ) -> dict[str, Any] | Refusal:
-        """Whatever a call answers; members that are bytes go as blobs."""
+        self, operation: str, /, *, region: str = REGION, by: Credentials | None = None,
+        change: Callable[[Call], None] | None = None, **members: Any,
+    ) -> dict[str, Any] | Refusal:  # fmt: skip
+        """Whatever a call answers; members that are bytes go as blobs, and `change` may alter the authenticated call."""
         body = json.dumps(members, default=lambda value: base64.b64encode(value).decode()).encode()
         headers = {"Host": _HOST, "Content-Type": "application/x-amz-json-1.1",
                    "X-Amz-Target": f"TrentService.{operation}"}  # fmt: skip
@@ -82,7 +85,7 @@ class Service:
         SigV4Auth(by or self._root, "kms", region).add_auth(signed)
         lower = {name.lower(): str(value) for name, value in signed.headers.items()}
         request = Request("POST", "/", lower, body, "127.0.0.1")
-        response = handle(self._worker.pipeline.stages, request).response
+        response = handle(self._stages(change), request).response
         answer: Any = json.loads(response.body) if response.body else None
         if response.status == 200:
             assert model_check.of_answer(operation, answer) == []
@@ -91,6 +94,17 @@ class Service:
             return decoded
         assert model_check.of_error(operation, response.status, answer) == [], (members, answer)
         return Refusal(answer["__type"], answer.get("message", ""))
+
+    def _stages(self, change: Callable[[Call], None] | None) -> tuple[Stage, ...]:
+        stages = self._worker.pipeline.stages
+        if change is None:
+            return stages
+
+        def changed(call: Call) -> Call:
+            change(call)
+            return call
+
+        return (*stages[:2], changed, *stages[2:])
 
     def key(self, **members: Any) -> dict[str, Any]:
         """The metadata of a new key."""
@@ -119,6 +133,16 @@ class Service:
                 for table in _OF_A_KEY
             }
 
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All that clients store."""
+        own = (tables.audit_events, tables.settings, tables.changes)
+        stored = [table for table in schema.metadata.sorted_tables if table not in own]
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+                for table in stored
+            }
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward and do what falls due."""
         offset = self._worker.state.clock.offset + seconds
@@ -127,7 +151,9 @@ class Service:
         self._worker.state.clock.advance_to(offset)
         self._worker.state.lifecycle().run_due()
 
-    def user(self, name: str, *actions: str, deny: tuple[str, ...] = ()) -> tuple[str, Credentials]:
+    def user(
+        self, name: str, *actions: str, deny: tuple[str, ...] = (), account: str = ACCOUNT
+    ) -> tuple[str, Credentials]:
         """The ARN and credentials of a new user who may do `actions` on everything, but for those denied."""
         statements = [
             {"Effect": effect, "Action": named, "Resource": "*"}
@@ -136,10 +162,10 @@ class Service:
         ]
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         with self.database.write() as tx:
-            user = Identity(identities.new_unique_id(Kind.USER), ACCOUNT, Kind.USER, name, "/", 0.0)
+            user = Identity(identities.new_unique_id(Kind.USER), account, Kind.USER, name, "/", 0.0)
             identities.add(tx, user)
             inline_policies.put(tx, user, "p", document)
-            key, secret = access_keys.create(tx, self._worker.state.root_key, ACCOUNT, user, 0.0)
+            key, secret = access_keys.create(tx, self._worker.state.root_key, account, user, 0.0)
         return user.arn, Credentials(key.access_key_id, secret)
 
     def account(self, account: str) -> Credentials:

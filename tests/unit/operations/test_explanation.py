@@ -64,6 +64,45 @@ def test_grants(service: Service, constraints: dict[str, Any]) -> None:
     assert not told(service, one.arn, "kms:Decrypt", key).decision.allowed
 
 
+CONDITIONS: list[tuple[dict[str, Any], bool]] = [
+    ({"StringEquals": {"aws:username": "conditional-${aws:PrincipalTag/none, '0'}"}}, True),
+    ({"StringEquals": {"kms:EncryptionContext:tenant": "7"}}, True),
+    ({"StringEquals": {"kms:EncryptionContext:tenant": "8"}}, False),
+    ({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["tenant", "x"]}}, True),
+    ({"StringEquals": {"aws:ResourceTag/team": "blue"}}, True),
+    ({"StringEquals": {"aws:ResourceTag/team": "red"}}, False),
+    ({"StringEquals": {"kms:RequestAlias": "alias/conditional"}}, True),
+    ({"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/cond*"}}, True),
+    ({"StringEquals": {"kms:KeySpec": "SYMMETRIC_DEFAULT", "kms:CallerAccount": ACCOUNT}}, True),
+    ({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}, False),
+    ({"DateLessThan": {"aws:CurrentTime": "2001-01-01T00:00:00Z"}}, False),
+]
+
+
+def test_conditions(service: Service) -> None:
+    key = service.key(Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyId"]
+    service.ok("CreateAlias", AliasName="alias/conditional", TargetKeyId=key)
+    for number, (condition, allowed) in enumerate(CONDITIONS):
+        name = f"conditional-{number}"
+        one, by = user(service, name, allow("kms:Encrypt", Condition=condition))
+        live = service.call(
+            "Encrypt", by=by, KeyId="alias/conditional", Plaintext=b"x", EncryptionContext={"tenant": "7"}
+        )
+        story = told(service, one.arn, "kms:Encrypt", "alias/conditional", encryption_context={"tenant": "7"})
+        assert (story.decision.allowed, not isinstance(live, Refusal)) == (allowed, allowed), condition
+
+
+def test_what_nobody_sent_is_not_there(service: Service) -> None:
+    """Where a request comes from, and whether over TLS, is for the question to say."""
+    key = service.key()["KeyId"]
+    conditions = [{"Bool": {"aws:SecureTransport": "false"}}, {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}]
+    given = [{"aws:SecureTransport": ["false"]}, {"aws:SourceIp": ["10.0.0.1"]}]
+    for number, (condition, values) in enumerate(zip(conditions, given, strict=True)):
+        one, _ = user(service, f"sender-{number}", allow("kms:Encrypt", Condition=condition))
+        assert not told(service, one.arn, "kms:Encrypt", key).decision.allowed
+        assert told(service, one.arn, "kms:Encrypt", key, given=values).decision.allowed
+
+
 def test_a_source_may_be_given(service: Service) -> None:
     one, _ = user(service, "sourced")
     key = service.key()["KeyId"]

@@ -64,7 +64,7 @@ def test_who_what_and_with_what(service: Service) -> None:
     assert question.request is not None
     assert question.request.source_ip == "127.0.0.1"
     assert found.error_code == "AccessDenied"
-    assert found.gaps == ("request member EncryptionAlgorithm",)
+    assert found.gaps == ()
     story = explanation.tell(services_of(service._worker.state), question)
     assert denied.text.endswith("because no identity-based policy allows the kms:Encrypt action")
     assert story.decision.reason == "no identity policy allows it"

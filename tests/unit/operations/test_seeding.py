@@ -63,7 +63,7 @@ def test_a_rotated_key(database: Database) -> None:
         versions = keys.get_backing_keys(connection, key)
         assert keys.get(connection, ID, REGION) == key
         assert tags.of_key(connection, key) == {"a": "b"}
-        assert aliases.names_of_key(connection, ID, REGION) == list(sown.aliases)
+        assert aliases.of_key(connection, ID, REGION) == list(sown.aliases)
     assert [version.status for version in versions] == [NON_CURRENT, CURRENT]
     assert [version.rotated_at for version in versions] == [None, 1_000.0]
 

@@ -386,7 +386,7 @@ IDENTITIES = {
     "denied": [allow("kms:*"), allow("kms:Decrypt", effect="Deny")],
     "described": [{"Effect": "Allow", "NotAction": "kms:Encrypt", "Resource": "*"}],
     "named": [
-        allow("kms:*", Condition={"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}})
+        allow("kms:*", Condition={"StringEquals": {"aws:username": "live-${aws:PrincipalTag/none, 'named'}"}})
     ],
     "other": [allow("kms:*") | {"Resource": "arn:aws:kms:*:*:key/other"}],
 }

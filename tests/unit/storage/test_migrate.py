@@ -240,7 +240,7 @@ def test_keys_of_the_second_schema_stay(engine: Engine) -> None:
             3.5,
         )
         assert tags.of_key(connection, found) == {"a": "b"}
-        assert [one.key_id for one in aliases.names_of_key(connection, "k", "eu-west-1")] == ["k"]
+        assert [one.key_id for one in aliases.of_key(connection, "k", "eu-west-1")] == ["k"]
         assert keys.id_was_used(connection, "gone")
 
 

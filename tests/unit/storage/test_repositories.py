@@ -58,8 +58,8 @@ def test_an_alias_is_pointed_elsewhere_and_removed(database: Database) -> None:
         aliases.point(tx, alias(one), other, 2.0)
         aliases.remove(tx, alias(one, "alias/b"))
     with database.read() as connection:
-        assert aliases.names_of_key(connection, one, REGION) == []
-        assert aliases.names_of_key(connection, other, REGION) == [alias(other, updated_at=2.0)]
+        assert aliases.of_key(connection, one, REGION) == []
+        assert aliases.of_key(connection, other, REGION) == [alias(other, updated_at=2.0)]
 
 
 def test_the_longest_alias_has_room_in_every_region(database: Database) -> None:

@@ -30,6 +30,7 @@ from kms_server.storage import (
     tags,
 )
 from kms_server.storage.database import Database, Transaction, changed_since, initialise, latest_change
+from kms_server.storage.scopes import key_scope
 from kms_server.storage.writer_lock import WriterLock
 from tests.unit.audit.audit_rows import row
 from tests.unit.databases import Place
@@ -80,7 +81,7 @@ def newest(database: Database) -> int:
 
 KEY = "11111111-1111-1111-1111-111111111111"
 MADE = key(key_id=KEY)
-OWN, NAME = keys.scope(KEY, REGION), aliases.scope(ACCOUNT, REGION, "alias/a")
+OWN, NAME = key_scope(KEY, REGION), aliases.scope(ACCOUNT, REGION, "alias/a")
 MIRA, STAFF, POLICY = user(), group(), managed()
 HERS = access_key(MIRA)
 ALL, HER_SCOPE = identities.account_scope(ACCOUNT), identities.access_scope(HERS.access_key_id)
@@ -90,9 +91,9 @@ CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: keys.add_backing_key(tx, MADE, backing(2)), {OWN}),
     (lambda tx: tags.put(tx, MADE, {"a": "b"}), {OWN}),
     (lambda tx: tags.remove(tx, MADE, ["a"]), {OWN}),
-    (lambda tx: aliases.add(tx, alias(KEY, "alias/b")), {aliases.scope(ACCOUNT, REGION, "alias/b")}),
-    (lambda tx: aliases.point(tx, alias(KEY), KEY, 2.0), {NAME}),
-    (lambda tx: aliases.remove(tx, alias(KEY)), {NAME}),
+    (lambda tx: aliases.add(tx, alias(KEY, "alias/b")), {OWN, aliases.scope(ACCOUNT, REGION, "alias/b")}),
+    (lambda tx: aliases.point(tx, alias(KEY), KEY, 2.0), {OWN, NAME}),
+    (lambda tx: aliases.remove(tx, alias(KEY)), {OWN, NAME}),
     (lambda tx: keys.remove(tx, MADE, 3.0), {OWN, NAME}),
     (lambda tx: limits.put(tx, limits.SetLimit("a", 1.0, None)), {limits.SCOPE}),
     (lambda tx: limits.remove(tx, "a"), {limits.SCOPE}),
