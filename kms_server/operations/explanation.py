@@ -15,19 +15,25 @@ from kms_server.iam.grant_story import Known
 from kms_server.iam.principal import Principal
 from kms_server.iam.statement import CompiledPolicy
 from kms_server.iam.story import Story
-from kms_server.keyring import callers
+from kms_server.keyring import callers, principals
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.grants import OPERATIONS as OF_GRANTS
 from kms_server.keys.identifiers import parse_key_identifier
+from kms_server.operations import assume_role
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request
 from kms_server.storage import aliases, grants, identities
+from kms_server.storage.identities import Kind
 
-# One call with two permissions.
-_RE_ENCRYPT = {"kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt"}
+# Permissions that no operation is named after, and whose they are.
+_PARTS = {
+    "kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt", "sts:TagSession": "sts:AssumeRole",
+    "sts:SetSourceIdentity": "sts:AssumeRole",
+}  # fmt: skip
+_ASSUMING = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
 # What only a request that was made can tell of itself.
 _OF_A_REQUEST = frozenset({"aws:sourceip", "aws:securetransport", "aws:useragent", "aws:referer"})
 _OTHERS = 20
@@ -38,7 +44,7 @@ _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncrypt
 class Question:
     """Whether somebody may do something.
 
-    `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for. `given` are
+    `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for, such as a role. `given` are
     condition keys that replace what the call would have, `parameters` the members of the request. `request` is None
     for a request that nobody made.
     """
@@ -66,7 +72,7 @@ def find_action(name: str) -> str:
             "kms:RetireGrant is a matter of each grant: of its retiring principal, of its grantee where it says so, and "
             "of identity policies in the account that issued it"
         )
-    known = {action.lower(): action for action in (*_RE_ENCRYPT, *(one.action for one in OPERATIONS))}
+    known = {action.lower(): action for action in (*_PARTS, *(one.action for one in OPERATIONS))}
     if name.lower() not in known:
         raise OperatorError(f"{name} is no action of this service: write one such as kms:Decrypt")
     return known[name.lower()]
@@ -89,12 +95,11 @@ def tell(services: Services, question: Question) -> Story:
     """The story.
 
     Raises:
-        OperatorError: there is no such key.
+        OperatorError: there is no such key or role.
     """
     call = _call(services, question)
     if question.key is None:
-        context = _Context(question, CallContext(call, action=question.action))
-        return explain(question.principal, question.action, question.resource, context)
+        return _without_key(services, question, call)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
         context = _Context(question, CallContext(call, usable, question.action))
@@ -103,6 +108,22 @@ def tell(services: Services, question: Question) -> Story:
         return explain(
             question.principal, question.action, usable.authority, context, grants=lookup, known=known
         )
+
+
+def _without_key(services: Services, question: Question, call: Call) -> Story:
+    principal, action, resource = question.principal, question.action, question.resource
+    if action not in _ASSUMING:
+        context = _Context(question, CallContext(call, action=action))
+        return explain(principal, action, resource, context)
+    with services.database.read() as connection:
+        role = principals.load(connection, identities.named(connection, resource) or "")
+        if role is None or role.identity.kind is not Kind.ROLE:
+            raise OperatorError(f"there is no role {resource}: give its ARN by --resource")
+        authority = assume_role.trust(role)
+        known = Known(shown=_shown(connection, authority))
+    return explain(
+        principal, action, authority, _Context(question, assume_role.context(call, role)), known=known
+    )
 
 
 def _known(connection: Connection, usable: UsableKey, question: Question, lookup: GrantLookup) -> Known:
@@ -147,7 +168,7 @@ def _call(services: Services, question: Question) -> Call:
 
 
 def _operation(action: str) -> Operation:
-    wanted = _RE_ENCRYPT.get(action, action)
+    wanted = _PARTS.get(action, action)
     return next(operation for operation in OPERATIONS if operation.action == wanted)
 
 

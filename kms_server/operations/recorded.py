@@ -65,6 +65,8 @@ def rebuild(services: Services, record: Mapping[str, Any]) -> Recorded:
 
 def _principal(services: Services, identity: Mapping[str, Any], time: float) -> Principal:
     """Who called, if it is still the same: a name may be another's by now."""
+    if identity["type"] == "FederatedUser":
+        raise OperatorError("what a federated user may do is in its session token, which no record has")
     issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
     with services.database.read() as connection:
         if issuer.get("type") == "Role":
@@ -87,10 +89,12 @@ def _resource(
             if ":key/" in refused and refused.startswith("arn:aws:kms:")
             else (None, refused)
         )
+    if not action.startswith("kms:"):
+        return None, next((one["ARN"] for one in record.get("resources", ())), "*")
     keys = [one["ARN"] for one in record.get("resources", ()) if one["type"] == _KEY]
     named = parameters.get(f"{_SIDES.get(action, '')}KeyId")
     found = keys[-1 if action == "kms:ReEncryptTo" else 0] if keys else named
-    if found is None and record.get("errorCode") and action.startswith("kms:"):
+    if found is None and record.get("errorCode"):
         raise OperatorError(
             "the record does not tell which key the request was about: the caller did not name it"
         )

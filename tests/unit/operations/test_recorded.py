@@ -20,6 +20,7 @@ from tests.unit.operations.query_service import (
     trusting,
     user,
 )
+from tests.unit.operations.query_service import call as query
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
 AWAY = "222222222222"
@@ -160,3 +161,25 @@ def test_what_no_policy_decides(service: Service, change: dict[str, Any]) -> Non
             services_of(service._worker.state),
             last(service, f"arn:aws:iam::{ACCOUNT}:root", "CreateKey") | change,
         )
+
+
+def test_roles_are_judged_by_their_trust_policies(service: Service) -> None:
+    one, by = user(service, "trusted", allow("sts:AssumeRole"))
+    condition = {"StringEquals": {"sts:ExternalId": "east"}}
+    made = role(service, "Guarded", trusting({"AWS": one.arn}, Condition=condition))
+    for external_id, allowed in (("east", True), ("west", False)):
+        asked: dict[str, Any] = {"RoleArn": made.arn, "RoleSessionName": "run", "ExternalId": external_id}
+        assert isinstance(query(service, "sts", "AssumeRole", by=by, **asked), Refusal) != allowed
+        found = recorded.rebuild(services_of(service._worker.state), last(service, one.arn, "AssumeRole"))
+        story = explanation.tell(services_of(service._worker.state), found.question)
+        assert (story.action, story.resource, story.decision.allowed) == ("sts:AssumeRole", made.arn, allowed)
+        assert story.policies[0].name == "trust policy"
+
+
+def test_what_only_a_token_tells(service: Service) -> None:
+    _, by = user(service, "fed", allow("sts:GetFederationToken", "kms:*"))
+    told = ok(service, "sts", "GetFederationToken", by=by, Name="guest")
+    assert isinstance(service.call("CreateKey", by=credentials(told)), Refusal)
+    arn = f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
+    with pytest.raises(OperatorError, match="session token"):
+        recorded.rebuild(services_of(service._worker.state), last(service, arn, "CreateKey"))
