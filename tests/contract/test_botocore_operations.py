@@ -94,3 +94,12 @@ def test_errors_that_are_not_the_models_are_noticed() -> None:
         "Encrypt answers the error {'__type': 'NotFoundException', 'Message': ''}",
         "Encrypt answers NotFoundException with 404",
     ]
+
+
+def test_what_of_sts_is_left_out() -> None:
+    ours = {operation.name for operation in OPERATIONS if operation.service == "sts"}
+    assert set(MODELS["sts"].operation_names) - ours == {
+        "AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage", "GetDelegatedAccessToken",
+        "GetWebIdentityToken",
+    }  # fmt: skip
+    assert ours <= set(MODELS["sts"].operation_names)

@@ -129,6 +129,8 @@ def test_development_mode_honors_what_it_issues(start_server: StartServer) -> No
     with pytest.raises(ClientError) as denied:
         temporary(anybody, "kms", told).list_keys()
     assert code(denied) == "AccessDeniedException"
+    foreign = anybody.client("sts", aws_access_key_id="ASIA" + "A" * 16, aws_session_token="foreign")
+    assert foreign.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def test_errors_as_clients_know_them(server: ServerProcess) -> None:

@@ -1,5 +1,6 @@
 """Calls of query services in one process, as botocore writes and reads them; every answer is held against its model."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,11 +10,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from kms_server.audit import lookup as audit
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import handle
+from kms_server.server.worker_state import audit_sources
 from tests import query_wire
 from tests.unit.operations import model_check
-from tests.unit.operations.service import Refusal, Service
+from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
 _HOST = "127.0.0.1:4599"
 _FORM = f"{query_wire.FORM}; charset=utf-8"
@@ -71,6 +74,16 @@ class Query:
             ]
             assert not found, found
         return parsed
+
+    def records(self, operation: str) -> list[dict[str, Any]]:
+        """The audit records of the changes that an operation made, the newest first."""
+        query = audit.Query(
+            account=ACCOUNT, region="us-east-1", attribute=("event_name", operation), start=None, end=None, after=None,
+            limit=50,
+        )  # fmt: skip
+        return [
+            json.loads(row.record) for row in audit.lookup(audit_sources(self._service._worker.state), query)
+        ]
 
     def _signed(self, body: bytes, by: Credentials | None) -> Request:
         headers = {"Host": _HOST, "Content-Type": _FORM}

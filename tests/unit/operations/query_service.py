@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -15,7 +16,8 @@ from kms_server.server.pipeline import handle
 from kms_server.server.worker_state import audit_sources
 from kms_server.storage import identities, identity_tags, inline_policies
 from kms_server.storage.identities import Identity, Kind
-from tests.query_wire import FORM, form, read
+from tests.query_wire import FORM, described, form, read
+from tests.unit.operations import query_calls
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 
 HOST = "127.0.0.1:4599"
@@ -37,6 +39,10 @@ def call(
     response = outcome.response
     told = read(aws, operation, response.status, response.body)
     if response.status == 200:
+        shape = described(aws, operation).output_shape
+        result = ElementTree.fromstring(response.body).find(f"{{*}}{operation}Result")
+        if result is not None:
+            assert list(query_calls._violations(shape, result, operation)) == []
         return told
     return Refusal(told["Error"]["Code"], told["Error"].get("Message") or "")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from kms_server.storage import identities
+from kms_server.storage import access_keys, identities
 from tests.unit.operations.query_service import (
     allow,
     call,
@@ -187,6 +187,42 @@ def test_credentials_that_do_not_belong_together(service: Service) -> None:
         == "SignatureDoesNotMatch"
     )
     ok(service, "sts", "GetCallerIdentity", by=one)
+
+
+def test_iam_takes_sessions_of_roles_only(service: Service) -> None:
+    everything = allow("*")
+    mira, by = user(service, "iamcaller", everything)
+    made = role(service, "IamCaller", trusting({"AWS": mira.arn}), policy=document(everything))
+    own = credentials(ok(service, "sts", "GetSessionToken", by=by))
+    vouched = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(everything))
+    )
+    for session in (own, vouched):
+        assert refused(service, "iam", "ListUsers", by=session).code == "InvalidClientTokenId"
+    assumed = ok(service, "sts", "AssumeRole", by=own, RoleArn=made.arn, RoleSessionName="s-1")
+    ok(service, "iam", "ListUsers", by=credentials(assumed))
+
+
+def test_an_inactive_key_opens_nothing_but_its_sessions_live(service: Service) -> None:
+    _, by = user(service, "inactive")
+    session = credentials(ok(service, "sts", "GetSessionToken", by=by))
+    for status, works in ((access_keys.INACTIVE, False), (access_keys.ACTIVE, True)):
+        with service.database.write() as tx:
+            key = access_keys.get(tx.connection, by.access_key)
+            assert key is not None
+            access_keys.set_status(tx, key, status)
+        told = call(service, "sts", "GetCallerIdentity", by=by)
+        assert isinstance(told, dict) is works
+        if isinstance(told, Refusal):
+            assert told.code == "InvalidClientTokenId"
+        ok(service, "sts", "GetCallerIdentity", by=session)
+
+
+def test_iam_is_in_one_region(service: Service) -> None:
+    for region in ("us-east-1", "eu-west-1"):
+        ok(service, "iam", "ListUsers", region=region)
+        assert records(service)[0]["eventName"] == "ListUsers"
+        assert records(service)[0]["awsRegion"] == "us-east-1"
 
 
 def test_a_session_ends_with_its_user(service: Service) -> None:

@@ -38,7 +38,7 @@ def provider(service: Service) -> None:
 
 
 def token(**claims: Any) -> str:
-    content = {"iss": f"https://{URL}", "aud": "app", "sub": SUBJECT, "exp": time.time() + 60} | claims
+    content = {"iss": f"https://{URL}", "aud": "app", "sub": SUBJECT, "exp": time.time() + 86_400} | claims
     return jwt.encode(content, KEY, algorithm="ES256", headers={"kid": "k"})
 
 
