@@ -4,17 +4,20 @@ Every decision is one of `authorize`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
 
 from kms_server.arn import Arn
 from kms_server.iam import written
 from kms_server.iam.context import FixedContext
 from kms_server.iam.evaluate import Authority, Decision, authorize
+from kms_server.iam.names import Names
 from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.iam.statement import CompiledPolicy, Statement
 from kms_server.iam.variables import Template, as_written, parse
-from kms_server.iam.written import Document, Written
+from kms_server.iam.written import Document
 
 ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny"
 _RANKS = (ALLOWED, IMPLICIT_DENY, EXPLICIT_DENY)
@@ -35,6 +38,7 @@ class Source:
     policy_id: str
     kind: str
     policy: CompiledPolicy
+    _speaking: dict[str, "tuple[Spoken, ...]"] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, policy_id: str, kind: str, compiled: CompiledPolicy) -> "Source":
@@ -51,11 +55,18 @@ class Source:
         """The policy as the evaluator takes it."""
         return AttachedPolicy(self.policy_id, self.policy)
 
-    def speaking(self, action: str, principal: Principal) -> Iterator[tuple[Statement, Written]]:
-        """The statements about an action and a caller."""
-        for statement, source in zip(self.policy.statements, self.document.statements, strict=True):
-            if statement.actions.match(action) and statement.speaks_of(principal.names):
-                yield statement, source
+    def speaking(self, action: str, names: Names) -> "tuple[Spoken, ...]":
+        """The statements about an action and a caller, worked out once per action: a source has one caller."""
+        found = self._speaking.get(action)
+        if found is None:
+            written_ones = zip(self.policy.statements, self.document.statements, strict=True)
+            found = tuple(
+                Spoken(statement, Match(self, *map(self.document.position, (one.start, one.end))))
+                for statement, one in written_ones
+                if statement.actions.match(action) and statement.speaks_of(names)
+            )
+            self._speaking[action] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,13 @@ class Match:
     source: Source
     start: tuple[int, int]
     end: tuple[int, int]
+
+
+class Spoken(NamedTuple):
+    """A statement about an action and a caller, and how an answer refers to it."""
+
+    statement: Statement
+    match: Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,7 @@ class Outcome:
     by_kind: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Simulation:
     """Policies, a caller that has no others, and the condition keys of its requests.
 
@@ -99,6 +117,21 @@ class Simulation:
     owner: str | None
     context: FixedContext
     levels: tuple[tuple[Source, ...], ...] = ()
+    _asked: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def size(self) -> int:
+        """How many statements there are: what one action on one resource costs."""
+        sources = (*self._sources(boundary=True), *chain.from_iterable(self.levels))
+        return sum(len(one.policy.statements) for one in sources)
+
+    @cached_property
+    def _principal(self) -> Principal:
+        """The caller with its policies."""
+        boundary = self.boundary.attached() if self.boundary else None
+        return replace(
+            self.caller, policies=tuple(one.attached() for one in self.identity), boundary=boundary
+        )
 
     def outcome(self, action: str, arn: str) -> Outcome:
         """What comes of an action on a resource."""
@@ -108,7 +141,7 @@ class Simulation:
         matches = self._matches(verdict, action, arn) if decision == verdict else ()
         bounded = self._verdict_of([self.boundary], action, arn) == ALLOWED if self.boundary else None
         return Outcome(
-            decision, tuple(matches), tuple(self._missing(action)), bounded,
+            decision, tuple(matches), self._missing(action), bounded,
             strictest(organized) == ALLOWED if organized else None, self._by_kind(action, arn),
         )  # fmt: skip
 
@@ -118,9 +151,7 @@ class Simulation:
         return (parsed.account if parsed else "") or self.owner or self.caller.account
 
     def _decide(self, action: str, arn: str) -> Decision:
-        boundary = self.boundary.attached() if self.boundary else None
-        identity = tuple(one.attached() for one in self.identity)
-        principal = replace(self.caller, policies=identity, boundary=boundary)
+        principal = self._principal
         if self.resource is None:
             return authorize(principal, action, arn, self.context)
         authority = Authority(self._account(arn), arn, self.resource.policy, "resource policy")
@@ -136,28 +167,28 @@ class Simulation:
         if verdict == IMPLICIT_DENY:
             return
         for source in self._sources(boundary=verdict == EXPLICIT_DENY):
-            for statement, place in source.speaking(action, self.caller):
+            for statement, match in source.speaking(action, self.caller.names):
                 if statement.allows == (verdict == ALLOWED) and statement.fits(arn, self.context):
-                    yield Match(
-                        source, source.document.position(place.start), source.document.position(place.end)
-                    )
+                    yield match
 
-    def _missing(self, action: str) -> list[str]:
+    def _missing(self, action: str) -> tuple[str, ...]:
         """The keys, as they are written first, of conditions that ask for a value."""
-        found: dict[str, str] = {}
-        for source in self._sources(boundary=True):
-            for statement, _ in source.speaking(action, self.caller):
-                for name in _asked_for(statement, self.context, variables=source.document.variables):
-                    if not self.context.values(name.lower()):
-                        found.setdefault(name.lower(), name)
-        return sorted(found.values())
+        if action not in self._asked:
+            found: dict[str, str] = {}
+            for source in self._sources(boundary=True):
+                for statement, _ in source.speaking(action, self.caller.names):
+                    for name in _asked_for(statement, self.context, variables=source.document.variables):
+                        if not self.context.values(name.lower()):
+                            found.setdefault(name.lower(), name)
+            self._asked[action] = tuple(sorted(found.values()))
+        return self._asked[action]
 
     def _verdict_of(self, sources: Sequence[Source], action: str, arn: str) -> str:
         """What policies say by themselves."""
         said = {
             statement.allows
             for source in sources
-            for statement, _ in source.speaking(action, self.caller)
+            for statement, _ in source.speaking(action, self.caller.names)
             if statement.fits(arn, self.context)
         }
         if False in said:

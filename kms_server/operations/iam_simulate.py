@@ -25,8 +25,8 @@ from kms_server.schemas.fields import ListOf, Structure
 from kms_server.storage import identities
 from kms_server.storage.identities import Identity, Kind
 
-# Each page evaluates at most so many pairs of an action and a resource, unless one action alone has more.
-_MOST_PAIRS = 5_000
+# How often a page asks a statement about a resource; a page has fewer actions where that is too often.
+_MOST_STATEMENTS = 100_000
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _KEY_TEMPLATE = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
 _OF_NO_KEY = frozenset({
@@ -139,8 +139,13 @@ def _answer(call: Call, simulation: Simulation) -> Answer:
     wrong = [arn for arn in resources if arn != "*" and Arn.parse(arn) is None]
     if wrong:
         raise e.InvalidInputException(f"A resource is an ARN or *: {wrong[0]}")
+    once = len(resources) * max(1, simulation.size)
+    if once > _MOST_STATEMENTS:
+        raise e.InvalidInputException(
+            f"There are {simulation.size} statements and {len(resources)} resources: ask about fewer at once."
+        )
     page, rest = marked_page_of(
-        call, list(enumerate(actions)), lambda one: f"{one[0]:06}", most=max(1, _MOST_PAIRS // len(resources))
+        call, list(enumerate(actions)), lambda one: f"{one[0]:06}", most=_MOST_STATEMENTS // once
     )
     return {"EvaluationResults": [_result(simulation, action, resources) for _, action in page], **rest}
 

@@ -276,13 +276,16 @@ def test_pages(iam: Query) -> None:
 
 
 def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
-    resources = [f"{KEY[:-3]}{number}" for number in range(600)]
     asked: dict[str, Any] = {
         "ActionNames": [f"kms:A{number}" for number in range(20)],
-        "ResourceArns": resources,
+        "ResourceArns": [f"{KEY[:-3]}{number}" for number in range(200)],
     }
-    told = iam.ok("SimulateCustomPolicy", PolicyInputList=[document(allow("*"))], **asked)
-    assert (len(told["EvaluationResults"]), told["IsTruncated"]) == (8, True)
+    told = iam.ok("SimulateCustomPolicy", PolicyInputList=[document(*[allow("*")] * 50)], **asked)
+    assert (len(told["EvaluationResults"]), told["IsTruncated"]) == (10, True)
+    refusal = iam.refused("SimulateCustomPolicy", PolicyInputList=[document(*[allow("*")] * 80)] * 7, **asked)
+    assert refusal == Refusal(
+        "InvalidInput", "There are 560 statements and 200 resources: ask about fewer at once."
+    )
 
 
 REFUSED = [
