@@ -13,7 +13,7 @@ from kms_server.arn import PARTITION, is_account, root_arn
 from kms_server.errors import LimitExceededException, MalformedPolicyDocumentException
 from kms_server.iam.conditions import Condition, compile_conditions, is_operator
 from kms_server.iam.patterns import Actions
-from kms_server.iam.resources import EVERYTHING, Resources
+from kms_server.iam.resources import EVERYTHING, Resources, is_arn
 from kms_server.iam.statement import CompiledPolicy, Statement
 
 _MOST_KEY_POLICY_BYTES = 32_768
@@ -169,7 +169,7 @@ class _Parser:
                 raise MalformedPolicyDocumentException("Has prohibited field Resource")
             return EVERYTHING
         values, inverted = self._listed(content, "Resource")
-        wrong = [value for value in values if value != "*" and value.count(":") < 5]
+        wrong = [value for value in values if value != "*" and not is_arn(value)]
         if wrong:
             raise MalformedPolicyDocumentException(f'Resource {wrong[0]} must be in ARN format or "*".')
         return Resources.compile(values, inverted=inverted, variables=self.variables)

@@ -43,8 +43,8 @@ class Resources:
     def compile(cls, values: Iterable[str], *, inverted: bool, variables: bool) -> "Resources":
         """Resources of which any one has to match; none at all match nothing."""
         distinct = set(values)
-        plain = frozenset(one for one in distinct if "${" not in one and is_plain(wild(one)) and _is_arn(one))
-        patterns = tuple(_pattern(one, variables=variables) for one in distinct - plain if _is_arn(one))
+        plain = frozenset(one for one in distinct if "${" not in one and is_plain(wild(one)) and is_arn(one))
+        patterns = tuple(_pattern(one, variables=variables) for one in distinct - plain if is_arn(one))
         return cls(plain, patterns, "*" in distinct, inverted)
 
     @property
@@ -68,8 +68,9 @@ class Resources:
         return sorted({key for text in texts if isinstance(text, Template) for key in text.missing(context)})
 
 
-def _is_arn(text: str) -> bool:
-    return text.count(":") >= _PARTS - 1
+def is_arn(text: str) -> bool:
+    """Whether a text has the parts of an ARN, whatever they are."""
+    return text.startswith("arn:") and text.count(":") >= _PARTS - 1
 
 
 def _pattern(text: str, *, variables: bool) -> _ArnPattern:

@@ -73,8 +73,7 @@ def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciph
     _check_grant_tokens(call)
     authority = usable.authority
     context = CallContext(call, usable, action)
-    lookup = GrantLookup(call, usable.key, action, context)
-    decision = authorize(call.principal, action, authority, context, grants=lookup)
+    decision = authorize(call.principal, action, authority, context, grants=GrantLookup(usable.key, context))
     if decision.allowed or authority.account == call.account:
         call.touches(KEY, authority.arn)
     if decision.allowed:

@@ -141,13 +141,13 @@ def _role(call: Call) -> LoadedIdentity:
     return role
 
 
-def context(call: Call, role: LoadedIdentity) -> Context:
-    """The condition keys of a request to assume a role.
+def set_conditions(call: Call, role: LoadedIdentity) -> None:
+    """Let a call have the condition keys of a request to assume a role.
 
     Raises:
         ValidationException, AccessDeniedException: what it asks for contradicts itself or the caller's session.
     """
-    return _passed(call).context(call, role)
+    _passed(call).context(call, role)
 
 
 def trust(role: LoadedIdentity) -> Authority:

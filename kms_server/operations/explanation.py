@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from kms_server.arn import Arn
 from kms_server.errors import OperatorError, ServiceError
-from kms_server.iam.context import Context, FixedContext
+from kms_server.iam.context import NOTHING, FixedContext
 from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
@@ -102,8 +102,8 @@ def tell(services: Services, question: Question) -> Story:
         return _without_key(services, question, call)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
-        context = _Context(question, CallContext(call, usable, question.action))
-        lookup = GrantLookup(call, usable.key, question.action, context, connection)
+        context = _context(question, call, usable)
+        lookup = GrantLookup(usable.key, context, connection)
         known = _known(connection, usable, question, lookup)
         return explain(
             question.principal, question.action, usable.authority, context, grants=lookup, known=known
@@ -113,17 +113,15 @@ def tell(services: Services, question: Question) -> Story:
 def _without_key(services: Services, question: Question, call: Call) -> Story:
     principal, action, resource = question.principal, question.action, question.resource
     if action not in _ASSUMING:
-        context = _Context(question, CallContext(call, action=action))
-        return explain(principal, action, resource, context)
+        return explain(principal, action, resource, _context(question, call))
     with services.database.read() as connection:
         role = principals.load(connection, identities.named(connection, resource) or "")
         if role is None or role.identity.kind is not Kind.ROLE:
             raise OperatorError(f"there is no role {resource}: give its ARN by --resource")
         authority = assume_role.trust(role)
         known = Known(shown=_shown(connection, authority))
-    return explain(
-        principal, action, authority, _Context(question, assume_role.context(call, role)), known=known
-    )
+    assume_role.set_conditions(call, role)
+    return explain(principal, action, authority, _context(question, call), known=known)
 
 
 def _known(connection: Connection, usable: UsableKey, question: Question, lookup: GrantLookup) -> Known:
@@ -142,17 +140,24 @@ def _known(connection: Connection, usable: UsableKey, question: Question, lookup
     )  # fmt: skip
 
 
-class _Context:
-    """The condition keys of a call, with those over them that are given."""
+@dataclass(slots=True)
+class _Context(CallContext):
+    """The condition keys of a call, with those over them that are given, and without those that nobody can know."""
 
-    def __init__(self, question: Question, call: Context) -> None:
-        self._given = FixedContext(question.given)
-        self._call = call
-        self._unknown = _OF_A_REQUEST if question.request is None else frozenset()
+    given: FixedContext = NOTHING
+    unknown: frozenset[str] = frozenset()
 
     def values(self, key: str) -> Sequence[str]:
         """The values of a condition key, by its name in lower case."""
-        return self._given.values(key) or (() if key in self._unknown else self._call.values(key))
+        given = self.given.values(key)
+        return given if given or key in self.unknown else CallContext.values(self, key)
+
+
+def _context(question: Question, call: Call, usable: UsableKey | None = None) -> _Context:
+    return _Context(
+        call, usable, question.action, given=FixedContext(question.given),
+        unknown=_OF_A_REQUEST if question.request is None else frozenset(),
+    )  # fmt: skip
 
 
 def _call(services: Services, question: Question) -> Call:

@@ -103,7 +103,10 @@ def issuer(url: str) -> str:
     Raises:
         InvalidInputException: it is not an https URL that could be one.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise e.InvalidInputException("Invalid Open ID Connect Provider URL") from None
     plain = (
         parts.scheme == "https"
         and parts.hostname

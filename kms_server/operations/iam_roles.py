@@ -36,13 +36,13 @@ def create_role(call: Call, connection: Connection) -> Answer:
     role = replace(role, trust_policy=_trusted(connection, call.parameters["AssumeRolePolicyDocument"]))
     identities.add(call.writing, role)
     tag(call, owner_of_identity(role))
-    return {"Role": entry(connection, role) | _details(connection, role)}
+    return {"Role": entry(connection, role) | iam_users.details(connection, role)}
 
 
 def get_role(call: Call, connection: Connection) -> Answer:
     """A role (AWS GetRole)."""
     role = common.find(call, connection, ROLES)
-    return {"Role": entry(connection, role) | _details(connection, role)}
+    return {"Role": entry(connection, role) | iam_users.details(connection, role)}
 
 
 def list_roles(call: Call, connection: Connection) -> Answer:
@@ -66,7 +66,7 @@ def update_role_description(call: Call, connection: Connection) -> Answer:
     role = common.find(call, connection, ROLES)
     identities.change(call.writing, role, description=call.parameters["Description"])
     changed = identities.by_id(connection, role.unique_id) or role
-    return {"Role": entry(connection, changed) | _details(connection, changed)}
+    return {"Role": entry(connection, changed) | iam_users.details(connection, changed)}
 
 
 def update_assume_role_policy(call: Call, connection: Connection) -> Answer:
@@ -119,10 +119,6 @@ def _trusted(connection: Connection, document: str) -> str:
     if common.size(document) > most:
         raise e.LimitExceededException(f"Cannot exceed quota for ACLSizePerRole: {most}")
     return principals.stored(connection, document, principals.invalid_in_trust_policy)
-
-
-def _details(connection: Connection, role: Identity) -> dict[str, object]:
-    return common.boundary_of(role.boundary) | common.tags_of(connection, role.unique_id)
 
 
 _ROLE = {"Role": Structure(schemas.Role, required=True)}

@@ -29,7 +29,7 @@ def create_user(call: Call, connection: Connection) -> Answer:
     identities.add_account(call.writing, call.account)
     identities.add(call.writing, user)
     tag(call, owner_of_identity(user))
-    return {"User": entry(user) | _details(connection, user)}
+    return {"User": entry(user) | details(connection, user)}
 
 
 def get_user(call: Call, connection: Connection) -> Answer:
@@ -39,7 +39,7 @@ def get_user(call: Call, connection: Connection) -> Answer:
         keys = access_keys.of_owner(connection, call.account, None)
         created = {"CreateDate": keys[0].created_at} if keys else {}
         return {"User": {"UserId": call.account, "Arn": root_arn(call.account), **created}}
-    return {"User": entry(user) | _details(connection, user)}
+    return {"User": entry(user) | details(connection, user)}
 
 
 def list_users(call: Call, connection: Connection) -> Answer:
@@ -82,6 +82,11 @@ def entry(user: Identity) -> dict[str, object]:
     }
 
 
+def details(connection: Connection, identity: Identity) -> dict[str, object]:
+    """What lists do not show of a user or a role: its permissions boundary and its tags."""
+    return common.boundary_of(identity.boundary) | common.tags_of(connection, identity.unique_id)
+
+
 def new_identity(call: Call, kind: Kind, name: str, **columns: str | int | None) -> Identity:
     """What the request asks to be made."""
     unique_id, path = identities.new_unique_id(kind), call.get("Path", "/")
@@ -122,17 +127,14 @@ def moved(call: Call, connection: Connection, identity: Identity) -> tuple[str, 
     """
     title = identity.kind.capitalize()
     name, path = call.get(f"New{title}Name", identity.name), call.get("NewPath", identity.path)
-    common.allow(call, connection, iam_arn(identity.account, identity.kind, path, name))
+    arn = iam_arn(identity.account, identity.kind, path, name)
+    common.allow(call, connection, arn, owner=identity.unique_id, boundary=identity.boundary)
     taken = name.lower() != identity.name.lower() and identities.name_is_taken(
         connection, identity.account, identity.kind, name
     )
     if taken:
         raise e.EntityAlreadyExistsException(f"{title} with name {name} already exists.")
     return name, path
-
-
-def _details(connection: Connection, user: Identity) -> dict[str, object]:
-    return common.boundary_of(user.boundary) | common.tags_of(connection, user.unique_id)
 
 
 _USER = {"User": Structure(schemas.User, required=True)}

@@ -8,9 +8,11 @@ from kms_server.operations import (
     data_keys,
     encryption,
     grants,
+    iam_absent,
     iam_access_keys,
     iam_account,
     iam_attachments,
+    iam_details,
     iam_groups,
     iam_inline_policies,
     iam_oidc,
@@ -65,6 +67,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_tags.OPERATIONS,
     *iam_oidc.OPERATIONS,
     *iam_account.OPERATIONS,
+    *iam_details.OPERATIONS,
+    *iam_absent.OPERATIONS,
     *iam_simulate.OPERATIONS,
 )
 

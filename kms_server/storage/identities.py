@@ -151,6 +151,12 @@ def page(
     return of_rows(connection.execute(statement.order_by(identities.c.name).limit(limit)).all())
 
 
+def of_account(connection: Connection, account: str, kind: Kind) -> list[Identity]:
+    """All users, roles or groups of an account."""
+    statement = select(identities).where(identities.c.account == account, identities.c.kind == kind)
+    return of_rows(connection.execute(statement).all())
+
+
 def below(path: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     """Whether a path begins with `prefix`; LIKE would ignore case on SQLite."""
     return func.substr(path, 1, len(prefix)) == prefix

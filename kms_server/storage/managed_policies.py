@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
 
 from kms_server.storage.database import Transaction
 from kms_server.storage.identities import account_scope, below
@@ -81,7 +81,7 @@ def of_account(
 ) -> list[ManagedPolicy]:
     """The policies below a path that an account can use: its own, AWS's, or both."""
     which = [managed_policies.c.account == account] * own + [managed_policies.c.account.is_(None)] * of_aws
-    statement = _SELECT.where(or_(*which), below(managed_policies.c.path, path_prefix))
+    statement = _SELECT.where(or_(false(), *which), below(managed_policies.c.path, path_prefix))
     return [of_row(row) for row in connection.execute(statement)]
 
 

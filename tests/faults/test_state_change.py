@@ -12,7 +12,7 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.functional.server_process import Access, ServerProcess, StartServer
+from tests.functional.server_process import Access, StartServer
 
 ROUNDS = 50
 CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "4"))  # each takes a second
@@ -22,6 +22,7 @@ CLIENTS = 8
 def hammer(
     access: Access,
     key: str,
+    refused_by: str,
     stop: "multiprocessing.synchronize.Event",
     sent: "Queue[list[tuple[float, float, bool]]]",
 ) -> None:
@@ -34,26 +35,30 @@ def hammer(
             kms.encrypt(KeyId=key, Plaintext=b"x")
             calls.append((start, time.monotonic(), True))
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "DisabledException"
+            assert error.response["Error"]["Code"] == refused_by
             calls.append((start, time.monotonic(), False))
     sent.put(calls)
 
 
-def rounds(server: ServerProcess, disable: Callable[[str], object], enable: Callable[[str], object]) -> None:
-    key = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
+def rounds(
+    key: str, access: Access, refused_by: str, disable: Callable[[], object], enable: Callable[[], object]
+) -> None:
+    """Take away the use of a key from the clients of `access` and give it back, many times."""
     context = multiprocessing.get_context("spawn")
     stop, sent = context.Event(), context.Queue()
-    clients = [context.Process(target=hammer, args=(server.access, key, stop, sent)) for _ in range(CLIENTS)]
+    clients = [
+        context.Process(target=hammer, args=(access, key, refused_by, stop, sent)) for _ in range(CLIENTS)
+    ]
     for client in clients:
         client.start()
     time.sleep(3)
     disabled = []
     for _ in range(ROUNDS):
-        disable(key)
+        disable()
         answered = time.monotonic()
         time.sleep(0.15)
         disabled.append((answered, time.monotonic()))
-        enable(key)
+        enable()
         time.sleep(0.05)
     stop.set()
     calls = [call for _ in clients for call in sent.get(timeout=60)]
@@ -70,7 +75,30 @@ def rounds(server: ServerProcess, disable: Callable[[str], object], enable: Call
 def test_by_the_api(start_server: StartServer) -> None:
     server = start_server(workers=2)
     kms = server.client("kms")
-    rounds(server, lambda key: kms.disable_key(KeyId=key), lambda key: kms.enable_key(KeyId=key))
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    disable, enable = (lambda: kms.disable_key(KeyId=key)), (lambda: kms.enable_key(KeyId=key))
+    rounds(key, server.access, "DisabledException", disable, enable)
+
+
+@pytest.mark.timeout(240)
+def test_by_grants(start_server: StartServer) -> None:
+    server = start_server("--quota-profile", "unlimited", workers=2)
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    policy = {"Statement": {"Effect": "Allow", "Action": "none:*", "Resource": "*"}}
+    access = server.user_access("grantee", policy)
+    asked = {"GranteePrincipal": "arn:aws:iam::000000000000:user/grantee", "Operations": ["Encrypt"]}
+    ends = [kms.retire_grant, kms.revoke_grant]
+    made: list[str] = []
+
+    def give() -> None:
+        made.append(kms.create_grant(KeyId=key, **asked)["GrantId"])
+
+    def take() -> None:
+        ends[len(made) % 2](KeyId=key, GrantId=made[-1])
+
+    give()
+    rounds(key, access, "AccessDeniedException", take, give)
 
 
 def hammer_in_turn(

@@ -148,13 +148,15 @@ class ServerProcess:
         """A client of another account's root."""
         return self.new_access_key(account).client(service, **options)
 
-    def user_client(self, service: str, name: str, policy: dict[str, Any], **options: Any) -> Any:
-        """A client of a new user with that identity policy."""
+    def user_access(self, name: str, policy: dict[str, Any]) -> Access:
+        """Access as a new user with that identity policy."""
         path = self.data_dir.parent / f"{name}.json"
         path.write_text(json.dumps(policy))
-        return self._printed_access("identity", "create-user", name, "--policy", str(path)).client(
-            service, **options
-        )
+        return self._printed_access("identity", "create-user", name, "--policy", str(path))
+
+    def user_client(self, service: str, name: str, policy: dict[str, Any], **options: Any) -> Any:
+        """A client of a new user with that identity policy."""
+        return self.user_access(name, policy).client(service, **options)
 
     def audit_records(self, *filters: str) -> list[dict[str, Any]]:
         """All records, oldest first, by the command line."""

@@ -1,6 +1,8 @@
-"""Grants: made, listed, retired and revoked."""
+"""Grants: made, listed, retired and revoked, and what they allow."""
 
-from typing import Any
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -11,8 +13,27 @@ from tests.functional.test_boundaries import OTHER, refusal, shared_key, text
 
 ROOT = "arn:aws:iam::000000000000:root"
 ALICE = "arn:aws:iam::000000000000:user/alice"
+NOTHING = {"Statement": {"Effect": "Allow", "Action": "none:*", "Resource": "*"}}
 SERVICE = {"GranteeServicePrincipal": "backup.eu-west-1.amazonaws.com", "RetiringPrincipal": ROOT}
 SOURCE = {"SourceArn": "arn:aws:backup:eu-west-1:000000000000:vault:v"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alice(server: ServerProcess) -> Any:
+    """The client of a user who may do nothing of her own."""
+    return server.user_client("kms", "alice", NOTHING)
+
+
+class Somebody(NamedTuple):
+    """A user whom no policy allows anything, and a client."""
+
+    arn: str
+    kms: Any
+
+
+def somebody(server: ServerProcess) -> Somebody:
+    name = f"u{uuid4().hex[:8]}"
+    return Somebody(ALICE.replace("alice", name), server.user_client("kms", name, NOTHING))
 
 
 def granted(kms: Any, key_id: str, **members: Any) -> dict[str, Any]:
@@ -26,6 +47,9 @@ def ids(kms: Any, key_id: str, **filters: Any) -> set[str]:
     return {one["GrantId"] for one in kms.list_grants(KeyId=key_id, **filters)["Grants"]}
 
 
+@pytest.mark.covers("grants: content", "allowed")
+@pytest.mark.covers("grants: ListGrants entry", "allowed")
+@pytest.mark.covers("grants: ListGrants entry", "denied")
 def test_a_grant_is_listed_as_it_was_asked_for(server: ServerProcess) -> None:
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]
@@ -46,6 +70,8 @@ def test_a_grant_is_listed_as_it_was_asked_for(server: ServerProcess) -> None:
     assert ids(kms, key["KeyId"], GranteePrincipal=ROOT) == set()
 
 
+@pytest.mark.covers("grants: idempotency", "allowed")
+@pytest.mark.covers("grants: idempotency", "denied")
 def test_the_same_named_request_gives_the_same_grant(server: ServerProcess) -> None:
     kms = server.client("kms")
     one, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
@@ -128,6 +154,8 @@ def test_the_retiring_principal_finds_its_grants(server: ServerProcess) -> None:
         ({"GranteePrincipal": "alice"}, "InvalidArnException"),
         ({"GranteePrincipal": "arn:aws:iam::000000000000:group/g"}, "InvalidArnException"),
         ({"RetiringPrincipal": "arn:aws:s3:::bucket"}, "InvalidArnException"),
+        ({"GranteePrincipal": "arn:aws:iam::000000000000:user/nobody"}, "InvalidArnException"),
+        ({"RetiringPrincipal": "arn:aws:iam::999900001111:root"}, "InvalidArnException"),
         ({"GranteeServicePrincipal": "s3.amazonaws.com"}, "ValidationException"),
         (
             {"Constraints": {"EncryptionContextEquals": {str(n): "v" for n in range(9)}}},
@@ -146,6 +174,8 @@ def test_what_cannot_be_granted_is_refused(server: ServerProcess, members: dict[
     assert ids(kms, key_id) == set()
 
 
+@pytest.mark.covers("grants: service grantee", "allowed")
+@pytest.mark.covers("grants: service grantee", "denied")
 def test_services_get_grants_that_are_bound_to_a_source(server: ServerProcess) -> None:
     kms = server.client("kms")
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -176,3 +206,104 @@ def test_accounts_do_not_share_grants(server: ServerProcess) -> None:
     kms, partner = server.client("kms"), server.account_client("kms", OTHER)
     arn = shared_key(kms)
     assert granted(kms, arn, Name="n")["GrantId"] != granted(partner, arn, Name="n")["GrantId"]
+
+
+@pytest.mark.covers("grants: EncryptionContextSubset", "allowed")
+@pytest.mark.covers("grants: EncryptionContextSubset", "denied")
+def test_a_constrained_grant_allows_its_context_alone(server: ServerProcess) -> None:
+    kms, user = server.client("kms"), somebody(server)
+    key_id = kms.create_key()["KeyMetadata"]["Arn"]
+    granted(
+        kms, key_id, GranteePrincipal=user.arn, Constraints={"EncryptionContextSubset": {"tenant": "7"}}
+    )  # fmt: skip
+    mine, other = {"tenant": "7", "more": "1"}, {"tenant": "8"}
+    sealed = user.kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext=mine)["CiphertextBlob"]
+    assert user.kms.decrypt(CiphertextBlob=sealed, EncryptionContext=mine)["Plaintext"] == b"x"
+    foreign = kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext=other)["CiphertextBlob"]
+    assert (
+        refusal(user.kms.decrypt, CiphertextBlob=foreign, EncryptionContext=other) == "AccessDeniedException"
+    )
+    assert refusal(user.kms.encrypt, KeyId=key_id, Plaintext=b"x") == "AccessDeniedException"
+
+
+@pytest.mark.covers("grants: tokens and consistency", "allowed")
+def test_a_grant_can_be_used_at_once_by_every_worker(server: ServerProcess) -> None:
+    kms, user = server.client("kms"), somebody(server)
+    key_id = kms.create_key()["KeyMetadata"]["Arn"]
+
+    def encrypts(token: str | None) -> bool:
+        # A connection of its own, so that any worker may get it.
+        client = server.client("kms", **_credentials(user.kms))
+        tokens = [] if token is None else [token]
+        try:
+            client.encrypt(KeyId=key_id, Plaintext=b"x", GrantTokens=tokens)
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDeniedException"
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        for end in ("retire_grant", "revoke_grant", "retire_grant"):
+            made = granted(kms, key_id, GranteePrincipal=user.arn)
+            assert all(pool.map(encrypts, [made["GrantToken"], None] * 2))
+            getattr(kms, end)(KeyId=key_id, GrantId=made["GrantId"])
+            assert not any(pool.map(encrypts, [made["GrantToken"], None] * 2))
+
+
+def test_a_deny_beats_a_grant(server: ServerProcess) -> None:
+    kms, user = server.client("kms"), somebody(server)
+    key_id = kms.create_key()["KeyMetadata"]["Arn"]
+    granted(kms, key_id, GranteePrincipal=user.arn)
+    user.kms.encrypt(KeyId=key_id, Plaintext=b"x")
+    policy = json.loads(kms.get_key_policy(KeyId=key_id)["Policy"])
+    policy["Statement"].append(
+        {"Effect": "Deny", "Principal": {"AWS": user.arn}, "Action": "kms:Encrypt", "Resource": "*"}
+    )
+    kms.put_key_policy(KeyId=key_id, Policy=json.dumps(policy))
+    told = text(user.kms.encrypt, KeyId=key_id, Plaintext=b"x")
+    assert told.endswith("with an explicit deny in a resource-based policy")
+    assert json.loads(kms.get_key_policy(KeyId=key_id)["Policy"]) == policy
+
+
+@pytest.mark.covers("grants: child grants", "allowed")
+@pytest.mark.covers("grants: child grants", "denied")
+def test_a_grantee_passes_on_what_it_has(server: ServerProcess) -> None:
+    kms, parent, child = server.client("kms"), somebody(server), somebody(server)
+    key_id = kms.create_key()["KeyMetadata"]["Arn"]
+    operations, bound = ["CreateGrant", "Encrypt"], {"EncryptionContextSubset": {"tenant": "7"}}
+    granted(kms, key_id, GranteePrincipal=parent.arn, Operations=operations, Constraints=bound)
+    asked: dict[str, Any] = {"kms": parent.kms, "key_id": key_id, "GranteePrincipal": child.arn}
+    for wrong in ({"Operations": ["Encrypt"]}, {"Operations": ["Decrypt"], "Constraints": bound}):
+        assert refusal(granted, **asked, **wrong) == "AccessDeniedException"
+    granted(**asked, Operations=["Encrypt"], Constraints=bound)
+    child.kms.encrypt(KeyId=key_id, Plaintext=b"x", EncryptionContext={"tenant": "7"})
+    assert refusal(child.kms.encrypt, KeyId=key_id, Plaintext=b"x") == "AccessDeniedException"
+
+
+def test_racing_calls_make_and_end_a_grant_once(server: ServerProcess) -> None:
+    kms, user = server.client("kms"), somebody(server)
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    clients = [server.client("kms") for _ in range(4)]
+
+    def make(client: Any) -> str:
+        return str(granted(client, key_id, GranteePrincipal=user.arn, Name="once")["GrantId"])
+
+    def end(client: Any) -> str:
+        try:
+            client.retire_grant(KeyId=key_id, GrantId=grant_id)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "ended"
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            (grant_id,) = set(pool.map(make, clients * 2))
+            assert ids(kms, key_id) == {grant_id}
+            told = list(pool.map(end, clients * 2))
+            assert sorted(told) == ["NotFoundException"] * 7 + ["ended"]
+    assert ids(kms, key_id) == set()
+
+
+def _credentials(client: Any) -> dict[str, str]:
+    given = client._request_signer._credentials
+    return {"aws_access_key_id": given.access_key, "aws_secret_access_key": given.secret_key}

@@ -123,6 +123,7 @@ def test_another_accounts_key_is_not_revealed(server: ServerProcess) -> None:
 
 def test_cross_account_use_needs_both_sides(server: ServerProcess) -> None:
     kms = server.client("kms")
+    friend = server.account_client("kms", "111122223333")
     created = kms.create_key()["KeyMetadata"]
     policy = json.loads(kms.get_key_policy(KeyId=created["KeyId"])["Policy"])
     policy["Statement"].append(
@@ -134,7 +135,6 @@ def test_cross_account_use_needs_both_sides(server: ServerProcess) -> None:
         }
     )
     kms.put_key_policy(KeyId=created["KeyId"], Policy=json.dumps(policy))
-    friend = server.account_client("kms", "111122223333")
     assert friend.encrypt(KeyId=created["Arn"], Plaintext=b"x")["KeyId"] == created["Arn"]
     with pytest.raises(ClientError) as refused:
         friend.generate_data_key(KeyId=created["Arn"], KeySpec="AES_256")

@@ -4,8 +4,10 @@ A target may refuse its input as a service error; anything else ends the run and
 """
 
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import atheris
 
@@ -14,7 +16,6 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.crypto.blob import CiphertextBlob, MessageCipher
     from kms_server.crypto.capabilities import MaterialError
     from kms_server.errors import ServiceError
-    from kms_server.iam.policy import compile_identity_policy, compile_key_policy
     from kms_server.keyring import grant_token, import_token, session_token
     from kms_server.keys.key import KmsKey
     from kms_server.keys.specs import KEY_SPECS
@@ -24,6 +25,7 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.protocol.message import Request
     from kms_server.root_keys.memory import MemoryRootKey
     from kms_server.schemas.base import from_form, load
+    from tests.fuzz import policy_target
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = KmsKey(
@@ -76,13 +78,6 @@ def document(data: bytes) -> None:
     load(operation.request, json_reader.read_object(data[1:]))
 
 
-def policy(data: bytes) -> None:
-    """Key policies and identity policies."""
-    text = data.decode("latin-1")
-    compile_identity_policy(text)
-    compile_key_policy(text)
-
-
 def signature(data: bytes) -> None:
     """The signature of a request, in its header and in its query."""
     head, _, query = data.decode("latin-1").partition("\0")
@@ -91,8 +86,11 @@ def signature(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (ciphertext, material, token, document, form, policy, signature)
+    one.__name__: one
+    for one in (ciphertext, material, token, document, form, policy_target.policy, signature)
 }
+# What a target begins with, where chance would not come upon it.
+EXAMPLES: dict[str, Callable[[], Iterable[bytes]]] = {"policy": policy_target.examples}
 
 
 def main() -> None:
@@ -106,7 +104,12 @@ def main() -> None:
         except ServiceError:
             return
 
-    atheris.Setup([name, f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0"], once)
+    # The fuzzer leaves the process by itself, so the directory is the system's to clear.
+    corpus = Path(tempfile.mkdtemp(prefix="kms-fuzz-"))
+    for place, example in enumerate(EXAMPLES.get(name, list)()):
+        (corpus / f"{place}").write_bytes(example)
+    options = [f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0"]
+    atheris.Setup([name, *options, f"{corpus}"], once)
     atheris.Fuzz()
 
 

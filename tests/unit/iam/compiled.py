@@ -36,10 +36,9 @@ def verdict_of(decision: Decision) -> Verdict:
 def principal_of(asked: Asked) -> Principal:
     caller = asked.caller
     boundary = None if asked.boundary is None else attached("boundary", [asked.boundary])[0]
-    if caller.arn == caller.root_arn:
-        kind, policies = "Root", ()
-    else:
-        kind, policies = "IAMUser", attached("identity policy", asked.identity_policies)
+    is_root = caller.arn == caller.root_arn
+    kind = "Root" if is_root else "IAMUser"
+    policies = attached("identity policy", () if is_root else asked.identity_policies)
     session = None
     if ":sts:" in caller.arn:
         kind = "AssumedRole" if caller.role_arn else "FederatedUser"

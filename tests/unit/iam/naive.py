@@ -181,7 +181,7 @@ def statement_ways(statement: Document, caller: Caller) -> set[str]:
 def left_out(principal: Any, caller: Caller) -> bool:
     """Whether a NotPrincipal lists the caller, its role if it has one, and its account."""
     if principal == "*" or isinstance(principal, str):
-        return principal == "*"
+        return bool(principal == "*")
     names = [caller.root_arn if name == caller.account else name for name in listed(principal.get("AWS"))]
     if "*" in names:
         return True

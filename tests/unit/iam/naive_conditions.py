@@ -147,7 +147,7 @@ def number(text: str) -> Fraction | None:
 def moment(text: str) -> Fraction | None:
     """Seconds since 1970."""
     if re.fullmatch(r"-?[0-9]+", text):
-        return Fraction(int(text))
+        return Fraction(Decimal(text))
     day_alone = re.fullmatch(r"([0-9]{4})-([0-9]{2})(-[0-9]{2})?", text)
     if day_alone:
         day = day_alone.group(3) or "-01"

@@ -126,9 +126,12 @@ class Maker:
     def left_out(self, way: str) -> Any:
         """A NotPrincipal with all that the caller goes by ("other"), or with less than that."""
         caller = self.caller
-        known = [[caller.arn, caller.unique_id or caller.arn]] if caller.arn != caller.root_arn else []
-        known += [[caller.role_arn, caller.role_id]] if caller.role_arn else []
-        names = [self.pick(one) for one in [*known, [caller.root_arn, caller.account]]]
+        root, account = caller.root_arn, caller.account
+        names = [self.pick([root, account])]
+        if caller.arn != root:
+            names.append(self.pick([caller.arn, caller.unique_id or caller.arn]))
+        if caller.role_arn and caller.role_id:
+            names.append(self.pick([caller.role_arn, caller.role_id]))
         if way == "other":
             return self.pick(["*", {"AWS": "*"}, *({"AWS": [*names, STRANGER]} for _ in range(8))])
         names.remove(self.pick(names))

@@ -1,5 +1,7 @@
 """How conditions are put together; what each operator answers stands in decisions/operators.yaml."""
 
+from collections.abc import Mapping
+
 from kms_server.iam.conditions import compile_conditions, is_operator
 from kms_server.iam.context import FixedContext
 from tests.unit.iam.policy_values import operator_forms
@@ -7,7 +9,7 @@ from tests.unit.iam.policy_values import operator_forms
 CONTEXT = FixedContext({"aws:username": ["mira"], "app:Many": ["a"], "APP:many": ["b"], "app:none": []})
 
 
-def holds(element: dict[str, dict[str, object]]) -> bool:
+def holds(element: Mapping[str, Mapping[str, object]]) -> bool:
     return all(one.holds(CONTEXT) for one in compile_conditions(element, variables=True))
 
 
@@ -22,7 +24,7 @@ def test_the_operators_of_aws_are_known_and_no_others() -> None:
 
 
 def test_all_operators_and_all_keys_must_hold() -> None:
-    yes = {"aws:UserName": "mira"}
+    yes: dict[str, object] = {"aws:UserName": "mira"}
     assert holds({})
     assert holds({"StringEquals": {}})
     assert holds({"StringEquals": yes, "StringLike": yes})

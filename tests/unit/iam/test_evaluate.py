@@ -80,6 +80,11 @@ def test_a_statement_that_needs_more_than_there_is_does_not_hide_a_grant() -> No
     assert decided(limited, key(statement(B)), grants={"AROABATCH": "g2"}.get).reason is Reason.NO_SESSION
 
 
+def test_session_policies_that_are_none_at_all_allow_nothing() -> None:
+    assert decided(session(ALLOW_ALL, limits=()), key()).reason is Reason.NO_SESSION
+    assert decided(session(ALLOW_ALL, limits=None), key()).reason is Reason.DELEGATED
+
+
 def test_grants_are_asked_for_by_all_names_of_the_caller_and_only_when_needed() -> None:
     asked: list[str] = []
 

@@ -37,6 +37,8 @@ MALFORMED = {
     "Action with a line break": document(statement(A, action="kms:Encrypt\n")),
     "service with a wildcard": document(statement(A, action="*:Encrypt")),
     "Resource that is no ARN": document(statement(A, Resource="key/k")),
+    "Resource of six parts that is no ARN": document(statement(A, Resource="a:aws:kms:*:*:key/k")),
+    "Resource with a wildcard for arn": document(statement(A, Resource="*:aws:kms:*:*:key/k")),
     "Resource of five parts": document(statement(A, Resource="arn:aws:kms:*:111111111111")),
     "Condition is text": document(statement(A, Condition="x")),
     "Condition operator is text": document(statement(A, Condition={"Bool": "x"})),
@@ -158,6 +160,8 @@ def test_services_and_identity_providers_are_no_aws_principals() -> None:
     assert compiled.principals == {"Service:s3.amazonaws.com", f"Federated:{provider}", "Federated:*"}
 
 
+@pytest.mark.covers("key policies: size", "allowed")
+@pytest.mark.covers("key policies: size", "denied")
 def test_a_key_policy_has_at_most_32768_bytes() -> None:
     padded = default_key_policy(A).ljust(32_768)
     assert compile_key_policy(padded).statements

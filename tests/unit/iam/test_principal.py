@@ -9,7 +9,9 @@ ROOT = f"arn:aws:iam::{A}:root"
 def test_a_root() -> None:
     principal = Principal.root(A, "AKIAROOT")
     assert principal.name == "root"
-    assert (principal.names.own, principal.names.role, principal.names.account) == ({ROOT}, set(), {ROOT})
+    assert principal.names.own == {ROOT}
+    assert principal.names.role == set()
+    assert principal.names.account == {ROOT}
     assert principal.identity == {
         "type": "Root",
         "principalId": A,
@@ -23,11 +25,9 @@ def test_a_user() -> None:
     principal = user(A)
     arn = f"arn:aws:iam::{A}:user/mira"
     assert principal.name == "mira"
-    assert (principal.names.own, principal.names.role, principal.names.account) == (
-        {arn, "AIDAMIRA"},
-        set(),
-        {ROOT},
-    )
+    assert principal.names.own == {arn, "AIDAMIRA"}
+    assert principal.names.role == set()
+    assert principal.names.account == {ROOT}
     assert principal.identity == {
         "type": "IAMUser",
         "principalId": "AIDAMIRA",

@@ -37,6 +37,8 @@ def covers(*listed: str, arn: str = KEY, inverted: bool = False, variables: bool
         ("${app:arn}", False),
         # never an ARN; the parser of policies refuses them
         ("key/k:1", False),
+        ("a:aws:kms:us-east-1:111111111111:key/*", False),
+        ("*:aws:kms:us-east-1:111111111111:key/*", False),
         ("", False),
     ],
 )

@@ -89,6 +89,21 @@ def test_a_warm_principal_needs_no_database(scene: Scene) -> None:
     assert again.principal is principal
 
 
+def _join_with_a_policy(tx: Transaction) -> None:
+    inline_policies.put(tx, STAFF, "p", allowing("kms:Encrypt"))
+    memberships.add(tx, MIRA, STAFF)
+
+
+def _join_with_an_attachment(tx: Transaction) -> None:
+    attachments.add(tx, STAFF, POLICY.arn)
+    memberships.add(tx, MIRA, STAFF)
+
+
+def _bound(tx: Transaction) -> None:
+    managed_policies.add_version(tx, BOUNDARY, allowing("kms:Decrypt"), 9.0, is_default=True)
+    identities.change(tx, MIRA, boundary=BOUNDARY.arn)
+
+
 GIVING: list[tuple[str, Callable[[Transaction], object], Callable[[Transaction], object]]] = [
     (
         "inline policy p of user mira",
@@ -102,24 +117,18 @@ GIVING: list[tuple[str, Callable[[Transaction], object], Callable[[Transaction],
     ),
     (
         "inline policy p of group staff",
-        lambda tx: (
-            inline_policies.put(tx, STAFF, "p", allowing("kms:Encrypt")),
-            memberships.add(tx, MIRA, STAFF),
-        ),
+        _join_with_a_policy,
         lambda tx: memberships.remove(tx, MIRA, STAFF),
     ),
     (
         POLICY.arn,
-        lambda tx: (attachments.add(tx, STAFF, POLICY.arn), memberships.add(tx, MIRA, STAFF)),
+        _join_with_an_attachment,
         lambda tx: identities.remove(tx, STAFF),
     ),
     (
         POLICY.arn,
         lambda tx: attachments.add(tx, MIRA, POLICY.arn),
-        lambda tx: (
-            managed_policies.add_version(tx, BOUNDARY, allowing("kms:Decrypt"), 9.0, is_default=True),
-            identities.change(tx, MIRA, boundary=BOUNDARY.arn),
-        ),
+        _bound,
     ),
 ]
 

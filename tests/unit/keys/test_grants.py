@@ -10,7 +10,7 @@ from kms_server.keys.grants import Grant, Party
 from tests.unit.keys.samples import ACCOUNT, KEY_ID, REGION, key
 
 USER = f"arn:aws:iam::{ACCOUNT}:user/alice"
-GRANTEE, SERVICE = Party(USER, is_service=False), Party("ec2.amazonaws.com", is_service=True)
+GRANTEE, SERVICE = Party(USER, False, "AIDA1"), Party("ec2.amazonaws.com", True, "ec2.amazonaws.com")
 MANAGEMENT = {"DescribeKey", "CreateGrant", "RetireGrant"}
 DATA_KEYS = {
     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
@@ -29,6 +29,7 @@ OPERATIONS: dict[tuple[str, str], set[str]] = {
 EVERY = sorted({"ListKeys", "", *MANAGEMENT, *(name for names in OPERATIONS.values() for name in names)})
 
 
+@pytest.mark.covers("grants: operations", "denied")
 @pytest.mark.parametrize(("spec", "usage"), OPERATIONS)
 def test_operations_are_those_of_the_kind_of_key(spec: str, usage: str) -> None:
     granted = key(spec=spec, usage=usage)
@@ -60,7 +61,7 @@ def test_a_grant_has_an_operation() -> None:
     ],
 )
 def test_principals(principal: str) -> None:
-    assert grants.party(principal, None, "Grantee") == Party(principal, is_service=False)
+    assert grants.party(principal, None, "Grantee") == Party(principal, False, principal)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,20 @@ def test_ids() -> None:
 
 def test_requests_for_a_named_grant_are_told_apart() -> None:
     asked = {"KeyId": "a", "Name": "b", "Operations": ["Encrypt"]}
-    digest = grants.request_digest(asked, "1")
-    assert digest == grants.request_digest(
-        dict(reversed(asked.items())) | {"DryRun": True, "GrantTokens": ["a"]}, "1"
-    )
-    assert digest != grants.request_digest(asked, "2")
-    assert digest != grants.request_digest(asked | {"Operations": ["Decrypt"]}, "1")
-    assert digest != grants.request_digest(asked | {"RetiringPrincipal": USER}, "1")
+
+    def digest(
+        members: dict[str, Any], account: str = "1", grantee: Party = GRANTEE, retiring: Party | None = None
+    ) -> str:
+        return grants.request_digest(members, account, grantee, retiring)
+
+    first = digest(asked)
+    assert first == digest(dict(reversed(asked.items())) | {"DryRun": True, "GrantTokens": ["a"]})
+    assert first == digest(asked | {"GranteePrincipal": f"{USER}-renamed"})
+    others = [
+        digest(asked, "2"), digest(asked | {"Operations": ["Decrypt"]}), digest(asked, retiring=GRANTEE),
+        digest(asked, grantee=Party(USER, False, "AIDA2")), digest(asked, grantee=SERVICE),
+    ]  # fmt: skip
+    assert len({first, *others}) == len(others) + 1
 
 
 def test_the_entry_of_a_list() -> None:

@@ -108,7 +108,7 @@ LISTINGS = {
     "ListGrants": Listing("ListGrants", "Grants", _name_of_grant, _key, _add_grant, _drop_grant),
     "ListRetirableGrants": Listing(
         "ListRetirableGrants", "Grants", _name_of_grant,
-        lambda _: {"RetiringPrincipal": f"arn:aws:iam::{ACCOUNT}:user/{uuid4().hex}"}, _add_grant, _drop_grant,
+        lambda service: {"RetiringPrincipal": service.user(uuid4().hex)[0]}, _add_grant, _drop_grant,
     ),
     "ListResourceTags": Listing(
         "ListResourceTags", "Tags", lambda tag: str(tag["TagKey"]), _key, _add_tag,

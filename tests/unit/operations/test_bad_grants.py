@@ -15,6 +15,9 @@ ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 CONTEXT = {"EncryptionContextEquals": {"a": "b"}}
 
 
+@pytest.mark.covers("grants: content", "denied")
+@pytest.mark.covers("grants: operations", "denied")
+@pytest.mark.covers("grants: service grantee", "denied")
 @pytest.mark.parametrize(
     ("kind", "members"),
     [
@@ -43,6 +46,8 @@ def test_grants_that_cannot_be(service: Service, keys: Keys, kind: str, members:
     assert service.unchanged("CreateGrant", **asked).code == VALIDATION
 
 
+@pytest.mark.covers("grants: idempotency", "allowed")
+@pytest.mark.covers("grants: idempotency", "denied")
 def test_the_same_named_grant_is_made_once_however_its_key_is_named(service: Service, keys: Keys) -> None:
     arn = keys.new("symmetric")
     asked: Any = {"GranteePrincipal": ROOT, "Operations": ["Encrypt"], "Name": "once"}

@@ -68,15 +68,21 @@ def test_an_access_key_works_until_it_is_inactive_or_gone(iam: Query, service: S
     iam.ok("DeleteAccessKey", UserName="keys", AccessKeyId=key["AccessKeyId"])
     assert service.refused("ListKeys", by=by).code == "UnrecognizedClientException"
     missing = Refusal("NoSuchEntity", f"The Access Key with id {key['AccessKeyId']} cannot be found.")
-    for operation, more in (("DeleteAccessKey", {}), ("UpdateAccessKey", {"Status": "Active"})):
-        assert iam.refused(operation, UserName="keys", AccessKeyId=key["AccessKeyId"], **more) == missing
+    named = {"UserName": "keys", "AccessKeyId": key["AccessKeyId"]}
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        ("DeleteAccessKey", named),
+        ("UpdateAccessKey", named | {"Status": "Active"}),
+    ]
+    for operation, members in attempts:
+        assert iam.refused(operation, **members) == missing
 
 
 def test_a_key_of_somebody_else_is_not_found(iam: Query) -> None:
     for name in ("one", "another"):
         iam.ok("CreateUser", UserName=name)
     key = iam.ok("CreateAccessKey", UserName="one")["AccessKey"]["AccessKeyId"]
-    for owner in ({"UserName": "another"}, {}):
+    owners: list[dict[str, Any]] = [{"UserName": "another"}, {}]
+    for owner in owners:
         assert iam.refused("DeleteAccessKey", AccessKeyId=key, **owner).code == "NoSuchEntity"
     assert (
         iam.refused("UpdateAccessKey", AccessKeyId=key, UserName="one", Status="Expired").code
@@ -157,6 +163,25 @@ def test_a_user_goes_when_nothing_is_left(iam: Query) -> None:
         iam.ok(operation, UserName="leaving", **more)
     iam.ok("DeleteUser", UserName="leaving")
     assert iam.refused("DeleteUser", UserName="leaving").code == "NoSuchEntity"
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [
+        ("ListMFADevices", "MFADevices"), ("ListSigningCertificates", "Certificates"),
+        ("ListSSHPublicKeys", "SSHPublicKeys"), ("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+    ],
+)  # fmt: skip
+def test_what_users_cannot_have_is_nowhere(iam: Query, operation: str, member: str) -> None:
+    name = f"without-{member}"
+    iam.ok("CreateUser", UserName=name)
+    assert iam.ok(operation, UserName=name) == iam.ok(operation) == {member: [], "IsTruncated": False}
+    assert iam.refused(operation, UserName="nobody").code == "NoSuchEntity"
+    for about_passwords in ("GetLoginProfile", "DeleteLoginProfile"):
+        assert iam.refused(about_passwords, UserName=name) == Refusal(
+            "NoSuchEntity", f"Login Profile for User {name} cannot be found."
+        )
+    assert iam.ok("ListVirtualMFADevices")["VirtualMFADevices"] == []
 
 
 def test_who_is_made_again_has_nothing_of_the_former(iam: Query, service: Service) -> None:
@@ -278,7 +303,7 @@ def test_lists_come_in_pages(iam: Query) -> None:
     for number in range(5):
         iam.ok("CreateUser", UserName=f"page-{number}", Path="/pages/")
     names: list[str] = []
-    marker: dict[str, str] = {}
+    marker: dict[str, Any] = {}
     while True:
         page = iam.ok("ListUsers", PathPrefix="/pages/", MaxItems=2, **marker)
         names += [user["UserName"] for user in page["Users"]]

@@ -183,6 +183,7 @@ def test_wrappings_that_do_not_fit(
     assert KINDS[kind].get("KeySpec", "SYMMETRIC_DEFAULT") in text
 
 
+@pytest.mark.covers("grants: grantee principal", "denied")
 def test_who_cannot_hold_a_grant(service: Service, keys: Keys) -> None:
     arn = keys.arn("symmetric")
     asked: Any = {"KeyId": arn, "Operations": ["Encrypt"]}

@@ -89,11 +89,12 @@ def test_reserved_tags_are_not_taken_away(service: Service, keys: Keys) -> None:
     assert service.refused("UntagResource", KeyId=keys.arn("symmetric"), TagKeys=["a", "aws:b"]) == refusal
 
 
+@pytest.mark.covers("key policies: lockout check", "denied")
 @pytest.mark.parametrize(
     ("document", "text"),
     [
         (policy(f"arn:aws:iam::{ACCOUNT}:user/nobody"),
-         "The new key policy will not allow you to update the key policy in the future."),
+         "Policy contains a statement with one or more invalid principals."),
         (policy(Action="kms:Decrypt"),
          "The new key policy will not allow you to update the key policy in the future."),
         (policy("nobody"), "Policy contains a statement with one or more invalid principals."),
@@ -102,7 +103,7 @@ def test_reserved_tags_are_not_taken_away(service: Service, keys: Keys) -> None:
         ('{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}',
          "Policy contains a statement with one or more invalid principals."),
     ],
-    ids=["another-principal", "another-action", "no-arn", "group", "no-principal"],
+    ids=["nobody", "another-action", "no-arn", "group", "no-principal"],
 )  # fmt: skip
 def test_policies_that_cannot_be(service: Service, keys: Keys, document: str, text: str) -> None:
     refusal = Refusal("MalformedPolicyDocumentException", text)
@@ -115,11 +116,16 @@ def test_policies_that_cannot_be(service: Service, keys: Keys, document: str, te
     assert before == (service.rows(key.rpartition("/")[2]), service.rows(primary.rpartition("/")[2]))
 
 
+@pytest.mark.covers("key policies: lockout check", "allowed")
 def test_the_lockout_check_can_be_bypassed(service: Service) -> None:
-    locked = policy(f"arn:aws:iam::{ACCOUNT}:user/nobody")
+    locked = policy(service.user("keeper")[0])
+    text = "The new key policy will not allow you to update the key policy in the future."
+    assert service.refused("CreateKey", Policy=locked) == ("MalformedPolicyDocumentException", text)
     service.key(Policy=locked, BypassPolicyLockoutSafetyCheck=True)
 
 
+@pytest.mark.covers("key policies: one policy", "allowed")
+@pytest.mark.covers("key policies: one policy", "denied")
 def test_there_is_one_policy_per_key(service: Service, keys: Keys) -> None:
     key, missing = keys.arn("symmetric"), Refusal("NotFoundException", "No such policy exists")
     assert service.refused("GetKeyPolicy", KeyId=key, PolicyName="other") == missing

@@ -72,6 +72,8 @@ def test_aliases_of_a_key(small: Service) -> None:
     small.ok("UpdateAlias", AliasName="alias/other", TargetKeyId=full)
 
 
+@pytest.mark.covers("grants: limits", "allowed")
+@pytest.mark.covers("grants: limits", "denied")
 def test_grants_of_a_key(small: Service) -> None:
     key_id = small.key()["KeyId"]
     asked: Any = {"KeyId": key_id, "GranteePrincipal": ROOT, "Operations": ["Encrypt"]}
@@ -81,8 +83,10 @@ def test_grants_of_a_key(small: Service) -> None:
     assert small.refused("CreateGrant", DryRun=True, **asked).code == EXCEEDED
     assert small.ok("CreateGrant", Name="0", **asked)["GrantId"] == made[0]
     assert small.rows(key_id) == before
-    small.ok("RevokeGrant", KeyId=key_id, GrantId=made[0])
-    small.ok("CreateGrant", **asked)
+    for leave in ("RevokeGrant", "RetireGrant"):
+        small.ok(leave, KeyId=key_id, GrantId=made.pop())
+        small.ok("CreateGrant", **asked)
+        assert small.refused("CreateGrant", **asked).code == EXCEEDED
     other = small.key()["KeyId"]
     small.ok("CreateGrant", **asked | {"KeyId": other})
 
@@ -99,6 +103,8 @@ def test_tags_of_a_key(service: Service) -> None:
     service.ok("TagResource", KeyId=key_id, Tags=[{"TagKey": "more", "TagValue": ""}])
 
 
+@pytest.mark.covers("key policies: size", "allowed")
+@pytest.mark.covers("key policies: size", "denied")
 def test_bytes_of_a_policy(service: Service) -> None:
     fits, more = policy_of(32_768), policy_of(32_769)
     assert (len(fits), len(more)) == (32_768, 32_769)

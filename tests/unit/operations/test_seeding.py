@@ -16,8 +16,9 @@ from kms_server.keys.states import KeyState
 from kms_server.operations import seeding
 from kms_server.operations.seeding import Sown
 from kms_server.root_keys.memory import MemoryRootKey
-from kms_server.storage import aliases, keys, tables, tags
+from kms_server.storage import aliases, identities, keys, settings, tables, tags
 from kms_server.storage.database import Database
+from kms_server.storage.identities import Identity, Kind
 from tests import seed_files as files
 from tests.unit.storage.storage_rows import backing
 
@@ -182,3 +183,37 @@ def test_every_kind_of_key_is_made_and_known_again(database: Database) -> None:
     made = [key for key, _ in sow(database, text).keys]
     assert {key.spec for key in made} == {spec.name for spec in specs.KEY_SPECS.values() if spec.wrapping}
     assert len(sow(database, text).kept) == len(entries)
+
+
+def policy_for(principal: str) -> str:
+    statement = f'{{Effect: Allow, Principal: {{AWS: "{principal}"}}, Action: "kms:*", Resource: "*"}}'
+    return f"Policy: {{Statement: {statement}}}"
+
+
+def test_policies_name_who_exists(database: Database) -> None:
+    user = Identity(identities.new_unique_id(Kind.USER), ACCOUNT, Kind.USER, "mira", "/", 0.0)
+    text = one(policy_for(user.arn))
+    expected = f"Keys[0].Policy names {user.arn}, a principal that does not exist: make it first"
+    with refused(database, expected):
+        sow(database, text)
+    with database.write() as tx:
+        identities.add_account(tx, ACCOUNT)
+        identities.add(tx, user)
+    ((key, _),) = sow(database, text).keys
+    assert f'"{user.unique_id}"' in key.policy
+    assert sow(database, text).differing == []
+    with database.write() as tx:
+        identities.remove(tx, user)
+    ((_, different),) = sow(database, text).differing
+    assert different == ["Policy"]
+
+
+def test_accounts_of_a_policy_exist_too(database: Database) -> None:
+    text = one(policy_for("444455556666"))
+    with refused(database, "Keys[0].Policy names 444455556666, a principal that does not exist"):
+        sow(database, text)
+    # The account of a key is there with the key.
+    assert len(sow(database, one(policy_for(ACCOUNT), key_id=files.HMAC)).keys) == 1
+    with database.write() as tx:
+        settings.put(tx, settings.MODE, settings.DEV)
+    assert len(sow(database, text).keys) == 1

@@ -59,7 +59,7 @@ def group(name: str = "staff", **changes: Any) -> Identity:
 
 def role(name: str = "batch", **changes: Any) -> Identity:
     """A role."""
-    plain = {
+    plain: dict[str, Any] = {
         "kind": Kind.ROLE,
         "unique_id": f"AROA{uuid4().hex[:17]}",
         "trust_policy": "{}",

@@ -42,7 +42,10 @@ def refused(database: Database, verb: Callable[[Transaction], Any]) -> None:
 
 
 def store(tx: Transaction, one: Identity | AccessKey) -> None:
-    (identities.add if isinstance(one, Identity) else access_keys.add)(tx, one)  # type: ignore[operator]
+    if isinstance(one, Identity):
+        identities.add(tx, one)
+    else:
+        access_keys.add(tx, one)
 
 
 def test_users_and_access_keys_belong_to_accounts(database: Database) -> None:

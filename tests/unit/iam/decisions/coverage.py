@@ -1,13 +1,18 @@
 """Which tests cover what AWS documents: `python -m tests.unit.iam.decisions.coverage` writes the document anew."""
 
-import ast
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.unit.iam.decisions import tables
+from tests.unit.iam.decisions import marks, tables
 
 ROOT = Path(__file__).parents[4]
 DOCUMENT = ROOT / "docs" / "authorization-coverage.md"
@@ -29,6 +34,7 @@ class Row:
     section: str
     name: str
     directions: Mapping[str, str]
+    needs_tests: bool = False
 
     @property
     def places(self) -> list[Place]:
@@ -47,9 +53,11 @@ def rows() -> Iterator[Row]:
                 if name == "Null" and form.endswith("IfExists"):
                     continue
                 over, colon, end = form.rpartition(":")
-                yield Row(title, f"{over}{colon}{name}{end}", section["directions"])
+                directions = section["directions"]
+                yield Row(title, f"{over}{colon}{name}{end}", directions, section.get("needs") == "tests")
 
 
+@cache
 def by_tables() -> Mapping[Place, int]:
     """How many cases of the tables cover a place."""
     found: defaultdict[Place, int] = defaultdict(int)
@@ -59,27 +67,25 @@ def by_tables() -> Mapping[Place, int]:
     return found
 
 
+@cache
 def by_tests() -> Mapping[Place, list[str]]:
-    """The tests that are marked with a place."""
+    """The tests that are marked with a place; pytest says which, since marks may be worked out."""
+    files = [
+        path for path in (ROOT / "tests").rglob("test_*.py") if "mark.covers(" in path.read_text("utf-8")
+    ]
+    with tempfile.TemporaryDirectory() as directory:
+        marks_file = Path(directory) / "marks.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", marks.__name__, *files],
+            cwd=ROOT, env=os.environ | {marks.VARIABLE: str(marks_file)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        # What cannot be collected fails by itself.
+        assert marks_file.exists(), done.stdout[-2_000:]
+        listed = json.loads(marks_file.read_text("utf-8"))
     found: defaultdict[Place, list[str]] = defaultdict(list)
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        text = path.read_text(encoding="utf-8")
-        if "mark.covers(" not in text:
-            continue
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                name = f"{path.relative_to(ROOT).as_posix()}::{node.name}"
-                for place in dict.fromkeys(_marks(node)):
-                    found[place].append(name)
+    for test, row, direction in listed:
+        found[row, direction].append(test)
     return found
-
-
-def _marks(function: ast.FunctionDef) -> Iterator[Place]:
-    for decorator in function.decorator_list:
-        for node in ast.walk(decorator):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("mark.covers"):
-                row, direction = (ast.literal_eval(argument) for argument in node.args)
-                yield row, direction
 
 
 def awaited() -> list[Place]:
@@ -88,13 +94,17 @@ def awaited() -> list[Place]:
 
 
 def uncovered() -> list[Place]:
-    covered = by_tables().keys() | by_tests().keys()
-    return [place for row in rows() for place in row.places if place not in covered]
+    """Places that no case and no test covers; of a row that `needs` tests, also where only cases do."""
+    cases, tests = by_tables(), by_tests()
+    found = [place for row in rows() for place in row.places if place not in cases and place not in tests]
+    lacking = [row for row in rows() if row.needs_tests and not any(place in tests for place in row.places)]
+    return [*found, *((f"{row.section}: {row.name}", "by a test") for row in lacking)]
 
 
 def unknown() -> list[Place]:
     """What tables and marks name that is no row."""
     known = {place for row in rows() for place in row.places}
+    known |= {(row, "by a test") for row, _ in known}
     return sorted((by_tables().keys() | by_tests().keys() | set(awaited())) - known)
 
 

@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 ACCOUNT = "111111111111"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k"
 CASES = ("key_policies", "evaluation", "variables")
+# What decides, in generated cases.
+OWN = ["key policy", "own"]
 # Of a key with subkeys the row is the name without them.
 _SUBKEYS = ("kms:EncryptionContext:", "aws:PrincipalTag/", "aws:RequestTag/", "aws:ResourceTag/")
 _SUBKEYS_BY_NUMBER = ("kms:RecipientAttestation:PCR", "kms:RecipientAttestation:NitroTPMPCR")
@@ -119,33 +121,36 @@ def cases() -> Iterator[Case]:
 def of_keys() -> Iterator[Case]:
     """Of each condition key: a value that lets the request in, one that does not, and no value."""
     for entry in table("keys")["keys"]:
-        key = entry["key"]
+        key, action = entry["key"], entry["action"]
         condition = {operator: {key: value} for operator, value in entry["when"].items()}
         statement = {
             "Sid": "own",
             "Effect": "Allow",
-            "Action": entry["action"],
+            "Action": action,
             "Resource": "*",
             "Condition": condition,
         }
-        row = row_of_key(key)
-        lacking = "NO_RESOURCE_POLICY"
-        case = Case(
-            f"{entry['action']} under {entry['when']} of {key} {entry['allowed']}", "mira", ["allow", "RESOURCE_POLICY", "key policy", "own"], ((row, "allowed"),),
-            entry["action"], key_policy=[statement | {"Principal": "*"}], context={key: entry["allowed"]},
-        )  # fmt: skip
+        let_in, kept_out = ["allow", "RESOURCE_POLICY", *OWN], ["implicit deny", "NO_RESOURCE_POLICY"]
+        case = Case("", "mira", let_in, action=action, key_policy=[statement | {"Principal": "*"}])
         if entry.get("on") == "identity":
-            lacking = "NO_IDENTITY"
-            case = replace(
-                case, key_policy=None, identity=[statement], resource="*",
-                expect=["allow", "IDENTITY", "identity policy", "own"],
-            )  # fmt: skip
-        yield case
-        refused = replace(case, expect=["implicit deny", lacking], covers=((row, "denied"),))
+            let_in, kept_out = (
+                ["allow", "IDENTITY", "identity policy", "own"],
+                ["implicit deny", "NO_IDENTITY"],
+            )
+            case = replace(case, key_policy=None, identity=[statement], resource="*")
+        row = row_of_key(key)
+        given = [(entry["allowed"], "allowed", let_in), ([], "denied", kept_out)]
         if entry["denied"]:
-            name = case.name.replace(str(entry["allowed"]), str(entry["denied"]))
-            yield replace(refused, name=name, context={key: entry["denied"]})
-        yield replace(refused, name=f"{case.name} missing", context={})
+            given.append((entry["denied"], "denied", kept_out))
+        for values, direction, expect in given:
+            name = f"{action} where {key} {entry['when']} and {values or 'no value'}"
+            yield replace(
+                case,
+                name=name,
+                expect=expect,
+                covers=((row, direction),),
+                context={key: values} if values else {},
+            )
 
 
 def row_of_key(key: str) -> str:
@@ -171,21 +176,24 @@ def of_operators() -> Iterator[Case]:
 
 
 def _of_operator(operator: str, policy: Any, values: list[str], *, holds: bool) -> Iterator[Case]:
-    conditional = {
-        "Sid": "asked", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": {operator: {"app:key": policy}},
-    }  # fmt: skip
-    row = f"condition operators: {operator}"
+    statement = {"Sid": "own", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    everybody = statement | {"Sid": "everybody", "Effect": "Allow"}
+    conditional = statement | {"Condition": {operator: {"app:key": policy}}}
+    # What is decided where the condition holds, and where it does not.
+    allowing = ["allow", "RESOURCE_POLICY", *OWN], ["implicit deny", "NO_RESOURCE_POLICY"]
+    denying = (
+        ["explicit deny", "DENIED_BY_RESOURCE_POLICY", *OWN],
+        ["allow", "RESOURCE_POLICY", "key policy", "everybody"],
+    )
     name = f"{operator} {policy} and {values or 'no value'}"
-    allowing = Case(
-        f"Allow {name}", "mira", ["allow", "RESOURCE_POLICY", "key policy", "asked"] if holds else ["implicit deny", "NO_RESOURCE_POLICY"],
-        ((row, "allowed" if holds else "denied"),), key_policy=[conditional | {"Effect": "Allow"}], context={"app:key": values} if values else {},
+    case = Case(
+        f"Allow {name}", "mira", allowing[0 if holds else 1], context={"app:key": values} if values else {},
+        covers=((f"condition operators: {operator}", "allowed" if holds else "denied"),),
+        key_policy=[conditional | {"Effect": "Allow"}],
     )  # fmt: skip
-    yield allowing
-    everybody = {"Sid": "everybody", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
-    yield replace(
-        allowing, name=f"Deny {name}", key_policy=[everybody, conditional | {"Effect": "Deny"}],
-        expect=["explicit deny", "DENIED_BY_RESOURCE_POLICY", "key policy", "asked"] if holds else ["allow", "RESOURCE_POLICY", "key policy", "everybody"],
-    )  # fmt: skip
+    yield case
+    policies = [everybody, conditional | {"Effect": "Deny"}]
+    yield replace(case, name=f"Deny {name}", key_policy=policies, expect=denying[0 if holds else 1])
 
 
 def all_cases() -> list[Case]:
