@@ -9,14 +9,22 @@ from kms_server.iam.story import Place, Story
 _KINDS = {"Role": "role", "IAMUser": "user"}
 
 
-def advice(story: Story, principal: Principal, authority: Authority | None) -> Iterator[str]:
-    """Changes of which each helps by itself, unless a Deny applies: then every one is needed."""
+def advice(
+    story: Story, principal: Principal, authority: Authority | None, *, grantable: bool
+) -> Iterator[str]:
+    """Changes of which each helps by itself, unless a Deny applies: then every one is needed.
+
+    `grantable` tells whether a grant can allow the action.
+    """
     denials = list(_denials(story))
     if denials or story.decision.allowed:
         yield from denials
         return
     place, changes = _LACKING[story.decision.reason]
     yield from changes(story, principal, authority)
+    if grantable and not principal.is_root:
+        operation = story.action.rpartition(":")[2]
+        yield f"Create a grant of {operation} on the key for {_named(principal)}{_beside(principal, authority)}."
     yield from _near(story, place)
 
 
@@ -36,10 +44,6 @@ def _resource(story: Story, principal: Principal, authority: Authority | None) -
         yield (
             f"Add one that names account {principal.account}, and an Allow for {story.action} on {story.resource} to "
             f"an identity policy of {_owner(principal)}."
-        )
-    if story.action.startswith("kms:") and title == "key policy":
-        yield (
-            f"If grants can allow {story.action}, create one for {_named(principal)}{_beside(principal, authority)}."
         )
 
 
@@ -80,7 +84,7 @@ def _by_name(name: str, principal: Principal, authority: Authority | None) -> It
 def _beside(principal: Principal, authority: Authority | None) -> str:
     if authority is None or authority.account == principal.account:
         return ""
-    return f", and one to an identity policy of {_owner(principal)}, since the account is another"
+    return f", and an Allow to an identity policy of {_owner(principal)}, since the account is another"
 
 
 def _near(story: Story, place: Place) -> Iterator[str]:
@@ -90,7 +94,7 @@ def _near(story: Story, place: Place) -> Iterator[str]:
             if statement.allows and len(statement.mismatches) == 1:
                 name = _called(place, policy.name)
                 yield f"Only one element of {statement.label!r} of the {name} does not fit: {statement.mismatches[0].words}."
-    for grant in story.grants if place is Place.RESOURCE else ():
+    for grant in story.grants:
         if len(grant.mismatches) == 1:
             yield f"Only one element of grant {grant.grant_id} does not fit: {grant.mismatches[0].words}."
 

@@ -3,30 +3,18 @@
 The decision is never worked out a second time. A statement's story asks the same matchers that decide.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from kms_server.iam import written
 from kms_server.iam.advice import advice
 from kms_server.iam.context import Context
 from kms_server.iam.evaluate import ROOT_POLICIES, Authority, GrantLookup, authorize, no_grants
-from kms_server.iam.grant_story import Granted, grant_stories
+from kms_server.iam.grant_story import Known, grant_stories
 from kms_server.iam.mismatch import Question, mismatches
 from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.iam.statement import Statement
 from kms_server.iam.story import Place, PolicyStory, StatementStory, Story
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What an explanation may tell beside what decides.
-
-    `grants` are those on the key; `shown` has the ARNs for the unique ids of stored policies.
-    """
-
-    grants: Sequence[Granted] = ()
-    encryption_context: Mapping[str, str] = field(default_factory=dict)
-    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 def explain(
@@ -46,10 +34,10 @@ def explain(
     policies = tuple(_story(*one, question, authority) for one in _considered(principal, authority))
     story = Story(
         principal.arn, action, arn, policies,
-        grant_stories(known.grants, question, known.encryption_context),
+        grant_stories(known, question), known.untold,
         authorize(principal, action, resource, context, grants=grants), (),
     )  # fmt: skip
-    return replace(story, advice=tuple(advice(story, principal, authority)))
+    return replace(story, advice=tuple(advice(story, principal, authority, grantable=known.grantable)))
 
 
 def _considered(principal: Principal, authority: Authority | None) -> Iterator[tuple[Place, AttachedPolicy]]:

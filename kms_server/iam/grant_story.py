@@ -1,21 +1,25 @@
 """Why a grant does not allow a request, in words."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kms_server.iam.mismatch import Mismatch, Question, enumerated
 
-# What DescribeKey and RetireGrant do involves no encryption context.
-_WITHOUT_CONTEXT = frozenset({"kms:DescribeKey", "kms:RetireGrant"})
+# What these do involves no encryption context; a child grant's own is held against that of the other.
+_WITHOUT_CONTEXT = frozenset({"kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"})
 
 
 class Grantee(Protocol):
-    """Whom a grant is for: an ARN, a unique id, or the name of a service."""
+    """Whom a grant is for."""
 
     @property
     def name(self) -> str:
-        """The one name."""
+        """The name that was given: an ARN, or that of a service."""
+
+    @property
+    def key(self) -> str:
+        """By what callers are matched."""
 
 
 class Granted(Protocol):
@@ -58,36 +62,61 @@ class GrantStory:
         return not self.mismatches
 
 
-def grant_stories(
-    grants: Sequence[Granted], question: Question, encryption_context: Mapping[str, str]
-) -> tuple[GrantStory, ...]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an explanation knows beside what policies are asked.
+
+    `grantable` is whether grants can allow the action. `grants` are those on the key that are told of, `untold` counts the others. `makers` are the ids of those by which
+    the grant that is asked for may be made, None where none is asked for. `shown` has the ARNs for the unique ids of
+    stored policies.
+    """
+
+    grantable: bool = False
+    grants: Sequence[Granted] = ()
+    untold: int = 0
+    makers: frozenset[str] | None = None
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+
+def grant_stories(known: Known, question: Question) -> tuple[GrantStory, ...]:
     """What became of each grant."""
     return tuple(
         GrantStory(
-            grant.grant_id, grant.name, question.names([grant.grantee.name]), grant.operations,
-            tuple(_mismatches(grant, question, encryption_context)),
+            grant.grant_id, grant.name, grant.grantee.name, grant.operations,
+            tuple(_mismatches(grant, question, known)),
         )
-        for grant in grants
+        for grant in known.grants
     )  # fmt: skip
 
 
-def _mismatches(grant: Granted, question: Question, given: Mapping[str, str]) -> Iterator[Mismatch]:
-    if grant.grantee.name not in question.principal.names.all:
-        grantee = question.names([grant.grantee.name])
-        yield Mismatch("GranteePrincipal", f"is for {grantee}, the caller is {question.caller}")
+def _mismatches(grant: Granted, question: Question, known: Known) -> Iterator[Mismatch]:
+    if grant.grantee.key not in question.principal.names.all:
+        yield Mismatch("GranteePrincipal", f"is for {_grantee(grant)}, the caller is {question.caller}")
     if question.action.removeprefix("kms:") not in grant.operations:
         yield Mismatch(
             "Operations",
             f"does not speak of {question.action}: Operations are {enumerated(grant.operations)}",
         )
     for name, wanted in grant.constraints.items():
-        for words in _CONSTRAINTS[name](wanted, question, given):
+        for words in _CONSTRAINTS[name](wanted, question, known.encryption_context):
             yield Mismatch(name, f"{name} {words}")
+    if known.makers is not None and "CreateGrant" in grant.operations and grant.grant_id not in known.makers:
+        yield Mismatch(
+            "Operations",
+            "allows only grants that have no operations but its own and are bound at least as it is",
+        )
+
+
+def _grantee(grant: Granted) -> str:
+    """A grantee by name, and by key where the name may be another's by now."""
+    name, key = grant.grantee.name, grant.grantee.key
+    return name if key == name else f"{name} ({key})"
 
 
 def _source(wanted: Any, question: Question, _given: Mapping[str, str]) -> Iterator[str]:  # noqa: ANN401 - JSON
     given = question.context.values("aws:sourcearn")
-    if wanted not in given and question.action != "kms:RetireGrant":
+    if wanted not in given:
         yield f"{wanted}: the request has {enumerated(given) if given else 'none'}"
 
 

@@ -47,13 +47,17 @@ class PolicyStory:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The whole of it; `principal` and `resource` are ARNs, and `advice` is empty where the request is allowed."""
+    """The whole of it; `principal` and `resource` are ARNs, and `advice` is empty where the request is allowed.
+
+    `untold` counts grants on the key that are left out: they are for others.
+    """
 
     principal: str
     action: str
     resource: str
     policies: tuple[PolicyStory, ...]
     grants: tuple[GrantStory, ...]
+    untold: int
     decision: Decision
     advice: tuple[str, ...]
 

@@ -27,6 +27,7 @@ def as_text(story: Story) -> str:
         lines += ["", "identity policies: none"]
     if story.grants:
         lines += ["", "grants on the key", *(line for grant in story.grants for line in _grant(grant))]
+        lines += [f"  and {story.untold} more, for others"] if story.untold else []
     if story.advice:
         helps = (line for one in story.advice for line in _wrapped(one, "  - ", "    "))
         lines += ["", "what would help", *helps]
@@ -49,6 +50,7 @@ def as_json(story: Story) -> dict[str, Any]:
         },
         "policies": [_policy(one) for one in story.policies],
         "grants": [_granted(one) for one in story.grants],
+        "moreGrants": story.untold,
         "advice": list(story.advice),
     }
 
@@ -119,7 +121,7 @@ def _row(verdict: str, title: str, words: Sequence[str]) -> Iterator[str]:
         yield before.rstrip()
         before = " " * 11
     for text in words:
-        yield from (line.rstrip() for line in _wrapped(text, before, " " * len(before)))
+        yield from (line.rstrip() for line in _wrapped(text, before, " " * (len(before) + 2)))
         before = " " * len(before)
 
 

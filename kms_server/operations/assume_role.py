@@ -141,6 +141,15 @@ def _role(call: Call) -> LoadedIdentity:
     return role
 
 
+def set_conditions(call: Call, role: LoadedIdentity) -> None:
+    """Let a call have the condition keys of a request to assume a role.
+
+    Raises:
+        ValidationException, AccessDeniedException: what it asks for contradicts itself or the caller's session.
+    """
+    _passed(call).context(call, role)
+
+
 def trust(role: LoadedIdentity) -> Authority:
     """What a role contributes to the decision about who may assume it."""
     one = role.identity

@@ -2,31 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from kms_server.arn import Arn
 from kms_server.errors import OperatorError, ServiceError
-from kms_server.iam.context import Context, FixedContext
+from kms_server.iam.context import NOTHING, FixedContext
 from kms_server.iam.evaluate import Authority
-from kms_server.iam.explain import Known, explain
+from kms_server.iam.explain import explain
+from kms_server.iam.grant_story import Known
 from kms_server.iam.principal import Principal
 from kms_server.iam.statement import CompiledPolicy
 from kms_server.iam.story import Story
-from kms_server.keyring import callers
+from kms_server.keyring import callers, principals
 from kms_server.keyring.usable_key import UsableKey
-from kms_server.keys.grants import Grant
+from kms_server.keys.grants import OPERATIONS as OF_GRANTS
 from kms_server.keys.identifiers import parse_key_identifier
+from kms_server.operations import assume_role
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
+from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request
 from kms_server.storage import aliases, grants, identities
+from kms_server.storage.identities import Kind
 
-# One call with two permissions.
-_RE_ENCRYPT = {"kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt"}
+# Permissions that no operation is named after, and whose they are.
+_PARTS = {
+    "kms:ReEncryptFrom": "kms:ReEncrypt", "kms:ReEncryptTo": "kms:ReEncrypt", "sts:TagSession": "sts:AssumeRole",
+    "sts:SetSourceIdentity": "sts:AssumeRole",
+}  # fmt: skip
+_ASSUMING = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"})
 # What only a request that was made can tell of itself.
 _OF_A_REQUEST = frozenset({"aws:sourceip", "aws:securetransport", "aws:useragent", "aws:referer"})
+_OTHERS = 20
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
 
 
@@ -34,7 +44,7 @@ _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncrypt
 class Question:
     """Whether somebody may do something.
 
-    `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for. `given` are
+    `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for, such as a role. `given` are
     condition keys that replace what the call would have, `parameters` the members of the request. `request` is None
     for a request that nobody made.
     """
@@ -55,9 +65,14 @@ def find_action(name: str) -> str:
     """An action of this service by its name in any case.
 
     Raises:
-        OperatorError: there is none.
+        OperatorError: there is none, or no policy decides about it.
     """
-    known = {action.lower(): action for action in (*_RE_ENCRYPT, *(one.action for one in OPERATIONS))}
+    if name.lower() == "kms:retiregrant":
+        raise OperatorError(
+            "kms:RetireGrant is a matter of each grant: of its retiring principal, of its grantee where it says so, and "
+            "of identity policies in the account that issued it"
+        )
+    known = {action.lower(): action for action in (*_PARTS, *(one.action for one in OPERATIONS))}
     if name.lower() not in known:
         raise OperatorError(f"{name} is no action of this service: write one such as kms:Decrypt")
     return known[name.lower()]
@@ -80,34 +95,69 @@ def tell(services: Services, question: Question) -> Story:
     """The story.
 
     Raises:
-        OperatorError: there is no such key.
+        OperatorError: there is no such key or role.
     """
     call = _call(services, question)
     if question.key is None:
-        context = _Context(question, CallContext(call, action=question.action))
-        return explain(question.principal, question.action, question.resource, context)
+        return _without_key(services, question, call)
     with services.database.read() as connection:
         usable = _find(services, connection, question)
-        found = grants.page_of_key(
-            connection, usable.key, "", services.limits.grants_per_key, grant_id=None, grantees=None
+        context = _context(question, call, usable)
+        lookup = GrantLookup(usable.key, context, connection)
+        known = _known(connection, usable, question, lookup)
+        return explain(
+            question.principal, question.action, usable.authority, context, grants=lookup, known=known
         )
-        shown = _shown(connection, usable.authority, found)
-    context = _Context(question, CallContext(call, usable, question.action))
-    known = Known(found, question.encryption_context, shown)
-    return explain(question.principal, question.action, usable.authority, context, known=known)
 
 
-class _Context:
-    """The condition keys of a call, with those over them that are given."""
+def _without_key(services: Services, question: Question, call: Call) -> Story:
+    principal, action, resource = question.principal, question.action, question.resource
+    if action not in _ASSUMING:
+        return explain(principal, action, resource, _context(question, call))
+    with services.database.read() as connection:
+        role = principals.load(connection, identities.named(connection, resource) or "")
+        if role is None or role.identity.kind is not Kind.ROLE:
+            raise OperatorError(f"there is no role {resource}: give its ARN by --resource")
+        authority = assume_role.trust(role)
+        known = Known(shown=_shown(connection, authority))
+    assume_role.set_conditions(call, role)
+    return explain(principal, action, authority, _context(question, call), known=known)
 
-    def __init__(self, question: Question, call: Context) -> None:
-        self._given = FixedContext(question.given)
-        self._call = call
-        self._unknown = _OF_A_REQUEST if question.request is None else frozenset()
+
+def _known(connection: Connection, usable: UsableKey, question: Question, lookup: GrantLookup) -> Known:
+    """What is told beside the policies: the caller's grants on the key, and a few of others."""
+    names, key = question.principal.names.all, usable.key
+    most = grants.count(connection, key)
+    told = grants.page_of_key(connection, key, "", most, grant_id=None, grantees=names)
+    others = grants.page_of_key(connection, key, "", len(told) + _OTHERS, grant_id=None, grantees=None)
+    told += [one for one in others if one.grantee.key not in names][:_OTHERS]
+    makers = None
+    if question.action == "kms:CreateGrant":
+        makers = frozenset(chain.from_iterable(map(lookup.makers, names)))
+    return Known(
+        question.action.rpartition(":")[2] in OF_GRANTS, told, most - len(told), makers, question.encryption_context,
+        _shown(connection, usable.authority),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Context(CallContext):
+    """The condition keys of a call, with those over them that are given, and without those that nobody can know."""
+
+    given: FixedContext = NOTHING
+    unknown: frozenset[str] = frozenset()
 
     def values(self, key: str) -> Sequence[str]:
         """The values of a condition key, by its name in lower case."""
-        return self._given.values(key) or (() if key in self._unknown else self._call.values(key))
+        given = self.given.values(key)
+        return given if given or key in self.unknown else CallContext.values(self, key)
+
+
+def _context(question: Question, call: Call, usable: UsableKey | None = None) -> _Context:
+    return _Context(
+        call, usable, question.action, given=FixedContext(question.given),
+        unknown=_OF_A_REQUEST if question.request is None else frozenset(),
+    )  # fmt: skip
 
 
 def _call(services: Services, question: Question) -> Call:
@@ -123,7 +173,7 @@ def _call(services: Services, question: Question) -> Call:
 
 
 def _operation(action: str) -> Operation:
-    wanted = _RE_ENCRYPT.get(action, action)
+    wanted = _PARTS.get(action, action)
     return next(operation for operation in OPERATIONS if operation.action == wanted)
 
 
@@ -153,11 +203,9 @@ def region_of(identifier: str, default: str) -> str:
     return parsed.region if parsed else default
 
 
-def _shown(connection: Connection, authority: Authority, found: Sequence[Grant]) -> dict[str, str]:
-    """The ARNs of the unique ids by which a key's policy and grants name principals."""
-    ids = _unique_ids(authority.policy) | {
-        one.grantee.name for one in found if not one.grantee.name.startswith("arn:")
-    }
+def _shown(connection: Connection, authority: Authority) -> dict[str, str]:
+    """The ARNs of the unique ids by which a key's policy names principals."""
+    ids = _unique_ids(authority.policy)
     arns = identities.arns(connection, ids)
     return {one: arns.get(one, f"{one} (who no longer exists)") for one in ids}
 

@@ -1,6 +1,8 @@
 """Which grant allows the request at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
 
 from kms_server.keys import grants as rules
 from kms_server.keys.grant_index import CREATE_GRANT, Bounds, Use
@@ -12,13 +14,17 @@ _SOURCE = "aws:sourcearn"
 
 
 class GrantLookup:
-    """From a grantee's name to a grant under which a call may use a key; nothing is done before it is asked."""
+    """From a grantee's name to a grant under which a call may use a key; nothing is done before it is asked.
 
-    __slots__ = ("_context", "_key")
+    `connection` is for questions about calls that nobody makes; calls that make grants have a transaction.
+    """
 
-    def __init__(self, key: KmsKey, context: CallContext) -> None:
+    __slots__ = ("_connection", "_context", "_key")
+
+    def __init__(self, key: KmsKey, context: CallContext, connection: Connection | None = None) -> None:
         self._key = key
         self._context = context
+        self._connection = connection
 
     def __call__(self, grantee: str) -> str | None:
         """The id of the grant."""
@@ -26,17 +32,17 @@ class GrantLookup:
         operation = context.action.rpartition(":")[2]
         if operation not in rules.OPERATIONS:
             return None
-        sources = context.values(_SOURCE)
         if operation == CREATE_GRANT:
-            return self._parent(grantee, sources)
+            return next(self.makers(grantee), None)
         call = context.call
         held = call.services.keyring.grants(key.key_id, key.region, grantee, may_block=call.may_block)
-        return held.find(Use(operation, context.get("EncryptionContext") or {}, sources))
+        return held.find(Use(operation, context.get("EncryptionContext") or {}, context.values(_SOURCE)))
 
-    def _parent(self, grantee: str, sources: Sequence[str]) -> str | None:
-        """The grant by which a grantee may make the one asked for, as the call's transaction sees it."""
-        call, key = self._context.call, self._key
-        operations = frozenset(call.parameters["Operations"])
+    def makers(self, grantee: str) -> Iterator[str]:
+        """The ids of the grants by which a grantee may make the one asked for, as the call's transaction sees them."""
+        call, key, sources = self._context.call, self._key, self._context.values(_SOURCE)
+        operations = frozenset(call.get("Operations") or ())
         bounds = Bounds.of(call.get("Constraints") or {})
-        held = grants.of_grantee(call.connection, key.key_id, key.region, grantee, operation=CREATE_GRANT)
-        return next((one.grant_id for one in held if one.allows_child(operations, bounds, sources)), None)
+        connection = self._connection or call.connection
+        held = grants.of_grantee(connection, key.key_id, key.region, grantee, operation=CREATE_GRANT)
+        return (one.grant_id for one in held if one.allows_child(operations, bounds, sources))

@@ -13,6 +13,7 @@ Item = TypeVar("Item")
 # Where a page begins and ends; everything else that is asked for says which list it is.
 _PLACE = frozenset({"Limit", "Marker", "MaxItems"})
 _USUAL_ITEMS = 100
+_MOST_ITEMS = 1_000
 
 
 def page(
@@ -39,14 +40,20 @@ def page(
 
 
 def marked_page(
-    call: Call, fetch: Callable[[str, int], Sequence[Item]], name: Callable[[Item], str]
+    call: Call,
+    fetch: Callable[[str, int], Sequence[Item]],
+    name: Callable[[Item], str],
+    *,
+    most: int | None = None,
 ) -> tuple[list[Item], dict[str, object]]:
     """One page as IAM has them, with the members IsTruncated and Marker; otherwise as `page`.
+
+    It has `most` items where that is less than what is asked for.
 
     Raises:
         ValidationException: the marker belongs to another list or was never issued.
     """
-    size = call.get("MaxItems") or _USUAL_ITEMS
+    size = min(call.get("MaxItems") or _USUAL_ITEMS, most or _MOST_ITEMS)
     try:
         items = list(fetch(_last(call), size + 1))
     except InvalidMarkerException:
@@ -57,7 +64,7 @@ def marked_page(
 
 
 def marked_page_of(
-    call: Call, items: Sequence[Item], name: Callable[[Item], str]
+    call: Call, items: Sequence[Item], name: Callable[[Item], str], *, most: int | None = None
 ) -> tuple[list[Item], dict[str, object]]:
     """One page, as IAM has them, of a list that is short enough to be read whole."""
     ordered = sorted(items, key=name)
@@ -65,7 +72,7 @@ def marked_page_of(
     def fetch(after: str, count: int) -> Sequence[Item]:
         return [item for item in ordered if name(item) > after][:count]
 
-    return marked_page(call, fetch, name)
+    return marked_page(call, fetch, name, most=most)
 
 
 def _marker(call: Call, last: str) -> str:

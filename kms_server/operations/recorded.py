@@ -54,7 +54,7 @@ def rebuild(services: Services, record: Mapping[str, Any]) -> Recorded:
         encryption_context=parameters.get(f"{_SIDES.get(action, '')}EncryptionContext") or {},
         request=_request(record),
     )  # fmt: skip
-    gaps = _gaps(record["eventName"], service)
+    gaps = _gaps(record["eventName"], service, parameters)
     return Recorded(
         question,
         (*gaps, _OF_SESSIONS) if principal.session else gaps,
@@ -65,6 +65,8 @@ def rebuild(services: Services, record: Mapping[str, Any]) -> Recorded:
 
 def _principal(services: Services, identity: Mapping[str, Any], time: float) -> Principal:
     """Who called, if it is still the same: a name may be another's by now."""
+    if identity["type"] == "FederatedUser":
+        raise OperatorError("what a federated user may do is in its session token, which no record has")
     issuer = identity.get("sessionContext", {}).get("sessionIssuer", {})
     with services.database.read() as connection:
         if issuer.get("type") == "Role":
@@ -87,10 +89,12 @@ def _resource(
             if ":key/" in refused and refused.startswith("arn:aws:kms:")
             else (None, refused)
         )
+    if not action.startswith("kms:"):
+        return None, next((one["ARN"] for one in record.get("resources", ())), "*")
     keys = [one["ARN"] for one in record.get("resources", ()) if one["type"] == _KEY]
     named = parameters.get(f"{_SIDES.get(action, '')}KeyId")
     found = keys[-1 if action == "kms:ReEncryptTo" else 0] if keys else named
-    if found is None and record.get("errorCode") and action.startswith("kms:"):
+    if found is None and record.get("errorCode"):
         raise OperatorError(
             "the record does not tell which key the request was about: the caller did not name it"
         )
@@ -106,13 +110,13 @@ def _request(record: Mapping[str, Any]) -> Request:
     )  # fmt: skip
 
 
-def _gaps(event_name: str, service: str) -> tuple[str, ...]:
+def _gaps(event_name: str, service: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The request members that the log never has and a policy might ask about."""
     operation = next(one for one in OPERATIONS if (one.service, one.name) == (service, event_name))
     fields = operation.request().fields
     return tuple(
         f"request member {name}" for name, field in fields.items()
-        if name not in (*operation.logged, *_NEVER_ASKED) and not isinstance(field, Blob)
+        if name not in (*operation.logged, *parameters, *_NEVER_ASKED) and not isinstance(field, Blob)
     )  # fmt: skip
 
 

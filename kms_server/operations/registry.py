@@ -19,6 +19,7 @@ from kms_server.operations import (
     iam_policies,
     iam_policy_versions,
     iam_roles,
+    iam_simulate,
     iam_tags,
     iam_users,
     imports,
@@ -68,6 +69,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *iam_account.OPERATIONS,
     *iam_details.OPERATIONS,
     *iam_absent.OPERATIONS,
+    *iam_simulate.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

@@ -35,49 +35,26 @@ def key(server: ServerProcess) -> dict[str, Any]:
 
 
 def test_what_could_be_called(server: ServerProcess, key: dict[str, Any]) -> None:
-    user(server, "mira", ENCRYPTER)
-    for name in (key["KeyId"], key["Arn"], "alias/explained"):
-        asked = ["--principal", user_arn("mira"), "--key", name]
-        code, found = explained(server, *asked, "--action", "kms:encrypt")
-        assert (code, found["decision"]["allowed"], found["action"]) == (0, True, "kms:Encrypt")
-        code, found = explained(server, *asked, "--action", "kms:Decrypt")
-        assert (code, found["decision"]["reason"]) == (1, "no identity policy allows it")
-        assert found["resource"] == key["Arn"]
-        assert f"Name {user_arn('mira')} in an Allow of the key policy." in found["advice"]
+    user(server, "mira", ENCRYPTER | {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}})
+    asked = ["--principal", user_arn("mira"), "--key", "alias/explained"]
+    code, found = explained(server, *asked, "--action", "kms:encrypt", "--context", "aws:SourceIp=10.1.2.3")
+    assert (code, found["decision"]["allowed"], found["action"]) == (0, True, "kms:Encrypt")
+    code, found = explained(server, *asked, "--action", "kms:Encrypt")
+    (mismatch,) = found["policies"][1]["statements"][0]["mismatches"]
+    words = "Condition IpAddress aws:SourceIp 10.0.0.0/8: the request has none"
+    assert (code, mismatch["words"], found["resource"]) == (1, words, key["Arn"])
 
 
 def test_the_text(server: ServerProcess, key: dict[str, Any]) -> None:
     user(server, "ines", ENCRYPTER)
     done = server.cli(
-        "identity", "explain", "--principal", user_arn("ines"), "--action", "kms:Decrypt", "--key", key["KeyId"],
+        "identity", "explain", "--principal", user_arn("ines"), "--action", "kms:Decrypt", "--key", key["Arn"],
         check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stdout.startswith("DENIED: no identity policy allows it\n")
     assert "does not speak of kms:Decrypt: Action is kms:Encrypt" in done.stdout
-    assert "what would help" in done.stdout
-
-
-def test_given_condition_keys(server: ServerProcess, key: dict[str, Any]) -> None:
-    at_home = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
-    user(server, "homer", ENCRYPTER | {"Condition": at_home})
-    asked = ["--principal", user_arn("homer"), "--action", "kms:Encrypt", "--key", key["KeyId"]]
-    code, found = explained(server, *asked)
-    (mismatch,) = found["policies"][1]["statements"][0]["mismatches"]
-    assert (code, mismatch["words"]) == (
-        1,
-        "Condition IpAddress aws:SourceIp 10.0.0.0/8: the request has none",
-    )
-    assert explained(server, *asked, "--context", "aws:SourceIp=10.1.2.3")[0] == 0
-    assert explained(server, *asked, "--context", "aws:SourceIp=11.1.2.3")[0] == 1
-
-
-def test_roots_and_what_is_no_key(server: ServerProcess, key: dict[str, Any]) -> None:
-    root = f"arn:aws:iam::{ACCOUNT}:root"
-    assert explained(server, "--principal", root, "--action", "kms:Decrypt", "--key", key["Arn"])[0] == 0
-    user(server, "lister", {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"})
-    assert explained(server, "--principal", user_arn("lister"), "--action", "kms:ListKeys")[0] == 0
-    assert explained(server, "--principal", user_arn("lister"), "--action", "kms:CreateKey")[0] == 1
+    assert f"Name {user_arn('ines')} in an Allow of the key policy." in done.stdout
 
 
 def test_a_denial_of_the_log(server: ServerProcess, key: dict[str, Any]) -> None:
@@ -96,9 +73,3 @@ def test_a_denial_of_the_log(server: ServerProcess, key: dict[str, Any]) -> None
     assert "of now" in text
     (one,) = server.audit_records("--request-id", request_id)
     assert one["requestID"] == request_id
-
-
-def test_what_went_well_is_explained_too(server: ServerProcess, key: dict[str, Any]) -> None:
-    answer = server.client("kms").encrypt(KeyId=key["KeyId"], Plaintext=b"x")
-    code, found = explained(server, "--request-id", answer["ResponseMetadata"]["RequestId"])
-    assert (code, found["recorded"]["errorCode"]) == (0, None)

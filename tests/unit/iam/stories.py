@@ -9,7 +9,8 @@ from hypothesis import reject
 from kms_server.errors import MalformedPolicyDocumentException
 from kms_server.iam.context import FixedContext
 from kms_server.iam.evaluate import Authority, GrantLookup
-from kms_server.iam.explain import Known, explain
+from kms_server.iam.explain import explain
+from kms_server.iam.grant_story import Known
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.iam.story import Story
@@ -35,7 +36,7 @@ def _told(asked: Asked) -> Story:
         context["aws:SourceArn"] = [asked.source_arn]
     return explain(
         _principal(asked), asked.action, resource, FixedContext(context), grants=_lookup(asked),
-        known=Known(_grants(asked), asked.encryption_context),
+        known=Known(grants=_grants(asked), encryption_context=asked.encryption_context),
     )  # fmt: skip
 
 
@@ -65,11 +66,15 @@ def _attached(name: str, documents: Iterable[Document | None]) -> Any:
 def _grants(asked: Asked) -> list[Grant]:
     return [
         Grant(
-            f"{place:064x}", "k", "us-east-1", None, Party(grant["GranteePrincipal"], is_service=False), None,
+            f"{place:064x}", "k", "us-east-1", None, _party(grant["GranteePrincipal"]), None,
             tuple(grant["Operations"]), grant["Constraints"], "111122223333", 0.0, None,
         )
         for place, grant in enumerate(asked.grants)
     ]  # fmt: skip
+
+
+def _party(name: str) -> Party:
+    return Party(name, False, name)
 
 
 def _lookup(asked: Asked) -> GrantLookup:

@@ -7,7 +7,8 @@ import pytest
 
 from kms_server.iam.context import FixedContext
 from kms_server.iam.evaluate import Authority, Reason
-from kms_server.iam.explain import Known, explain
+from kms_server.iam.explain import explain
+from kms_server.iam.grant_story import Known
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.iam.story import Place, Story
@@ -212,7 +213,6 @@ ADVICE = [
     (mira(DECRYPT), key(DELEGATE | {"Action": "kms:Encrypt", "Sid": "enc"}), [
         f"Add an Allow for kms:Decrypt to the key policy that names {MIRA}.",
         f"Add one that names account {HOME}, and an Allow for kms:Decrypt on {KEY} to an identity policy of user mira.",
-        f"If grants can allow kms:Decrypt, create one for {MIRA}.",
         "Only one element of 'enc' of the key policy does not fit: does not speak of kms:Decrypt: Action is kms:Encrypt.",
     ]),
     (mira(DECRYPT | {"Effect": "Deny", "Sid": "no"}), key(DELEGATE, DELEGATE | {"Effect": "Deny"}), [
@@ -230,8 +230,22 @@ def test_what_would_help(caller: Principal, authority: Authority | str, expected
     assert list(found.advice) == expected
 
 
+def test_a_grant_would_help_where_it_can() -> None:
+    advised = f"Create a grant of Decrypt on the key for {MIRA}."
+    assert advised in story(mira(), key(DELEGATE), grantable=True).advice
+    assert advised not in story(mira(), key(DELEGATE)).advice
+    away = key(DELEGATE, account=AWAY)
+    assert (
+        f"Create a grant of Decrypt on the key for {MIRA}, and an Allow to an identity policy of user mira."
+        in (
+            one.replace(", since the account is another", "")
+            for one in story(mira(), away, grantable=True).advice
+        )
+    )
+
+
 def grant(grantee: str = MIRA, operations: tuple[str, ...] = ("Decrypt",), **constraints: Any) -> Grant:
-    party = Party(grantee, is_service=False)
+    party = Party(grantee, False, grantee)
     return Grant("a" * 64, "k", "us-east-1", "nightly", party, None, operations, constraints, HOME, 0.0, None)
 
 
@@ -266,12 +280,12 @@ def test_why_a_grant_does_not_allow(granted: Grant, expected: list[str]) -> None
 
 def test_describing_a_key_involves_no_encryption_context() -> None:
     granted = grant(operations=("DescribeKey",), EncryptionContextEquals={"a": "b"})
-    found = explain(mira(), "kms:DescribeKey", key(DELEGATE), FixedContext({}), known=Known([granted]))
+    found = explain(mira(), "kms:DescribeKey", key(DELEGATE), FixedContext({}), known=Known(grants=[granted]))
     assert found.grants[0].matched
 
 
 def test_the_text_is_aligned_and_fits() -> None:
-    statements = [
+    statements: list[dict[str, Any]] = [
         DELEGATE | {"Sid": "Enable IAM User Permissions"},
         DECRYPT | {"Principal": {"AWS": [BOB, RUN]}},
     ]

@@ -88,11 +88,6 @@ def by_tests() -> Mapping[Place, list[str]]:
     return found
 
 
-def awaited() -> list[Place]:
-    """Places that nothing covers yet."""
-    return [(row, direction) for direction, listed in tables.table("awaited").items() for row in listed or []]
-
-
 def uncovered() -> list[Place]:
     """Places that no case and no test covers; of a row that `needs` tests, also where only cases do."""
     cases, tests = by_tables(), by_tests()
@@ -104,8 +99,7 @@ def uncovered() -> list[Place]:
 def unknown() -> list[Place]:
     """What tables and marks name that is no row."""
     known = {place for row in rows() for place in row.places}
-    known |= {(row, "by a test") for row, _ in known}
-    return sorted((by_tables().keys() | by_tests().keys() | set(awaited())) - known)
+    return sorted((by_tables().keys() | by_tests().keys()) - known)
 
 
 def document() -> str:
