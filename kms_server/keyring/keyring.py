@@ -1,7 +1,7 @@
 """What calls need of the database, opened once and kept until it changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hmac import compare_digest
 from typing import NamedTuple
@@ -16,9 +16,10 @@ from kms_server.keyring import sessions
 from kms_server.keyring.cache import ScopedCache, Value
 from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.sessions import Sessions
-from kms_server.keyring.usable_key import UsableKey
+from kms_server.keyring.usable_key import Labels, UsableKey
 from kms_server.keys import grant_index
 from kms_server.keys.grant_index import GrantIndex
+from kms_server.keys.key import KmsKey
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings, tags
 from kms_server.storage.database import Database
@@ -70,15 +71,21 @@ class Keyring:
         return self._cache.get(key_scope(key_id, region), self.load_key, key_id, region, may_block=may_block)
 
     def load_key(self, connection: Connection, key_id: str, region: str) -> UsableKey | None:
-        """The key as `connection` sees it, past the cache."""
+        """The key as `connection` sees it, past the cache, with all that belongs to it."""
+        usable = self.load_key_within(connection, key_id, region)
+        if usable is None:
+            return None
+        labels = usable.labels()
+        return replace(usable, labels=lambda: labels)
+
+    def load_key_within(self, connection: Connection, key_id: str, region: str) -> UsableKey | None:
+        """The key as `connection` sees it, which must be open as long as the key is in use."""
         key = keys.get(connection, key_id, region)
         if key is None:
             return None
         regions = keys.regions(connection, key_id) if key.primary_region else ()
-        return UsableKey(
-            key, tuple(keys.get_backing_keys(connection, key)), tuple(regions), self._root,
-            tags=tags.of_key(connection, key), aliases=tuple(one.name for one in aliases.of_key(connection, key_id, region)),
-        )  # fmt: skip
+        versions = tuple(keys.get_backing_keys(connection, key))
+        return UsableKey(key, versions, tuple(regions), self._root, partial(_labels, connection, key))
 
     def alias(self, account: str, region: str, name: str, *, may_block: bool) -> aliases.Alias | None:
         """The alias of that name."""
@@ -160,6 +167,11 @@ def _principal(
         return Principal.root(account, access_key_id)
     user = load_identity(connection, user_id)
     return user.user(access_key_id) if user else None
+
+
+def _labels(connection: Connection, key: KmsKey) -> Labels:
+    named = aliases.of_key(connection, key.key_id, key.region)
+    return Labels(tags.of_key(connection, key), tuple(alias.name for alias in named))
 
 
 def _clock_offset(connection: Connection) -> float | None:

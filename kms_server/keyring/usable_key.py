@@ -1,8 +1,8 @@
 """A KMS key ready for use."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 from kms_server.crypto.capabilities import (
     AgreementKey,
@@ -23,20 +23,31 @@ from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.provider import RootKey
 
 
+class Labels(NamedTuple):
+    """What people call a key: its tags, and the names of its aliases."""
+
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+
+def no_labels() -> Labels:
+    """The labels of a key that has just been thought of."""
+    return Labels({}, ())
+
+
 @dataclass(frozen=True, slots=True)
 class UsableKey:
     """A KMS key with its policy compiled; material is opened at its first use.
 
-    `regions` are those of all members of a multi-Region key, empty for others; `aliases` are names. What opened
-    material can do depends on the key's usage: who asks for a capability has checked it.
+    `regions` are those of all members of a multi-Region key, empty for others; `labels` are read when asked
+    for. What opened material can do depends on the key's usage: who asks for a capability has checked it.
     """
 
     key: KmsKey
     versions: tuple[BackingKey, ...]
     regions: tuple[str, ...]
     _root: RootKey = field(repr=False)
-    tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    labels: Callable[[], Labels] = field(default=no_labels, repr=False)
     _opened: dict[str, object] = field(default_factory=dict, repr=False)
     authority: Authority = field(init=False)
     spec: specs.KeySpec = field(init=False)
@@ -78,7 +89,7 @@ class UsableKey:
         if state in {KeyState.ENABLED, KeyState.DISABLED}:
             state = imports.state_of(self.key, versions, state)
         key = replace(self.key, state=state)
-        return UsableKey(key, versions, self.regions, self._root, tags=self.tags, aliases=self.aliases)
+        return UsableKey(key, versions, self.regions, self._root, self.labels)
 
     def metadata(self) -> dict[str, object]:
         """AWS's KeyMetadata."""

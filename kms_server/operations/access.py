@@ -141,7 +141,7 @@ def load(call: Call, key_id: str, region: str) -> UsableKey | None:
     """A key by id and Region: inside a transaction as the transaction sees it, else from the keyring."""
     keyring = call.services.keyring
     if call.tx is not None:
-        usable = keyring.load_key(call.tx.connection, key_id, region)
+        usable = keyring.load_key_within(call.tx.connection, key_id, region)
     else:
         usable = keyring.key(key_id, region, may_block=call.may_block)
     return usable and usable.at(call.time)

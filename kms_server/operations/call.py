@@ -202,7 +202,7 @@ class Subject:
         """The tags of what is asked for."""
         if self.tags is not None:
             return self.tags
-        return self.usable.tags if self.usable else {}
+        return self.usable.labels().tags if self.usable else {}
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - request members have many types
         """A request member, of the side that is judged where the request has two."""

@@ -97,8 +97,9 @@ def _aliases(subject: Subject, _: str) -> Sequence[str]:
     if usable is None:
         return _NONE
     most = call.services.limits.aliases_per_key
-    if len(usable.aliases) <= most:
-        return usable.aliases
+    aliases = usable.labels().aliases
+    if len(aliases) <= most:
+        return aliases
     if usable.key.account != call.account:
         raise not_visible(call.principal, subject.action)
     raise AccessDeniedException(
