@@ -126,6 +126,9 @@ class RsaKey:
         """
         chosen, make_hash = _SIGNING[algorithm]
         how = asymmetric.hashed(algorithm, message, message_type, make_hash)
+        # RFC 8017, 8.1.2 step 1: OpenSSL takes a PSS signature without its leading zeros, too.
+        if len(signature) * 8 != self._public.key_size:
+            raise KMSInvalidSignatureException
         try:
             self._public.verify(signature, message, chosen, how)
         except InvalidSignature:

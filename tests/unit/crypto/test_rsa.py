@@ -1,6 +1,7 @@
 """What an RSA key takes and refuses, with AWS's texts."""
 
 import hashlib
+from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -131,6 +132,16 @@ def test_there_is_no_external_mu(algorithm: str) -> None:
         with pytest.raises(ValidationException) as refused:
             call()
         assert refused.value.message == f"MessageType EXTERNAL_MU is not valid for algorithm {algorithm}."
+
+
+@pytest.mark.parametrize("algorithm", SIGNATURES)
+def test_a_signature_without_its_leading_zero_is_refused(algorithm: str) -> None:
+    key = opened()
+    signatures = ((text, key.sign(algorithm, text, "RAW")) for text in (b"%d" % number for number in count()))
+    message, signature = next(made for made in signatures if made[1][0] == 0)
+    key.verify(algorithm, message, "RAW", signature)
+    with pytest.raises(KMSInvalidSignatureException):
+        key.verify(algorithm, message, "RAW", signature[1:])
 
 
 @pytest.mark.parametrize("algorithm", SIGNATURES)
