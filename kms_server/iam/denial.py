@@ -1,7 +1,7 @@
 """The texts of AccessDeniedException."""
 
 from kms_server.errors import AccessDeniedException
-from kms_server.iam.evaluate import Decision, Reason
+from kms_server.iam.decision import Decision, Reason
 from kms_server.iam.principal import Principal
 
 _WHY = {

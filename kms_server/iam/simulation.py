@@ -12,7 +12,8 @@ from typing import NamedTuple
 from kms_server.arn import Arn
 from kms_server.iam import written
 from kms_server.iam.context import FixedContext
-from kms_server.iam.evaluate import Authority, Decision, authorize
+from kms_server.iam.decision import Decision
+from kms_server.iam.evaluate import Authority, authorize
 from kms_server.iam.names import Names
 from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.iam.statement import CompiledPolicy, Statement

@@ -1,8 +1,6 @@
 """Compiled policies: what the evaluator asks of them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 
 from kms_server.iam.conditions import Condition
@@ -51,34 +49,11 @@ class Statement:
         )
 
 
-class Speaking(NamedTuple):
-    """Statements of one effect on one action, by whom they speak of; `anyone` has those with `*` and NotPrincipal."""
-
-    anyone: tuple[Statement, ...]
-    named: dict[str, tuple[Statement, ...]]
-
-    def of(self, names: Names) -> Iterator[Statement]:
-        """The statements that speak of a caller."""
-        for statement in self.anyone:
-            if not (statement.principals_inverted and statement.exempts(names)):
-                yield statement
-        if self.named:
-            for name in names.all:
-                yield from self.named.get(name, ())
-
-
 class Covering(NamedTuple):
-    """The statements of a policy that speak of one action."""
+    """The statements of a policy that speak of one action, by their effect."""
 
-    denying: Speaking
-    allowing: Speaking
-
-    def depends(self, names: Names) -> bool:
-        """Whether what they say about a caller depends on the request's context."""
-        return any(
-            one.conditions or one.resources.has_variables
-            for one in chain(self.denying.of(names), self.allowing.of(names))
-        )
+    denying: tuple[Statement, ...]
+    allowing: tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +67,16 @@ class CompiledPolicy:
     def covering(self, action: str) -> Covering:
         """The statements that speak of `action`.
 
-        Worked out once per action, so that a call pays neither for statements about other actions nor for those about
-        other callers. Actions come from the operation table, never from a client, which bounds what is kept.
+        Worked out once per action. Actions come from the operation table, never from a client, which bounds what is
+        kept.
         """
         found = self._by_action.get(action)
         if found is None:
             about = [one for one in self.statements if one.actions.match(action)]
-            denying = _speaking([one for one in about if not one.allows])
-            found = Covering(denying, _speaking([one for one in about if one.allows]))
-            self._by_action[action] = found
+            denying = tuple(one for one in about if not one.allows)
+            found = self._by_action[action] = Covering(denying, tuple(one for one in about if one.allows))
         return found
 
     def apart(self) -> "CompiledPolicy":
         """The same policy for actions that a client names: what it works out is forgotten with it."""
         return CompiledPolicy(self.statements, self.text)
-
-
-def _speaking(statements: list[Statement]) -> Speaking:
-    named: dict[str, tuple[Statement, ...]] = {}
-    anyone = []
-    for statement in statements:
-        if statement.principals_inverted or "*" in statement.principals or not statement.principals:
-            anyone.append(statement)
-            continue
-        for name in statement.principals:
-            named[name] = (*named.get(name, ()), statement)
-    return Speaking(tuple(anyone), named)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kms_server.iam.evaluate import Decision
+from kms_server.iam.decision import Decision
 from kms_server.iam.grant_story import GrantStory
 from kms_server.iam.mismatch import Mismatch
 

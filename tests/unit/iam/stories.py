@@ -8,9 +8,10 @@ from hypothesis import reject
 
 from kms_server.errors import MalformedPolicyDocumentException
 from kms_server.iam.context import FixedContext
-from kms_server.iam.evaluate import Authority, GrantLookup
+from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
+from kms_server.iam.plan import GrantLookup
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.iam.story import Story

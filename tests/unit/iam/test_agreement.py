@@ -1,6 +1,6 @@
 """Two evaluators, written apart, agree."""
 
-from kms_server.iam.evaluate import Reason
+from kms_server.iam.decision import Reason
 from tests.unit.iam.agreement import compare
 
 # `make soak` compares many more.

@@ -3,8 +3,8 @@
 import pytest
 
 from kms_server.arn import user_arn
+from kms_server.iam.decision import Decision, Reason
 from kms_server.iam.denial import denied, not_visible
-from kms_server.iam.evaluate import Decision, Reason
 from tests.unit.iam.policy_documents import KEY_ARN, A, user
 
 USER = user_arn(A, "mira")

@@ -4,7 +4,7 @@ from collections import Counter
 
 from hypothesis import given, settings
 
-from kms_server.iam.evaluate import Reason
+from kms_server.iam.decision import Reason
 from kms_server.iam.story import Place, Story
 from kms_server.iam.telling import as_json, as_text
 from tests.unit.iam.policy_cases import Case, cases

@@ -10,7 +10,8 @@ import yaml
 
 from kms_server.errors import ServiceError
 from kms_server.iam.context import FixedContext
-from kms_server.iam.evaluate import Authority, Decision, authorize
+from kms_server.iam.decision import Decision
+from kms_server.iam.evaluate import Authority, authorize
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 
