@@ -11,7 +11,7 @@ from kms_server.cli.identity import account_option
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, option, state_options, state_settings
 from kms_server.errors import OperatorError, ServiceError
-from kms_server.operations.iam_oidc import issuer
+from kms_server.operations.iam.oidc import issuer
 from kms_server.storage import identities, oidc_providers
 from kms_server.storage.oidc_providers import OidcProvider
 

@@ -19,11 +19,11 @@ from kms_server.keyring import callers, principals
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.grants import OPERATIONS as OF_GRANTS
 from kms_server.keys.identifiers import parse_key_identifier
-from kms_server.operations import assume_role
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.registry import OPERATIONS
+from kms_server.operations.sts import assume_role
 from kms_server.protocol.message import Request
 from kms_server.storage import aliases, grants, identities
 from kms_server.storage.identities import Kind

@@ -3,25 +3,10 @@
 from kms_server.errors import UnknownOperationException
 from kms_server.operations import (
     aliases,
-    assume_role,
     creation,
     data_keys,
     encryption,
     grants,
-    iam_absent,
-    iam_access_keys,
-    iam_account,
-    iam_attachments,
-    iam_details,
-    iam_groups,
-    iam_inline_policies,
-    iam_oidc,
-    iam_policies,
-    iam_policy_versions,
-    iam_roles,
-    iam_simulate,
-    iam_tags,
-    iam_users,
     imports,
     key_stores,
     keys,
@@ -30,12 +15,12 @@ from kms_server.operations import (
     public_keys,
     rotation,
     signing,
-    sts,
     tags,
     trail,
-    web_identity,
 )
 from kms_server.operations.call import Operation
+from kms_server.operations.iam import table as iam_table
+from kms_server.operations.sts import table as sts_table
 
 OPERATIONS: tuple[Operation, ...] = (
     *encryption.OPERATIONS,
@@ -53,23 +38,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *rotation.OPERATIONS,
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
-    *sts.OPERATIONS,
-    *assume_role.OPERATIONS,
-    *web_identity.OPERATIONS,
-    *iam_users.OPERATIONS,
-    *iam_access_keys.OPERATIONS,
-    *iam_groups.OPERATIONS,
-    *iam_roles.OPERATIONS,
-    *iam_inline_policies.OPERATIONS,
-    *iam_policies.OPERATIONS,
-    *iam_policy_versions.OPERATIONS,
-    *iam_attachments.OPERATIONS,
-    *iam_tags.OPERATIONS,
-    *iam_oidc.OPERATIONS,
-    *iam_account.OPERATIONS,
-    *iam_details.OPERATIONS,
-    *iam_absent.OPERATIONS,
-    *iam_simulate.OPERATIONS,
+    *sts_table.OPERATIONS,
+    *iam_table.OPERATIONS,
 )
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}

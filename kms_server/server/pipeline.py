@@ -17,8 +17,9 @@ from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
-from kms_server.operations import limits, temporary
+from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
+from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
 from kms_server.server import wires
@@ -122,7 +123,7 @@ class Pipeline:
             if not operation.shared_quota:
                 limits.charge(call)
             if call.principal.session is not None:
-                temporary.check(call)
+                restrictions.check(call)
             call.parameters = wires.of(operation).load(operation, call.document)
         except Exception as error:  # noqa: BLE001 - see _fault
             call.fault = _fault(error)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection
 
-from kms_server.operations import iam_common as common
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import QUOTAS
+from kms_server.operations.iam import common
+from kms_server.operations.iam.common import QUOTAS
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, MapOf, Text
 from kms_server.storage import access_keys, identities, managed_policies, oidc_providers

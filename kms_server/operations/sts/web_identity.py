@@ -16,9 +16,16 @@ from kms_server.errors import (
 from kms_server.iam.evaluate import authorize
 from kms_server.iam.principal import Principal
 from kms_server.keyring.session_token import Kind
-from kms_server.operations.assume_role import ROLE, find_role, role_account, role_answer, role_seconds, trust
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.session_request import context_of, new_credentials
+from kms_server.operations.sts.assume_role import (
+    ROLE,
+    find_role,
+    role_account,
+    role_answer,
+    role_seconds,
+    trust,
+)
+from kms_server.operations.sts.session_request import context_of, new_credentials
 from kms_server.protocol import web_identity
 from kms_server.protocol.web_identity import WebIdentity
 from kms_server.schemas import sts as schemas

@@ -14,7 +14,7 @@ from kms_server.iam.evaluate import authorize
 from kms_server.keyring.session_token import Kind, account_of
 from kms_server.operations.access import allow_without_key
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.session_request import (
+from kms_server.operations.sts.session_request import (
     ROOT_SECONDS,
     answer,
     context_of,

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_policies
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.iam_common import FAMILIES, ROLES, USERS, Family, Handler
+from kms_server.operations.iam import common, policies
+from kms_server.operations.iam.common import FAMILIES, ROLES, USERS, Family, Handler
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, Structure
@@ -18,8 +17,8 @@ from kms_server.storage import attachments, identities
 def _attach(family: Family) -> Handler:
     def run(call: Call, connection: Connection) -> Answer:
         owner, arn = common.find(call, connection, family), call.parameters["PolicyArn"]
-        iam_policies.check_arn(arn)
-        if iam_policies.usable(call, connection, arn) is None:
+        policies.check_arn(arn)
+        if policies.usable(call, connection, arn) is None:
             raise e.NoSuchEntityException(f"Policy {arn} does not exist or is not attachable.")
         others = [one for one in attachments.of_owner(connection, owner) if one.arn != arn]
         most = family.quota("AttachedPoliciesPer{}Quota")
@@ -33,7 +32,7 @@ def _attach(family: Family) -> Handler:
 def _detach(family: Family) -> Handler:
     def run(call: Call, connection: Connection) -> Answer:
         owner, arn = common.find(call, connection, family), call.parameters["PolicyArn"]
-        iam_policies.check_arn(arn)
+        policies.check_arn(arn)
         if not attachments.remove(call.writing, owner, arn):
             raise e.NoSuchEntityException(f"Policy {arn} was not found.")
         return None
@@ -56,7 +55,7 @@ def _list(family: Family) -> Handler:
 def _put_boundary(family: Family) -> Handler:
     def run(call: Call, connection: Connection) -> Answer:
         owner = common.find(call, connection, family)
-        iam_policies.require_boundary(call, connection)
+        policies.require_boundary(call, connection)
         identities.change(call.writing, owner, boundary=call.parameters["PermissionsBoundary"])
         return None
 

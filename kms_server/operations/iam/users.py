@@ -5,11 +5,10 @@ from sqlalchemy import Connection
 from kms_server import errors as e
 from kms_server.arn import iam_arn, root_arn
 from kms_server.keyring import access_keys as access_secrets
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_policies
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import USERS
-from kms_server.operations.iam_tagging import owner_of_identity, tag
+from kms_server.operations.iam import common, policies
+from kms_server.operations.iam.common import USERS
+from kms_server.operations.iam.tag_rules import owner_of_identity, tag
 from kms_server.operations.paging import marked_page
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, Structure
@@ -25,7 +24,7 @@ def create_user(call: Call, connection: Connection) -> Answer:
     common.require_room(
         "UsersPerAccount", identities.count(connection, call.account, Kind.USER), USERS.quota("UsersQuota")
     )
-    iam_policies.require_boundary(call, connection)
+    policies.require_boundary(call, connection)
     identities.add_account(call.writing, call.account)
     identities.add(call.writing, user)
     tag(call, owner_of_identity(user))

@@ -9,9 +9,9 @@ from kms_server.audit.lookup import Query, lookup
 from kms_server.audit.record import Row
 from kms_server.config import DEFAULT_REGION
 from kms_server.keyring import access_keys as access_secrets
-from kms_server.operations import iam_common as common
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import QUOTAS
+from kms_server.operations.iam import common
+from kms_server.operations.iam.common import QUOTAS
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_policies as policy_schemas

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.iam_common import FAMILIES, Family, Handler
+from kms_server.operations.iam import common
+from kms_server.operations.iam.common import FAMILIES, Family, Handler
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.iam import common
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_absent as absent
 from kms_server.schemas.base import Shape

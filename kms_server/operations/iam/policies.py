@@ -4,10 +4,10 @@ from sqlalchemy import Connection
 
 from kms_server import errors as e
 from kms_server.arn import Arn, iam_arn
-from kms_server.operations import iam_common as common
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import QUOTAS
-from kms_server.operations.iam_tagging import tag
+from kms_server.operations.iam import common
+from kms_server.operations.iam.common import QUOTAS
+from kms_server.operations.iam.tag_rules import tag
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_policies as policy_schemas

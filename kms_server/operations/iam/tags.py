@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_oidc, iam_policies
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.iam_common import Family, Handler
-from kms_server.operations.iam_tagging import owner_of_identity, tag
+from kms_server.operations.iam import common, oidc, policies
+from kms_server.operations.iam.common import Family, Handler
+from kms_server.operations.iam.tag_rules import owner_of_identity, tag
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, Text
@@ -37,11 +36,11 @@ def _identity(family: Family) -> Taggable:
 
 
 def _policy(call: Call, connection: Connection) -> Owner:
-    return iam_policies.owner(iam_policies.find_own(call, connection))
+    return policies.owner(policies.find_own(call, connection))
 
 
 def _provider(call: Call, connection: Connection) -> Owner:
-    return iam_oidc.owner(iam_oidc.find(call, connection))
+    return oidc.owner(oidc.find(call, connection))
 
 
 _TAGGABLE = (
@@ -49,7 +48,7 @@ _TAGGABLE = (
     _identity(common.ROLES),
     Taggable("Policy", "PolicyArn", schemas.arn, _policy, (e.InvalidInputException,)),
     Taggable(
-        "OpenIDConnectProvider", iam_oidc.MEMBER, schemas.arn, _provider, (e.InvalidInputException,)
+        "OpenIDConnectProvider", oidc.MEMBER, schemas.arn, _provider, (e.InvalidInputException,)
     ),
 )  # fmt: skip
 

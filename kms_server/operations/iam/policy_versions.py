@@ -3,10 +3,9 @@
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_policies
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import QUOTAS
+from kms_server.operations.iam import common, policies
+from kms_server.operations.iam.common import QUOTAS
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_policies as policy_schemas
@@ -17,7 +16,7 @@ from kms_server.storage.managed_policies import ManagedPolicy, PolicyVersion
 
 def create_policy_version(call: Call, connection: Connection) -> Answer:
     """Add a version to a managed policy, and let it count if that is wanted (AWS CreatePolicyVersion)."""
-    policy = iam_policies.find_own(call, connection)
+    policy = policies.find_own(call, connection)
     most = QUOTAS["VersionsPerPolicyQuota"]
     if len(managed_policies.versions(connection, policy)) >= most:
         raise e.LimitExceededException(
@@ -25,7 +24,7 @@ def create_policy_version(call: Call, connection: Connection) -> Answer:
             "existing version."
         )
     version = managed_policies.add_version(
-        call.writing, policy, iam_policies.checked(call.parameters["PolicyDocument"]), call.time,
+        call.writing, policy, policies.checked(call.parameters["PolicyDocument"]), call.time,
         is_default=call.get("SetAsDefault", False),
     )  # fmt: skip
     return {"PolicyVersion": entry(version)}
@@ -33,27 +32,27 @@ def create_policy_version(call: Call, connection: Connection) -> Answer:
 
 def get_policy_version(call: Call, connection: Connection) -> Answer:
     """A version with its document (AWS GetPolicyVersion)."""
-    version = _named(call, connection, iam_policies.find(call, connection))
+    version = _named(call, connection, policies.find(call, connection))
     return {"PolicyVersion": {"Document": common.encoded(version.document), **entry(version)}}
 
 
 def list_policy_versions(call: Call, connection: Connection) -> Answer:
     """The versions of a managed policy, the newest first (AWS ListPolicyVersions)."""
-    versions = list(enumerate(managed_policies.versions(connection, iam_policies.find(call, connection))))
+    versions = list(enumerate(managed_policies.versions(connection, policies.find(call, connection))))
     page, rest = marked_page_of(call, versions, lambda placed: str(placed[0]))
     return {"Versions": [entry(version) for _, version in page], **rest}
 
 
 def set_default_policy_version(call: Call, connection: Connection) -> Answer:
     """Let another version count (AWS SetDefaultPolicyVersion)."""
-    policy = iam_policies.find_own(call, connection)
+    policy = policies.find_own(call, connection)
     managed_policies.set_default(call.writing, policy, _named(call, connection, policy).number, call.time)
     return None
 
 
 def delete_policy_version(call: Call, connection: Connection) -> Answer:
     """Delete a version that is not the default (AWS DeletePolicyVersion)."""
-    policy = iam_policies.find_own(call, connection)
+    policy = policies.find_own(call, connection)
     version = _named(call, connection, policy)
     if version.is_default:
         raise e.DeleteConflictException("Cannot delete the default version of a policy.")

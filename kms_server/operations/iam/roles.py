@@ -6,11 +6,11 @@ from sqlalchemy import Connection
 
 from kms_server import errors as e
 from kms_server.iam.policy import compile_trust_policy
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_policies, iam_users, principals
+from kms_server.operations import principals
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import ROLES
-from kms_server.operations.iam_tagging import owner_of_identity, tag
+from kms_server.operations.iam import common, policies, users
+from kms_server.operations.iam.common import ROLES
+from kms_server.operations.iam.tag_rules import owner_of_identity, tag
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_policies as policy_schemas
 from kms_server.schemas.fields import ListOf, Structure
@@ -22,32 +22,32 @@ _USUAL_SECONDS = 3600
 
 def create_role(call: Call, connection: Connection) -> Answer:
     """Make a role that its trust policy lets others assume (AWS CreateRole)."""
-    role = iam_users.new_identity(
+    role = users.new_identity(
         call, Kind.ROLE, call.parameters["RoleName"], description=call.get("Description"),
         max_session_seconds=call.get("MaxSessionDuration", _USUAL_SECONDS),
         trust_policy=call.parameters["AssumeRolePolicyDocument"],
     )  # fmt: skip
     common.allow(call, connection, role.arn)
-    iam_users.require_new(call, connection, role)
+    users.require_new(call, connection, role)
     have = identities.count(connection, call.account, Kind.ROLE)
     common.require_room("RolesPerAccount", have, ROLES.quota("RolesQuota"))
-    iam_policies.require_boundary(call, connection)
+    policies.require_boundary(call, connection)
     identities.add_account(call.writing, call.account)
     role = replace(role, trust_policy=_trusted(connection, call.parameters["AssumeRolePolicyDocument"]))
     identities.add(call.writing, role)
     tag(call, owner_of_identity(role))
-    return {"Role": entry(connection, role) | iam_users.details(connection, role)}
+    return {"Role": entry(connection, role) | users.details(connection, role)}
 
 
 def get_role(call: Call, connection: Connection) -> Answer:
     """A role (AWS GetRole)."""
     role = common.find(call, connection, ROLES)
-    return {"Role": entry(connection, role) | iam_users.details(connection, role)}
+    return {"Role": entry(connection, role) | users.details(connection, role)}
 
 
 def list_roles(call: Call, connection: Connection) -> Answer:
     """The roles below a path (AWS ListRoles)."""
-    found, rest = iam_users.list_identities(call, connection, Kind.ROLE)
+    found, rest = users.list_identities(call, connection, Kind.ROLE)
     return {"Roles": [entry(connection, role) for role in found], **rest}
 
 
@@ -66,7 +66,7 @@ def update_role_description(call: Call, connection: Connection) -> Answer:
     role = common.find(call, connection, ROLES)
     identities.change(call.writing, role, description=call.parameters["Description"])
     changed = identities.by_id(connection, role.unique_id) or role
-    return {"Role": entry(connection, changed) | iam_users.details(connection, changed)}
+    return {"Role": entry(connection, changed) | users.details(connection, changed)}
 
 
 def update_assume_role_policy(call: Call, connection: Connection) -> Answer:

@@ -19,7 +19,7 @@ from kms_server.keyring import principals
 from kms_server.keyring.principals import LoadedIdentity
 from kms_server.keyring.session_token import Kind, SessionCredentials
 from kms_server.operations.call import Answer, Call, Operation, Plane
-from kms_server.operations.session_request import (
+from kms_server.operations.sts.session_request import (
     answer,
     context_of,
     new_credentials,

@@ -13,11 +13,10 @@ from kms_server import errors as e
 from kms_server.arn import Arn, is_account, root_arn
 from kms_server.iam.principal import Principal
 from kms_server.iam.simulation import Match, Outcome, Simulation, Source, strictest
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_context
-from kms_server.operations import iam_sources as sources
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_sources import Exclusions
+from kms_server.operations.iam import common, simulated_context
+from kms_server.operations.iam import simulated_policies as sources
+from kms_server.operations.iam.simulated_policies import Exclusions
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_simulate as simulate_schemas
@@ -47,7 +46,7 @@ def simulate_principal_policy(call: Call, connection: Connection) -> Answer:
     excluded = Exclusions.of(call.get("PolicyExclusionList") or [])
     attached = sources.attached(connection, source, excluded)
     boundary = _boundary(call) or sources.boundary_of(connection, source, excluded)
-    caller = iam_context.caller(connection, call.get("CallerArn", arn), call.time)
+    caller = simulated_context.caller(connection, call.get("CallerArn", arn), call.time)
     return _answer(call, _simulation(call, caller, (*attached, *_given(call)), boundary))
 
 
@@ -58,7 +57,9 @@ def simulate_custom_policy(call: Call, connection: Connection) -> Answer:
     if arn is None and "ResourcePolicy" in call.parameters:
         raise e.InvalidInputException("ResourcePolicy needs CallerArn.")
     caller = (
-        iam_context.anybody(call.account) if arn is None else iam_context.caller(connection, arn, call.time)
+        simulated_context.anybody(call.account)
+        if arn is None
+        else simulated_context.caller(connection, arn, call.time)
     )
     return _answer(call, _simulation(call, caller, _given(call), _boundary(call)))
 
@@ -115,7 +116,7 @@ def _simulation(
         raise e.InvalidInputException("Simulation of resource-based policies isn't supported for IAM roles.")
     return Simulation(
         caller, identity, boundary, None if text is None else sources.resource_policy(text), _owner(call),
-        iam_context.context(caller, call.get("ContextEntries") or []), _levels(call),
+        simulated_context.context(caller, call.get("ContextEntries") or []), _levels(call),
     )  # fmt: skip
 
 

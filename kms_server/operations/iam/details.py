@@ -2,9 +2,8 @@
 
 from sqlalchemy import Connection
 
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_groups, iam_policies, iam_policy_versions, iam_roles, iam_users
 from kms_server.operations.call import Answer, Call, Plane
+from kms_server.operations.iam import common, groups, policies, policy_versions, roles, users
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_details as details
@@ -60,17 +59,17 @@ def _identity(connection: Connection, one: Identity) -> dict[str, object]:
 
 def _user(connection: Connection, user: Identity) -> dict[str, object]:
     groups = [group.name for group in memberships.groups_of(connection, user)]
-    return iam_users.entry(user) | {"GroupList": groups} | iam_users.details(connection, user)
+    return users.entry(user) | {"GroupList": groups} | users.details(connection, user)
 
 
 def _group(_connection: Connection, group: Identity) -> dict[str, object]:
-    return iam_groups.entry(group)
+    return groups.entry(group)
 
 
 def _role(connection: Connection, role: Identity) -> dict[str, object]:
-    told = iam_roles.entry(connection, role)
+    told = roles.entry(connection, role)
     kept = {name: told[name] for name in told.keys() & details.RoleDetail().fields.keys()}
-    return kept | {"InstanceProfileList": []} | iam_users.details(connection, role)
+    return kept | {"InstanceProfileList": []} | users.details(connection, role)
 
 
 _BY_KIND = {Kind.USER: _user, Kind.GROUP: _group, Kind.ROLE: _role}
@@ -78,11 +77,11 @@ _BY_KIND = {Kind.USER: _user, Kind.GROUP: _group, Kind.ROLE: _role}
 
 def _policy(call: Call, connection: Connection, policy: ManagedPolicy) -> dict[str, object]:
     versions = [
-        {"Document": common.encoded(version.document), **iam_policy_versions.entry(version)}
+        {"Document": common.encoded(version.document), **policy_versions.entry(version)}
         for version in managed_policies.versions(connection, policy)
     ]
     described = {} if policy.description is None else {"Description": policy.description}
-    return iam_policies.entry(call, connection, policy) | described | {"PolicyVersionList": versions}
+    return policies.entry(call, connection, policy) | described | {"PolicyVersionList": versions}
 
 
 OPERATIONS = (

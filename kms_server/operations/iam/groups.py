@@ -3,10 +3,9 @@
 from sqlalchemy import Connection
 
 from kms_server import errors as e
-from kms_server.operations import iam_common as common
-from kms_server.operations import iam_users
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam_common import GROUPS, QUOTAS, USERS
+from kms_server.operations.iam import common, users
+from kms_server.operations.iam.common import GROUPS, QUOTAS, USERS
 from kms_server.operations.paging import marked_page
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, Structure
@@ -16,9 +15,9 @@ from kms_server.storage.identities import Identity, Kind
 
 def create_group(call: Call, connection: Connection) -> Answer:
     """Make a group (AWS CreateGroup)."""
-    group = iam_users.new_identity(call, Kind.GROUP, call.parameters["GroupName"])
+    group = users.new_identity(call, Kind.GROUP, call.parameters["GroupName"])
     common.allow(call, connection, group.arn)
-    iam_users.require_new(call, connection, group)
+    users.require_new(call, connection, group)
     have = identities.count(connection, call.account, Kind.GROUP)
     common.require_room("GroupsPerAccount", have, GROUPS.quota("GroupsQuota"))
     identities.add_account(call.writing, call.account)
@@ -32,19 +31,19 @@ def get_group(call: Call, connection: Connection) -> Answer:
     found, rest = marked_page(
         call, lambda after, count: memberships.members_of(connection, group, after, count), _key
     )
-    return {"Group": entry(group), "Users": [iam_users.entry(user) for user in found], **rest}
+    return {"Group": entry(group), "Users": [users.entry(user) for user in found], **rest}
 
 
 def list_groups(call: Call, connection: Connection) -> Answer:
     """The groups below a path (AWS ListGroups)."""
-    found, rest = iam_users.list_identities(call, connection, Kind.GROUP)
+    found, rest = users.list_identities(call, connection, Kind.GROUP)
     return {"Groups": [entry(group) for group in found], **rest}
 
 
 def update_group(call: Call, connection: Connection) -> Answer:
     """Give a group another name or path (AWS UpdateGroup)."""
     group = common.find(call, connection, GROUPS)
-    name, path = iam_users.moved(call, connection, group)
+    name, path = users.moved(call, connection, group)
     identities.change(call.writing, group, name=name, path=path)
     return None
 

@@ -1,0 +1,1 @@
+"""IAM's operations; `table` lists them."""
