@@ -130,6 +130,39 @@ def test_a_federated_user(service: Service) -> None:
     assert refused(service, "sts", "AssumeRole", by=session, **members).code == "AccessDenied"
 
 
+def test_a_federated_user_is_denied_what_its_user_is_denied(service: Service) -> None:
+    mira, by = user(service, "vouching", allow("*"))
+    session = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
+    )
+    key_id = service.key()["KeyId"]
+    everybody = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    denied = {"Principal": {"AWS": mira.arn}}
+    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
+    policy = document(allow("kms:*") | everybody, allow("kms:Encrypt", effect="Deny") | denied)
+    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
+    for one in (by, session):
+        refusal = service.refused("Encrypt", by=one, KeyId=key_id, Plaintext=b"x")
+        assert "an explicit deny in a resource-based policy" in refusal.text
+
+
+def test_a_key_policy_that_names_a_user_is_for_its_federated_users_within_their_session_policies(
+    service: Service,
+) -> None:
+    mira, by = user(service, "naming", allow("sts:GetFederationToken"))
+    session = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
+    )
+    key_id = service.key()["KeyId"]
+    policy = document(
+        allow("kms:*") | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}},
+        allow("kms:*") | {"Principal": {"AWS": mira.arn}},
+    )
+    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
+    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
+    assert "no session policy" in service.refused("DescribeKey", by=session, KeyId=key_id).text
+
+
 def test_without_a_policy_a_federated_user_may_nothing(service: Service) -> None:
     for by in (None, user(service, "broker2", allow("*"))[1]):
         session = credentials(ok(service, "sts", "GetFederationToken", by=by, Name="bob"))
