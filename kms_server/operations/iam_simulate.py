@@ -47,7 +47,7 @@ def simulate_principal_policy(call: Call, connection: Connection) -> Answer:
     excluded = Exclusions.of(call.get("PolicyExclusionList") or [])
     attached = sources.attached(connection, source, excluded)
     boundary = _boundary(call) or sources.boundary_of(connection, source, excluded)
-    caller = iam_context.caller(connection, call.get("CallerArn", arn), call.time)
+    caller = iam_context.caller(connection, call.account, call.get("CallerArn", arn), call.time)
     return _answer(call, _simulation(call, caller, (*attached, *_given(call)), boundary))
 
 
@@ -58,7 +58,9 @@ def simulate_custom_policy(call: Call, connection: Connection) -> Answer:
     if arn is None and "ResourcePolicy" in call.parameters:
         raise e.InvalidInputException("ResourcePolicy needs CallerArn.")
     caller = (
-        iam_context.anybody(call.account) if arn is None else iam_context.caller(connection, arn, call.time)
+        iam_context.anybody(call.account)
+        if arn is None
+        else iam_context.caller(connection, call.account, arn, call.time)
     )
     return _answer(call, _simulation(call, caller, _given(call), _boundary(call)))
 
