@@ -4,10 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from kms_server.clock import real_now
+from kms_server.protocol.message import Request
+from kms_server.server import authentication
+from kms_server.server.pipeline import handle
 from kms_server.storage import access_keys, identities
 from tests.unit.operations.query_service import (
+    HOST,
     allow,
     call,
     credentials,
@@ -277,3 +284,15 @@ def test_what_is_not_offered(service: Service) -> None:
     assert refusal == Refusal(
         "InvalidAction", "Could not find operation DecodeAuthorizationMessage for version 2011-06-15"
     )
+
+
+@pytest.mark.parametrize(("later", "status"), [(800, 200), (901, 403)])
+def test_presigned_requests_live_a_quarter_of_an_hour(
+    service: Service, monkeypatch: pytest.MonkeyPatch, later: float, status: int
+) -> None:
+    signed = AWSRequest("GET", f"http://{HOST}/?Action=GetCallerIdentity&Version=2011-06-15")
+    SigV4QueryAuth(service._root, "sts", "us-east-1", expires=604_800).add_auth(signed)
+    target = str(signed.url).removeprefix(f"http://{HOST}")
+    monkeypatch.setattr(authentication, "real_now", lambda: real_now() + later)
+    request = Request("GET", target, {"host": HOST}, b"", "127.0.0.1")
+    assert handle(service._worker.pipeline.stages, request).response.status == status
