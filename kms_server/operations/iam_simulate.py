@@ -141,7 +141,7 @@ def _answer(call: Call, simulation: Simulation) -> Answer:
     wrong = [arn for arn in resources if arn != "*" and Arn.parse(arn) is None]
     if wrong:
         raise e.InvalidInputException(f"A resource is an ARN or *: {wrong[0]}")
-    once = len(resources) * max(1, simulation.size)
+    once = len(resources) * max(1, simulation.cost)
     if once > _MOST_STATEMENTS:
         raise e.InvalidInputException(
             f"There are {simulation.size} statements and {len(resources)} resources: ask about fewer at once."

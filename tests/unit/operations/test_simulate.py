@@ -288,6 +288,19 @@ def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
     )
 
 
+def test_many_values_make_a_page_shorter(iam: Query) -> None:
+    condition = {"ForAnyValue:StringLike": {"aws:TagKeys": [f"a{number}*" for number in range(100)]}}
+    asked: dict[str, Any] = {
+        "PolicyInputList": [document(allow("kms:*", Condition=condition))],
+        "ActionNames": [f"kms:A{number}" for number in range(40)],
+        "ContextEntries": [entry("aws:TagKeys", "stringList", *(f"b{number}" for number in range(500)))],
+    }
+    told = iam.ok("SimulateCustomPolicy", **asked)
+    assert (len(told["EvaluationResults"]), told["IsTruncated"]) == (19, True)
+    refusal = iam.refused("SimulateCustomPolicy", **asked, ResourceArns=[f"{KEY[:-2]}{n}" for n in range(30)])
+    assert refusal.code == "InvalidInput"
+
+
 REFUSED = [
     ({"ActionNames": ["kms:*"]}, "InvalidInput"),
     ({"ActionNames": ["Encrypt"]}, "InvalidInput"),
