@@ -76,7 +76,7 @@ def _note(statement: Statement, question: Question, authority: Authority) -> str
     if "*" not in listed and principal.names.own.isdisjoint(listed):
         if principal.names.role.isdisjoint(listed):
             return f"leaves it to account {principal.account}, whose identity policies must allow it, too"
-        named = "names the caller's role"
+        named = f"names the caller's {'user' if principal.kind == 'FederatedUser' else 'role'}"
         if not foreign:
             return f"{named}; what limits the session must allow it, too"
     return f"{named}; across accounts identity policies must allow it, too" if foreign else f"{named}: enough"

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of the caller itself, of the role whose session it is, and of its account.
+    """The names of the caller itself, of the role or user whose session it is, and of its account.
 
+    `role` has the user where that has federated the caller; a user's own session is the user.
     Each is its ARN and, where it has one, the unique id by which stored policies name it.
     """
 

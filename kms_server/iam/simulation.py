@@ -25,6 +25,8 @@ _RANKS = (ALLOWED, IMPLICIT_DENY, EXPLICIT_DENY)
 # Their resources' policies must allow, or leave it to identity policies; other resources' may allow by themselves.
 _RULED_BY_RESOURCE = ("kms", "sts")
 _OPTIONAL = ("Null", "IfExists")
+# Comparisons that take about as long as to ask a statement.
+_COMPARED_AT_ONCE = 10
 
 
 def strictest(decisions: Sequence[str]) -> str:
@@ -120,11 +122,20 @@ class Simulation:
     levels: tuple[tuple[Source, ...], ...] = ()
     _asked: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """How many statements there are: what one action on one resource costs."""
+        """How many statements there are."""
+        return len(self._statements)
+
+    @cached_property
+    def cost(self) -> int:
+        """What one action on one resource costs, in statements; one with many texts to compare counts as several."""
+        return sum(1 + _compared(one, self.context) // _COMPARED_AT_ONCE for one in self._statements)
+
+    @cached_property
+    def _statements(self) -> tuple[Statement, ...]:
         sources = (*self._sources(boundary=True), *chain.from_iterable(self.levels))
-        return sum(len(one.policy.statements) for one in sources)
+        return tuple(statement for one in sources for statement in one.policy.statements)
 
     @cached_property
     def _principal(self) -> Principal:
@@ -207,6 +218,12 @@ class Simulation:
     def _sources(self, *, boundary: bool) -> list[Source]:
         limits = (self.boundary,) if boundary else ()
         return [one for one in (*self.identity, self.resource, *limits) if one is not None]
+
+
+def _compared(statement: Statement, context: FixedContext) -> int:
+    """How many texts a statement compares at most."""
+    patterns = len(statement.actions.patterns) + len(statement.resources.patterns)
+    return patterns + sum(len(one.texts) * len(context.values(one.lookup)) for one in statement.conditions)
 
 
 def _verdict(decision: Decision) -> str:

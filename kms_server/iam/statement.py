@@ -40,8 +40,8 @@ class Statement:
     def exempts(self, names: Names) -> bool:
         """Whether NotPrincipal leaves the caller out.
 
-        AWS "NotPrincipal": all by which it can be named must be listed: the session, its role, and the account; one of
-        them alone exempts nobody.
+        AWS "NotPrincipal": all by which it can be named must be listed: the session, its role or user, and the account;
+        one of them alone exempts nobody.
         """
         listed = self.principals
         return "*" in listed or all(

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from functools import lru_cache
-from math import inf
 from typing import NamedTuple
 
 from kms_server.arn import is_account
@@ -24,6 +23,8 @@ _CACHED_SIGNING_KEYS = 4_096
 _LOGGED_PER_SECOND = 5
 # A service that is in one Region only, whatever Region a request is signed for.
 _GLOBAL = "iam"
+# Seconds that STS takes a presigned request for, however long it says: what hands such requests on relies on it.
+_PRESIGNED_FOR_STS = 900.0
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -88,8 +89,8 @@ class Authenticator:
         return identity
 
     def _presigned_lifetime(self, operation: Operation) -> float:
-        """How long a presigned request lives, whatever it says; STS leaves it to the request."""
-        return inf if operation.service == "sts" else self._limits.presigned_lifetime
+        """How long a presigned request lives at most, whatever it says."""
+        return _PRESIGNED_FOR_STS if operation.service == "sts" else self._limits.presigned_lifetime
 
     def _refuse_web_pages(self, request: Request) -> None:
         """A page in a browser on this machine must not reach a server that checks no signature."""

@@ -98,7 +98,7 @@ def update_thumbprint(call: Call, connection: Connection) -> Answer:
 
 
 def issuer(url: str) -> str:
-    """The URL of an issuer without its scheme.
+    """The URL of an issuer without its scheme; a slash at its end is part of it, because tokens name it so.
 
     Raises:
         InvalidInputException: it is not an https URL that could be one.
@@ -114,7 +114,7 @@ def issuer(url: str) -> str:
     )
     if not plain or any(character.isspace() or ord(character) > 126 for character in url):
         raise e.InvalidInputException("Invalid Open ID Connect Provider URL")
-    return (parts.netloc + parts.path).removesuffix("/")
+    return parts.netloc + parts.path
 
 
 def find(call: Call, connection: Connection) -> OidcProvider:

@@ -46,7 +46,7 @@ def simulate_principal_policy(call: Call, connection: Connection) -> Answer:
     excluded = Exclusions.of(call.get("PolicyExclusionList") or [])
     attached = sources.attached(connection, source, excluded)
     boundary = _boundary(call) or sources.boundary_of(connection, source, excluded)
-    caller = simulated_context.caller(connection, call.get("CallerArn", arn), call.time)
+    caller = simulated_context.caller(connection, call.account, call.get("CallerArn", arn), call.time)
     return _answer(call, _simulation(call, caller, (*attached, *_given(call)), boundary))
 
 
@@ -59,7 +59,7 @@ def simulate_custom_policy(call: Call, connection: Connection) -> Answer:
     caller = (
         simulated_context.anybody(call.account)
         if arn is None
-        else simulated_context.caller(connection, arn, call.time)
+        else simulated_context.caller(connection, call.account, arn, call.time)
     )
     return _answer(call, _simulation(call, caller, _given(call), _boundary(call)))
 
@@ -140,7 +140,7 @@ def _answer(call: Call, simulation: Simulation) -> Answer:
     wrong = [arn for arn in resources if arn != "*" and Arn.parse(arn) is None]
     if wrong:
         raise e.InvalidInputException(f"A resource is an ARN or *: {wrong[0]}")
-    once = len(resources) * max(1, simulation.size)
+    once = len(resources) * max(1, simulation.cost)
     if once > _MOST_STATEMENTS:
         raise e.InvalidInputException(
             f"There are {simulation.size} statements and {len(resources)} resources: ask about fewer at once."

@@ -20,8 +20,10 @@ _READERS: dict[str, Callable[[str], object]] = {
 }  # fmt: skip
 
 
-def caller(connection: Connection, arn: str, time: float) -> Principal:
+def caller(connection: Connection, own_account: str, arn: str, time: float) -> Principal:
     """A user, a role or a group as the caller of a simulation, without policies; it need not exist.
+
+    Of other accounts than one's own nothing is told: neither who exists nor what tags they have.
 
     Raises:
         InvalidInputException: it is something else.
@@ -31,7 +33,7 @@ def caller(connection: Connection, arn: str, time: float) -> Principal:
     if parsed is None or parsed.service != "iam" or kind not in ("user", "role", "group") or not path:
         raise e.InvalidInputException(f"CallerArn must be of a user, group or role: {arn}")
     name, account = path.rpartition("/")[2], parsed.account
-    unique_id = identities.named(connection, arn) or ""
+    unique_id = (identities.named(connection, arn) if account == own_account else None) or ""
     tags = identity_tags.of_owner(connection, unique_id) if unique_id else {}
     if kind == "role":
         issuer = Issuer("Role", unique_id or arn, arn, account, name)

@@ -64,7 +64,8 @@ class _Passed:
             for key, value in role.tags.items()
         }
         transitive = {"sts:TransitiveTagKeys": self.transitive} if self.transitive else {}
-        return context_of(call, keys | tag_keys(self.tags) | of_role | transitive)
+        account = {"aws:ResourceAccount": (role.identity.account,)}
+        return context_of(call, keys | tag_keys(self.tags) | of_role | transitive | account)
 
 
 def assume_role(call: Call) -> Answer:
@@ -158,9 +159,11 @@ def trust(role: LoadedIdentity) -> Authority:
 
 
 def _authorize(call: Call, role: LoadedIdentity, context: Context, actions: tuple[str, ...]) -> None:
-    call.touches(ROLE, role.identity.arn)
     for action in actions:
         decision = authorize(call.principal, action, trust(role), context)
+        # The record of a stranger does not tell either whether there is such a role.
+        if decision.allowed or role.identity.account == call.account:
+            call.touches(ROLE, role.identity.arn)
         if not decision.allowed and role.identity.account == call.account:
             raise denied(call.principal, action, role.identity.arn, decision)
         if not decision.allowed:

@@ -373,3 +373,23 @@ def test_what_a_roles_session_cannot_ask_for(service: Service) -> None:
     for operation, members in asked.items():
         refusal = call(service, "sts", operation, by=session, **members)
         assert refusal == Refusal("AccessDenied", f"Cannot call {operation} with session credentials")
+
+
+def test_the_record_of_a_stranger_does_not_tell_whether_there_is_such_a_role(service: Service) -> None:
+    _, by = user(service, "prying", allow("sts:AssumeRole"))
+    made = role(service, "Hidden", trusting({"AWS": OTHER}), account=OTHER)
+    for arn in (made.arn, f"{made.arn}-not"):
+        refused(service, "sts", "AssumeRole", by=by, RoleArn=arn, RoleSessionName="s-1")
+        record = records(service)[0]
+        assert record["requestParameters"]["roleArn"] == arn
+        assert "resources" not in record
+
+
+def test_the_account_of_the_role_is_a_condition_key(service: Service) -> None:
+    perimeter = {"Condition": {"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}}}
+    mira, by = user(service, "inside", allow("sts:AssumeRole"), allow("*", effect="Deny") | perimeter)
+    assume(service, role(service, "Near", trusting({"AWS": mira.arn})), by)
+    assert (
+        denied(service, role(service, "Far", trusting({"AWS": mira.arn}), account=OTHER), by).code
+        == "AccessDenied"
+    )

@@ -301,9 +301,16 @@ def test_tags(iam: Query, title: str, make: Any) -> None:
         assert iam.refused(f"Tag{title}", **owner, Tags=wrong).code == code
 
 
+def test_a_slash_at_the_end_makes_another_issuer(iam: Query) -> None:
+    for place in ("slash.example", "slash.example/"):
+        arn = iam.ok("CreateOpenIDConnectProvider", Url=f"https://{place}")["OpenIDConnectProviderArn"]
+        assert arn == f"arn:aws:iam::{ACCOUNT}:oidc-provider/{place}"
+        assert iam.ok("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)["Url"] == place
+
+
 def test_an_issuer_comes_back_as_it_was_made(iam: Query) -> None:
     arn = iam.ok(
-        "CreateOpenIDConnectProvider", Url="https://issuer.example/path/", ClientIDList=["a"],
+        "CreateOpenIDConnectProvider", Url="https://issuer.example/path", ClientIDList=["a"],
         ThumbprintList=["0" * 40], Tags=[{"Key": "k", "Value": "v"}],
     )["OpenIDConnectProviderArn"]  # fmt: skip
     assert arn == f"arn:aws:iam::{ACCOUNT}:oidc-provider/issuer.example/path"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kms_server.iam.policy import compile_identity_policy
-from kms_server.storage import attachments, identities, managed_policies, memberships
+from kms_server.storage import attachments, identities, identity_tags, managed_policies, memberships
 from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.managed_policies import ManagedPolicy
 from tests.unit.operations.query_calls import Query
@@ -288,6 +288,19 @@ def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
     )
 
 
+def test_many_values_make_a_page_shorter(iam: Query) -> None:
+    condition = {"ForAnyValue:StringLike": {"aws:TagKeys": [f"a{number}*" for number in range(100)]}}
+    asked: dict[str, Any] = {
+        "PolicyInputList": [document(allow("kms:*", Condition=condition))],
+        "ActionNames": [f"kms:A{number}" for number in range(40)],
+        "ContextEntries": [entry("aws:TagKeys", "stringList", *(f"b{number}" for number in range(500)))],
+    }
+    told = iam.ok("SimulateCustomPolicy", **asked)
+    assert (len(told["EvaluationResults"]), told["IsTruncated"]) == (19, True)
+    refusal = iam.refused("SimulateCustomPolicy", **asked, ResourceArns=[f"{KEY[:-2]}{n}" for n in range(30)])
+    assert refusal.code == "InvalidInput"
+
+
 REFUSED = [
     ({"ActionNames": ["kms:*"]}, "InvalidInput"),
     ({"ActionNames": ["Encrypt"]}, "InvalidInput"),
@@ -453,3 +466,13 @@ def test_the_policy_of_a_key_counts_only_where_it_is_given(service: Service, iam
         "SimulatePrincipalPolicy", PolicySourceArn=one.arn, ActionNames=ENCRYPT, ResourceArns=[key["Arn"]]
     )
     assert told["EvaluationResults"][0]["EvalDecision"] == "allowed"
+
+
+def test_of_another_accounts_users_nothing_is_told(service: Service, iam: Query) -> None:
+    stranger = user(service, "stranger", account=AWAY)[0]
+    with service.database.write() as tx:
+        owner = identity_tags.Owner(AWAY, stranger.unique_id, ignores_case=True)
+        identity_tags.put(tx, owner, {"team": "red"})
+    for condition in ({"aws:PrincipalTag/team": "r*"}, {"aws:userid": "AIDA*"}):
+        policy = document(allow("kms:Encrypt", Condition={"StringLike": condition}))
+        assert custom(iam, policy, CallerArn=stranger.arn)["EvalDecision"] == "implicitDeny"

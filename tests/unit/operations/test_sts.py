@@ -4,10 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from kms_server.clock import real_now
+from kms_server.protocol.message import Request
+from kms_server.server import authentication
+from kms_server.server.pipeline import handle
 from kms_server.storage import access_keys, identities
 from tests.unit.operations.query_service import (
+    HOST,
     allow,
     call,
     credentials,
@@ -130,6 +137,39 @@ def test_a_federated_user(service: Service) -> None:
     assert refused(service, "sts", "AssumeRole", by=session, **members).code == "AccessDenied"
 
 
+def test_a_federated_user_is_denied_what_its_user_is_denied(service: Service) -> None:
+    mira, by = user(service, "vouching", allow("*"))
+    session = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
+    )
+    key_id = service.key()["KeyId"]
+    everybody = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    denied = {"Principal": {"AWS": mira.arn}}
+    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
+    policy = document(allow("kms:*") | everybody, allow("kms:Encrypt", effect="Deny") | denied)
+    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
+    for one in (by, session):
+        refusal = service.refused("Encrypt", by=one, KeyId=key_id, Plaintext=b"x")
+        assert "an explicit deny in a resource-based policy" in refusal.text
+
+
+def test_a_key_policy_that_names_a_user_is_for_its_federated_users_within_their_session_policies(
+    service: Service,
+) -> None:
+    mira, by = user(service, "naming", allow("sts:GetFederationToken"))
+    session = credentials(
+        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
+    )
+    key_id = service.key()["KeyId"]
+    policy = document(
+        allow("kms:*") | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}},
+        allow("kms:*") | {"Principal": {"AWS": mira.arn}},
+    )
+    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
+    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
+    assert "no session policy" in service.refused("DescribeKey", by=session, KeyId=key_id).text
+
+
 def test_without_a_policy_a_federated_user_may_nothing(service: Service) -> None:
     for by in (None, user(service, "broker2", allow("*"))[1]):
         session = credentials(ok(service, "sts", "GetFederationToken", by=by, Name="bob"))
@@ -244,3 +284,15 @@ def test_what_is_not_offered(service: Service) -> None:
     assert refusal == Refusal(
         "InvalidAction", "Could not find operation DecodeAuthorizationMessage for version 2011-06-15"
     )
+
+
+@pytest.mark.parametrize(("later", "status"), [(800, 200), (901, 403)])
+def test_presigned_requests_live_a_quarter_of_an_hour(
+    service: Service, monkeypatch: pytest.MonkeyPatch, later: float, status: int
+) -> None:
+    signed = AWSRequest("GET", f"http://{HOST}/?Action=GetCallerIdentity&Version=2011-06-15")
+    SigV4QueryAuth(service._root, "sts", "us-east-1", expires=604_800).add_auth(signed)
+    target = str(signed.url).removeprefix(f"http://{HOST}")
+    monkeypatch.setattr(authentication, "real_now", lambda: real_now() + later)
+    request = Request("GET", target, {"host": HOST}, b"", "127.0.0.1")
+    assert handle(service._worker.pipeline.stages, request).response.status == status

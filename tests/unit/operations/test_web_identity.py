@@ -129,3 +129,15 @@ def test_longer_than_a_role_allows(service: Service) -> None:
     refusal = assume(service, trusted(service, "Short"), DurationSeconds=3_601)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "ValidationError"
+
+
+def test_an_issuer_whose_name_ends_in_a_slash(service: Service) -> None:
+    url = "tenant.issuer.test/"
+    arn = oidc_provider_arn(ACCOUNT, url)
+    with service.database.write() as tx:
+        oidc_providers.add(tx, OidcProvider(arn, ACCOUNT, url, ("app",), (), JWKS, 0.0))
+    mine = {"Condition": {"StringEquals": {f"{url}:aud": "app"}}}
+    made = role(service, "Slash", trusting({"Federated": arn}, "sts:AssumeRoleWithWebIdentity", **mine))
+    told = assume(service, made, WebIdentityToken=token(iss=f"https://{url}"))
+    assert not isinstance(told, Refusal), told
+    assert told["Provider"] == arn
