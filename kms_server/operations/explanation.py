@@ -22,6 +22,7 @@ from kms_server.keys.identifiers import parse_key_identifier
 from kms_server.operations.call import Call, Operation, Services
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
+from kms_server.operations.iam import common as iam_common
 from kms_server.operations.registry import OPERATIONS
 from kms_server.operations.sts import assume_role
 from kms_server.protocol.message import Request
@@ -113,7 +114,10 @@ def tell(services: Services, question: Question) -> Story:
 def _without_key(services: Services, question: Question, call: Call) -> Story:
     principal, action, resource = question.principal, question.action, question.resource
     if action not in _ASSUMING:
-        return explain(principal, action, resource, _context(question, call))
+        with services.database.read() as connection:
+            if call.operation.service == "iam":
+                iam_common.set_conditions(call, connection, resource)
+            return explain(principal, action, resource, _context(question, call))
     with services.database.read() as connection:
         role = principals.load(connection, identities.named(connection, resource) or "")
         if role is None or role.identity.kind is not Kind.ROLE:

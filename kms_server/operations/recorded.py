@@ -19,6 +19,8 @@ from kms_server.schemas.fields import Blob
 _KEY = "AWS::KMS::Key"
 _REFUSED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 _SIDES = {"kms:ReEncryptFrom": "Source", "kms:ReEncryptTo": "Destination"}
+# Their records name what they are about only where the caller is refused.
+_OF_UNTOLD_RESOURCES = ("iam:", "sts:")
 # Members that no condition key tells of.
 _NEVER_ASKED = ("GrantTokens", "DryRun", "Limit", "Marker")
 _OF_SESSIONS = "session policies and session tags: only the session's token has them"
@@ -89,6 +91,8 @@ def _resource(
             if ":key/" in refused and refused.startswith("arn:aws:kms:")
             else (None, refused)
         )
+    if action.startswith(_OF_UNTOLD_RESOURCES) and not record.get("resources"):
+        raise OperatorError("the record does not tell what the request was about: nothing refused it")
     if not action.startswith("kms:"):
         return None, next((one["ARN"] for one in record.get("resources", ())), "*")
     keys = [one["ARN"] for one in record.get("resources", ()) if one["type"] == _KEY]

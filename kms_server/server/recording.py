@@ -40,7 +40,7 @@ def _elements(call: Call) -> dict[str, Any] | None:
     told = call.answer or {}
     elements = {_lower(name): _plain(name, told[name]) for name in call.operation.answers if name in told}
     if call.answered_extra:
-        elements.update(call.answered_extra)
+        elements.update(_plain("", call.answered_extra))
     return elements or None
 
 

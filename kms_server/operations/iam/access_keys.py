@@ -28,7 +28,7 @@ def create_access_key(call: Call, connection: Connection) -> Answer:
     common.require_room("AccessKeysPerUser", have, QUOTAS["AccessKeysPerUserQuota"])
     key, secret = access_secrets.create(call.writing, call.services.root_key, call.account, owner, call.time)
     told = entry(key)
-    call.answered_extra = {"accessKey": {name[0].lower() + name[1:]: value for name, value in told.items()}}
+    call.answered_extra = {"AccessKey": told}
     return {"AccessKey": told | {"SecretAccessKey": secret}}
 
 

@@ -126,6 +126,13 @@ def allow(
     access.allow_without_key(call, arn)
 
 
+def set_conditions(call: Call, connection: Connection, arn: str) -> None:
+    """Let a call have the condition keys of a request about a resource, without judging it."""
+    found = identities.by_id(connection, identities.named(connection, arn) or "")
+    owner, boundary = (found.unique_id, found.boundary) if found else (arn, None)
+    call.conditions = _Conditions(call, connection, owner, boundary)
+
+
 def allow_on(call: Call, connection: Connection, identity: Identity) -> None:
     """Check that the caller may perform the operation on a user, role or group.
 

@@ -139,9 +139,10 @@ def _found(call: Call, connection: Connection) -> OidcProvider | None:
     parsed = Arn.parse(arn)
     if parsed is None or parsed.service != "iam" or not parsed.resource.startswith("oidc-provider/"):
         raise e.InvalidInputException(f"ARN {arn} is not valid.")
-    common.allow(call, connection, arn, owner=arn)
     provider = oidc_providers.get(connection, arn)
-    return provider if provider and provider.account == call.account else None
+    own = provider if provider and provider.account == call.account else None
+    common.allow(call, connection, arn, owner=None if own is None else arn)
+    return own
 
 
 def _check_thumbprints(thumbprints: list[str]) -> None:

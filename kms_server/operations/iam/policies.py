@@ -107,8 +107,8 @@ def find(call: Call, connection: Connection) -> ManagedPolicy:
     """
     arn = call.parameters["PolicyArn"]
     check_arn(arn)
-    common.allow(call, connection, arn, owner=arn)
     policy = usable(call, connection, arn)
+    common.allow(call, connection, arn, owner=None if policy is None else arn)
     if policy is None:
         raise e.NoSuchEntityException(f"Policy {arn} was not found.")
     return policy

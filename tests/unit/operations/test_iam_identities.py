@@ -1,6 +1,7 @@
 """Users, access keys, groups and roles over IAM's API: what is written comes back, and who may do what follows at once."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -94,6 +95,10 @@ def test_the_secret_is_told_once_and_never_logged(iam: Query) -> None:
     iam.ok("CreateUser", UserName="secret")
     key = iam.ok("CreateAccessKey", UserName="secret")["AccessKey"]
     (record,) = [one for one in iam.records("CreateAccessKey") if key["AccessKeyId"] in json.dumps(one)]
+    assert re.fullmatch(
+        r"[A-Z][a-z]{2} \d{1,2}, \d{4}, \d{1,2}:\d\d:\d\d [AP]M",
+        record["responseElements"]["accessKey"]["createDate"],
+    )
     assert key["SecretAccessKey"] not in json.dumps(record)
     assert record["eventSource"] == "iam.amazonaws.com"
     assert record["requestParameters"] == {"userName": "secret"}

@@ -8,6 +8,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from tests.unit.operations.query_calls import Query
+from tests.unit.operations.query_service import allow, document, user
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 from tests.unit.operations.test_iam_identities import allowing, credentials, trusting
 
@@ -419,3 +420,21 @@ def test_everything_is_described_at_once(iam: Query) -> None:
     assert "AdministratorAccess" in {one["PolicyName"] for one in found["Policies"]}
     roles = iam.ok("GetAccountAuthorizationDetails", Filter=["Role"], MaxItems=1)
     assert (len(roles["RoleDetailList"]), roles["UserDetailList"], roles["Policies"]) == (1, [], [])
+
+
+def test_tags_of_another_account_are_no_condition_keys(service: Service, iam: Query) -> None:
+    secret = [{"Key": "secret", "Value": "a"}]
+    url = "https://secret.example"
+    policy = iam.ok("CreatePolicy", PolicyName="Secret", PolicyDocument=document(allow("*")), Tags=secret)[
+        "Policy"
+    ]
+    provider = iam.ok("CreateOpenIDConnectProvider", Url=url, Tags=secret)["OpenIDConnectProviderArn"]
+    tagged = {"Condition": {"StringEquals": {"aws:ResourceTag/secret": "a"}}}
+    _, near = user(service, "near", allow("iam:Get*") | tagged)
+    _, far = user(service, "far", allow("iam:Get*") | tagged, account="333344445555")
+    for operation, members in (
+        ("GetPolicy", {"PolicyArn": policy["Arn"]}),
+        ("GetOpenIDConnectProvider", {"OpenIDConnectProviderArn": provider}),
+    ):
+        iam.ok(operation, by=near, **members)
+        assert iam.refused(operation, by=far, **members).code == "AccessDenied"

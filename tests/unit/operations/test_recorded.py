@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kms_server.errors import OperatorError
+from kms_server.iam.telling import as_text
 from kms_server.operations import explanation, recorded
 from kms_server.server.worker_state import services_of
 from kms_server.storage import identities
@@ -183,3 +185,28 @@ def test_what_only_a_token_tells(service: Service) -> None:
     arn = f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
     with pytest.raises(OperatorError, match="session token"):
         recorded.rebuild(services_of(service._worker.state), last(service, arn, "CreateKey"))
+
+
+def test_iam_is_explained_by_the_request_that_was_made(service: Service) -> None:
+    read_only, admin = (
+        f"arn:aws:iam::aws:policy/{name}" for name in ("ReadOnlyAccess", "AdministratorAccess")
+    )
+    only = {
+        "Condition": {"ArnEquals": {"iam:PolicyARN": read_only}, "Null": {"aws:ResourceTag/team": "true"}}
+    }
+    one, by = user(service, "attaching", allow("iam:AttachUserPolicy") | only)
+    target, _ = user(service, "target")
+    state = services_of(service._worker.state)
+    asked: dict[str, Any] = {"UserName": "target", "PolicyArn": admin}
+    assert isinstance(query(service, "iam", "AttachUserPolicy", by=by, **asked), Refusal)
+    question = recorded.rebuild(state, last(service, one.arn, "AttachUserPolicy")).question
+    assert question.resource == target.arn
+    assert not explanation.tell(state, question).decision.allowed
+    assert admin in as_text(explanation.tell(state, question))
+    likewise = replace(question, parameters={**question.parameters, "PolicyArn": read_only})
+    assert explanation.tell(state, likewise).decision.allowed
+    assert not isinstance(
+        query(service, "iam", "AttachUserPolicy", by=by, **asked | {"PolicyArn": read_only}), Refusal
+    )
+    with pytest.raises(OperatorError, match="nothing refused it"):
+        recorded.rebuild(state, last(service, one.arn, "AttachUserPolicy"))
