@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of the caller itself, of the role whose session it is, and of its account.
+    """The names of the caller itself, of the role or user whose session it is, and of its account.
 
-    Each is its ARN and, where it has one, the unique id by which stored policies name it.
+    A root whose session it is goes by the account. Each is its ARN and, where it has one, the unique id by which stored policies name it.
     """
 
     own: frozenset[str]

@@ -65,12 +65,13 @@ def test_a_session_of_a_role() -> None:
     }
 
 
-def test_a_federated_user_is_a_session_of_its_user_but_not_known_by_the_users_names() -> None:
+def test_a_federated_user_is_a_session_of_its_user() -> None:
     issuer = Issuer("IAMUser", "AIDAMIRA", f"arn:aws:iam::{A}:user/mira", A, "mira")
     arn = f"arn:aws:sts::{A}:federated-user/guest"
     federated = Session(0.0, issuer, source_identity="who", web_identity={"idp:sub": "s"})
     principal = Principal("FederatedUser", A, arn, f"{A}:guest", "ASIA", session=federated)
-    assert principal.names.all == {arn, f"{A}:guest", ROOT}
+    assert principal.names.own == {arn, f"{A}:guest"}
+    assert principal.names.role == {issuer.arn, "AIDAMIRA"}
     context = principal.identity["sessionContext"]
     assert context["sessionIssuer"]["type"] == "IAMUser"
     assert context["sourceIdentity"] == "who"

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.credentials import Credentials
@@ -128,6 +129,30 @@ def test_a_federated_user(service: Service) -> None:
     made = role(service, "NotFederated", trusting({"AWS": "*"}))
     members = {"RoleArn": made.arn, "RoleSessionName": "s-1"}
     assert refused(service, "sts", "AssumeRole", by=session, **members).code == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    ("effect", "broker", "session", "allowed"),
+    [
+        ("Deny", ["kms:Encrypt"], ["kms:Encrypt"], False),
+        ("Allow", [], ["kms:Encrypt"], True),
+        ("Allow", [], ["kms:Decrypt"], False),
+    ],
+)  # fmt: skip
+def test_a_federated_user_is_its_user_to_a_key_policy(
+    service: Service, effect: str, broker: list[str], session: list[str], *, allowed: bool
+) -> None:
+    """AWS: an Allow for the user counts within the session policies, and no session gets around a Deny."""
+    one, by = user(service, uuid4().hex, allow("sts:GetFederationToken", *broker))
+    key = service.key()["Arn"]
+    policy = json.loads(service.ok("GetKeyPolicy", KeyId=key)["Policy"])
+    named = {"Effect": effect, "Principal": {"AWS": one.arn}, "Action": "kms:Encrypt", "Resource": "*"}
+    policy["Statement"].append(named)
+    service.ok("PutKeyPolicy", KeyId=key, Policy=json.dumps(policy))
+    members: Any = {"Name": "bob", "Policy": document(allow(*session))}
+    federated = credentials(ok(service, "sts", "GetFederationToken", by=by, **members))
+    told = service.call("Encrypt", by=federated, KeyId=key, Plaintext=b"p")
+    assert isinstance(told, dict) == allowed, told
 
 
 def test_without_a_policy_a_federated_user_may_nothing(service: Service) -> None:
