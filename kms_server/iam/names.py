@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 class Names:
     """The names of the caller itself, of the role or user whose session it is, and of its account.
 
-    A root whose session it is goes by the account. Each is its ARN and, where it has one, the unique id by which stored policies name it.
+    Each is its ARN and, where it has one, the unique id by which stored policies name it. Whose session is the root's
+    goes by the account.
     """
 
     own: frozenset[str]
