@@ -42,14 +42,20 @@ _SINGLE_VALUED = ("kms:encryptioncontext:", "aws:requesttag/")
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """What a kind of policy may and must have; a statement without an `optional` element has no effect."""
+    """What a kind of policy may and must have; a statement without an `optional` element has no effect.
+
+    With `set_operators_refused` no ForAllValues may stand with a single-valued key: KMS refuses what IAM takes.
+    """
 
     principals: bool
     resources: bool
+    set_operators_refused: bool = False
     optional: frozenset[str] = frozenset()
 
 
-_KEY = _Dialect(principals=True, resources=True, optional=frozenset({"Action", "Resource"}))
+_KEY = _Dialect(
+    principals=True, resources=True, set_operators_refused=True, optional=frozenset({"Action", "Resource"})
+)
 _IDENTITY = _Dialect(principals=False, resources=True)
 _TRUST = _Dialect(principals=True, resources=False)
 
@@ -212,8 +218,9 @@ class _Parser:
         for operator, keys in element.items():
             if not is_operator(operator):
                 raise MalformedPolicyDocumentException(f"Invalid Condition type : {operator}.")
-            for key in keys:
-                _refuse_overly_permissive(operator, key)
+            if self.dialect.set_operators_refused:
+                for key in keys:
+                    _refuse_overly_permissive(operator, key)
         return compile_conditions(element, variables=self.variables)
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_SECONDS = re.compile(r"-?[0-9]+")
+_SECONDS = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2})(-[0-9]{2})?")
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})"

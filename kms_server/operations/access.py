@@ -70,11 +70,11 @@ def allow(call: Call, usable: UsableKey, *, action: str | None = None, from_ciph
         InvalidGrantTokenException: a grant token was not issued here.
     """
     action = action or call.operation.action
-    _check_grant_tokens(call)
     authority = usable.authority
     context = CallContext(call, usable, action)
     decision = authorize(call.principal, action, authority, context, grants=GrantLookup(usable.key, context))
     if decision.allowed or authority.account == call.account:
+        _check_grant_tokens(call)
         call.touches(KEY, authority.arn)
     if decision.allowed:
         return

@@ -13,7 +13,7 @@ from kms_server.operations.condition_keys import (
     texts,
 )
 
-_CONTEXTS = ("EncryptionContextEquals", "EncryptionContextSubset")
+_EQUALS, _SUBSET = "EncryptionContextEquals", "EncryptionContextSubset"
 _Constraints = Callable[[Subject], Mapping[str, Any]]
 
 
@@ -22,11 +22,13 @@ def _of_constraints(read: _Constraints) -> Conditions:
 
     def context(subject: Subject) -> Mapping[str, str]:
         constraints = read(subject)
-        return {key: value for name in _CONTEXTS for key, value in constraints.get(name, {}).items()}
+        return {key: value for name in (_EQUALS, _SUBSET) for key, value in constraints.get(name, {}).items()}
 
     def kind(subject: Subject, _: str) -> Sequence[str]:
         constraints = read(subject)
-        return tuple(name for name in _CONTEXTS if name in constraints)
+        # A subset without pairs binds nothing; a whole context without pairs does.
+        binding = {_EQUALS: _EQUALS in constraints, _SUBSET: bool(constraints.get(_SUBSET))}
+        return tuple(name for name, binds in binding.items() if binds)
 
     return {**encryption_context(context), "kms:GrantConstraintType": kind}
 

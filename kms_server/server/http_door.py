@@ -24,6 +24,7 @@ from kms_server.server.pipeline import Arrival, Outcome, Stage, handle
 _LOG = logging.getLogger(__name__)
 # How long a refused client may go on sending what is thrown away, so that it gets to read the refusal.
 _LINGER_SECONDS = 2.0
+_MAPPED = "::ffff:"
 
 
 class Connection(asyncio.Protocol):
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         ssl_object = transport.get_extra_info("ssl_object")
         self._tls = TlsDetails(ssl_object.version(), ssl_object.cipher()[0]) if ssl_object else None
-        self._reader = HttpReader(self._limits, peer[0] if peer else "", self._tls)
+        self._reader = HttpReader(self._limits, _address(peer[0]) if peer else "", self._tls)
         if len(self._door.connections) >= self._limits.max_connections or self._door.draining:
             self._end()
             return
@@ -249,3 +250,8 @@ class Connection(asyncio.Protocol):
         self._ending = True
         self._since = time.monotonic()
         self._transport.close()
+
+
+def _address(peer: str) -> str:
+    """A client's address as policies have it: a socket for both families has IPv4 addresses in IPv6's form."""
+    return peer.removeprefix(_MAPPED) if "." in peer else peer

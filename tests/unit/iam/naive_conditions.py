@@ -11,7 +11,8 @@ Decisions where the rules are unclear:
   names this module does not know (their case counts) never hold.
 * Numbers: digits, perhaps a sign before and a fraction behind; no exponent, no blanks. Compared exactly.
 * Dates: YYYY-MM, YYYY-MM-DD, or a day with hh:mm, hh:mm:ss or hh:mm:ss.fraction and a zone, Z or +hh:mm. A
-  time without a zone is no date. Only digits: seconds since 1970, also when they are four and could be a year.
+  time without a zone is no date. Only digits: seconds since 1970, also when they are four and could be a year; these
+  may have a fraction, too.
 * Bool and Null read true and false in any case; other texts match nothing, not even themselves.
 * BinaryEquals compares decoded bytes; text that is not padded base64 matches nothing.
 * IpAddress: the bits behind the mask are ignored (10.0.0.9/8 is 10.0.0.0/8), the mask is a number, and an IPv4
@@ -146,7 +147,7 @@ def number(text: str) -> Fraction | None:
 
 def moment(text: str) -> Fraction | None:
     """Seconds since 1970."""
-    if re.fullmatch(r"-?[0-9]+", text):
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
         return Fraction(Decimal(text))
     day_alone = re.fullmatch(r"([0-9]{4})-([0-9]{2})(-[0-9]{2})?", text)
     if day_alone:

@@ -142,6 +142,14 @@ def test_forallvalues_is_refused_for_keys_of_one_value(operator: str, key: str) 
             )
 
 
+def test_iam_takes_what_kms_refuses() -> None:
+    condition = {"ForAllValues:StringEquals": {"aws:RequestTag/Dept": "hr"}}
+    identity = {"Effect": "Allow", "Action": "kms:TagResource", "Resource": "*", "Condition": condition}
+    assert compile_identity_policy(document(identity)).statements
+    trust = {"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:TagSession", "Condition": condition}
+    assert compile_trust_policy(document(trust)).statements
+
+
 def test_a_trust_policy_names_principals_and_actions_but_no_resource() -> None:
     trust = {"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"}
     assert compile_trust_policy(document(trust)).statements

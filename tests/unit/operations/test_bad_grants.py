@@ -101,3 +101,15 @@ def test_tokens_of_nobody_are_refused_where_aws_has_the_error(service: Service, 
         refusal = service.refused(operation, **members, GrantTokens=["t"])
         assert refusal == ("InvalidGrantTokenException", "")
         assert service.rows(key_id) == before
+
+
+def test_tokens_of_nobody_tell_strangers_nothing(service: Service) -> None:
+    stranger = service.account("444455556666")
+    arn = service.key()["Arn"]
+    missing = arn[:-12] + "0" * 12
+    asked: Any = {"Plaintext": b"p", "GrantTokens": ["t"]}
+    told = {service.refused("Encrypt", by=stranger, KeyId=one, **asked) for one in (arn, missing)}
+    assert [refusal.code for refusal in told] == ["AccessDeniedException"]
+    made = service.ok("Encrypt", KeyId=arn, Plaintext=b"p")["CiphertextBlob"]
+    refusal = service.refused("Decrypt", by=stranger, CiphertextBlob=made, GrantTokens=["t"])
+    assert refusal == service.refused("Decrypt", by=stranger, CiphertextBlob=made)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 
 from kms_server.operations.registry import OPERATIONS
 from tests.unit.operations import condition_scenes
+from tests.unit.operations import query_service as query
 from tests.unit.operations.condition_scenes import CONTEXT, ROWS, WITHOUT_CONDITIONS, Scene, by
 from tests.unit.operations.condition_table import EXTENSIONS, KEYS, PAIRS, keys_of
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
@@ -171,3 +173,22 @@ def test_an_operation_without_condition_keys(service: Service, operation: str) -
     nothing = {"Null": {NAMES.get(key, key): "true" for key in KEYS}}
     allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": nothing}
     service.ok(operation, change=by(allow), **members.get(operation, {}))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "allowed"),
+    [
+        ({}, False),
+        ({"EncryptionContextSubset": {}}, False),
+        ({"EncryptionContextSubset": {"a": "b"}}, True),
+        ({"EncryptionContextEquals": {}}, True),
+    ],
+)
+def test_only_what_binds_a_grant_is_a_constraint(
+    service: Service, constraints: dict[str, Any], *, allowed: bool
+) -> None:
+    bound = query.allow("kms:CreateGrant", Condition={"Null": {"kms:GrantConstraintType": "false"}})
+    _, by = query.user(service, uuid4().hex, bound)
+    asked: Any = {"KeyId": service.key()["Arn"], "Operations": ["Decrypt"], "Constraints": constraints}
+    told = service.call("CreateGrant", by=by, GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:root", **asked)
+    assert isinstance(told, dict) == allowed, told

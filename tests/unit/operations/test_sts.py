@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.auth import SigV4QueryAuth
@@ -137,37 +138,28 @@ def test_a_federated_user(service: Service) -> None:
     assert refused(service, "sts", "AssumeRole", by=session, **members).code == "AccessDenied"
 
 
-def test_a_federated_user_is_denied_what_its_user_is_denied(service: Service) -> None:
-    mira, by = user(service, "vouching", allow("*"))
-    session = credentials(
-        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
-    )
-    key_id = service.key()["KeyId"]
-    everybody = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
-    denied = {"Principal": {"AWS": mira.arn}}
-    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
-    policy = document(allow("kms:*") | everybody, allow("kms:Encrypt", effect="Deny") | denied)
-    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
-    for one in (by, session):
-        refusal = service.refused("Encrypt", by=one, KeyId=key_id, Plaintext=b"x")
-        assert "an explicit deny in a resource-based policy" in refusal.text
-
-
-def test_a_key_policy_that_names_a_user_is_for_its_federated_users_within_their_session_policies(
-    service: Service,
+@pytest.mark.parametrize(
+    ("effect", "broker", "session", "allowed"),
+    [
+        ("Deny", ["kms:Encrypt"], ["kms:Encrypt"], False),
+        ("Allow", [], ["kms:Encrypt"], True),
+        ("Allow", [], ["kms:Decrypt"], False),
+    ],
+)  # fmt: skip
+def test_a_federated_user_is_its_user_to_a_key_policy(
+    service: Service, effect: str, broker: list[str], session: list[str], *, allowed: bool
 ) -> None:
-    mira, by = user(service, "naming", allow("sts:GetFederationToken"))
-    session = credentials(
-        ok(service, "sts", "GetFederationToken", by=by, Name="bob", Policy=document(allow("kms:Encrypt")))
-    )
-    key_id = service.key()["KeyId"]
-    policy = document(
-        allow("kms:*") | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}},
-        allow("kms:*") | {"Principal": {"AWS": mira.arn}},
-    )
-    service.ok("PutKeyPolicy", KeyId=key_id, Policy=policy)
-    service.ok("Encrypt", by=session, KeyId=key_id, Plaintext=b"x")
-    assert "no session policy" in service.refused("DescribeKey", by=session, KeyId=key_id).text
+    """AWS: an Allow for the user counts within the session policies, and no session gets around a Deny."""
+    one, by = user(service, uuid4().hex, allow("sts:GetFederationToken", *broker))
+    key = service.key()["Arn"]
+    policy = json.loads(service.ok("GetKeyPolicy", KeyId=key)["Policy"])
+    named = {"Effect": effect, "Principal": {"AWS": one.arn}, "Action": "kms:Encrypt", "Resource": "*"}
+    policy["Statement"].append(named)
+    service.ok("PutKeyPolicy", KeyId=key, Policy=json.dumps(policy))
+    members: Any = {"Name": "bob", "Policy": document(allow(*session))}
+    federated = credentials(ok(service, "sts", "GetFederationToken", by=by, **members))
+    told = service.call("Encrypt", by=federated, KeyId=key, Plaintext=b"p")
+    assert isinstance(told, dict) == allowed, told
 
 
 def test_without_a_policy_a_federated_user_may_nothing(service: Service) -> None:

@@ -22,6 +22,7 @@ from kms_server.protocol.message import Request, Response
 from kms_server.server.door import Door
 from kms_server.server.door_types import Answerer, failure
 from kms_server.server.flask_app import create_app
+from kms_server.server.gunicorn_app import bind
 from kms_server.server.health import Health
 from kms_server.server.http_door import Connection
 from kms_server.server.pipeline import Arrival, Outcome, Stage
@@ -147,7 +148,8 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 
 @contextmanager
 def running_door(
-    pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None
+    pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[RunningDoor]:  # fmt: skip
     """Serve `pipeline` until the block ends."""
     limits = limits or Limits()
@@ -158,7 +160,7 @@ def running_door(
         app = create_app(pipeline, health or Health(()), limits)
         door = Door(pipeline, WsgiBridge(app), limits)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(partial(Connection, door), "127.0.0.1", 0, ssl=tls)
+        server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))
         while not stopping.done():
             door.sweep()

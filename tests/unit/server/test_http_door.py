@@ -292,3 +292,11 @@ def test_live_answers_while_every_thread_waits() -> None:
         assert [read_answer(client)[0] for _ in range(3)] == [200, 503, 404]
         pipeline.unblock.set()
         assert read_answer(stuck)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_a_client_goes_by_its_own_address(host: str) -> None:
+    with running_door(SteeredPipeline(), host=host) as door, door.connection() as client:
+        client.sendall(get("/"))
+        _, _, body = read_answer(client)
+        assert json.loads(body)["source_ip"] == "127.0.0.1"
