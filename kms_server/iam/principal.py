@@ -105,7 +105,9 @@ class Principal:
     def _names(self) -> Names:
         account = frozenset({root_arn(self.account)})
         issuer = self.session.issuer if self.session else None
-        role = frozenset({issuer.arn, issuer.unique_id}) if issuer and issuer.kind != "Root" else frozenset()
+        behind = (
+            frozenset({issuer.arn, issuer.unique_id}) if issuer and issuer.kind != "Root" else frozenset()
+        )
         own = account if self.is_root else frozenset({self.arn, self.unique_id})
         if self.provider is not None:
             own = frozenset({f"Federated:{self.provider}"})
