@@ -195,10 +195,11 @@ def _target_id(call: Call) -> str | None:
 
 
 def _source_id(call: Call) -> str | None:
+    """Of a request that names no source, its ciphertext tells; where both do, they agree or the ciphertext is ignored."""
     raw, named = call.get("CiphertextBlob"), call.get("SourceKeyId")
-    if raw is not None and call.get("SourceEncryptionAlgorithm", _SYMMETRIC) == _SYMMETRIC:
-        return CiphertextBlob.parse(raw).key_id
-    return named and access.key_id_of(call, named)
+    if named is not None:
+        return access.key_id_of(call, named)
+    return None if raw is None else CiphertextBlob.parse(raw).key_id
 
 
 def _permission_only(call: Call) -> bool:

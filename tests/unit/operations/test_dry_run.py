@@ -1,11 +1,13 @@
 """Calls that only ask: they never succeed, change nothing, and fail as the real call would."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from kms_server.keys.states import KeyState
 from tests.unit.operations import model_check, scenes
+from tests.unit.operations import query_service as query
 from tests.unit.operations.key_kinds import Keys
 from tests.unit.operations.service import Refusal, Service
 from tests.unit.operations.state_matrix import Cell
@@ -74,6 +76,16 @@ def test_permission_alone_can_be_asked_for_without_a_ciphertext(service: Service
         named = {"DestinationKeyId": key} if operation == "ReEncrypt" else {}
         missing = ("ValidationException", f"{member} must not be null")
         assert service.refused(operation, **named, **only) == missing
+
+
+def test_an_ignored_ciphertext_has_no_say_in_conditions(service: Service, keys: Keys) -> None:
+    other, asked = keys.arn("other"), {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    condition = {"Bool": {"kms:ReEncryptOnSameKey": "true"}}
+    _, by = query.user(service, uuid4().hex, query.allow("kms:ReEncrypt*", Condition=condition))
+    foreign = service.ok("Encrypt", KeyId=keys.arn("symmetric"), Plaintext=b"p")["CiphertextBlob"]
+    for ignored in (b"garbage", foreign):
+        both: Any = {"SourceKeyId": other, "DestinationKeyId": other, "CiphertextBlob": ignored}
+        assert service.refused("ReEncrypt", by=by, **both, **asked) == DRY
 
 
 def test_the_modifiers_need_the_option(service: Service, keys: Keys) -> None:
