@@ -36,11 +36,11 @@ def ask(service: Service) -> Ask:
     known = {CIPHERTEXT: ciphertext, OTHER_KEY: key_id, ALIAS: "alias/present"}
 
     def send(one: Identified, identifier: str) -> dict[str, Any] | Refusal:
-        others = {
+        others: dict[str, Any] = {
             name: known[value] if value in (CIPHERTEXT, OTHER_KEY, ALIAS) else value
             for name, value in one.others.items()
         }
-        return service.call(one.operation, **{one.member: identifier}, **others)
+        return service.call(one.operation, **others | {one.member: identifier})
 
     return send
 
