@@ -79,7 +79,8 @@ def test_permission_alone_can_be_asked_for_without_a_ciphertext(service: Service
 
 
 def test_an_ignored_ciphertext_has_no_say_in_conditions(service: Service, keys: Keys) -> None:
-    other, asked = keys.arn("other"), {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    other = keys.arn("other")
+    asked: Any = {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
     condition = {"Bool": {"kms:ReEncryptOnSameKey": "true"}}
     _, by = query.user(service, uuid4().hex, query.allow("kms:ReEncrypt*", Condition=condition))
     foreign = service.ok("Encrypt", KeyId=keys.arn("symmetric"), Plaintext=b"p")["CiphertextBlob"]
