@@ -6,9 +6,11 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,16 @@ import kms_server
 _START_SECONDS = 60
 _COMMAND = [sys.executable, "-m", "kms_server.cli.main"]
 _EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
+_making_a_client = threading.Lock()
+
+
+@cache
+def _session(*, data_path: bool) -> botocore.session.Session:
+    """One session for all clients: it reads each model once, which takes longer than most tests."""
+    session = botocore.session.Session()
+    if data_path:
+        session.get_component("data_loader").search_paths.insert(0, _EXTRAS)
+    return session
 
 
 @dataclass(frozen=True)
@@ -36,21 +48,19 @@ class Access:
         **overrides: Any,
     ) -> Any:  # fmt: skip
         """A stock client; one attempt unless a test wants retries."""
-        session = botocore.session.Session()
-        if data_path:
-            session.get_component("data_loader").search_paths.insert(0, _EXTRAS)
         credentials: dict[str, Any] = {
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret,
         }
-        return session.create_client(
-            service,
-            region_name=region_name,
-            endpoint_url=self.url,
-            verify=self.verify,
-            config=Config(retries={"total_max_attempts": max_attempts, "mode": "standard"}),
-            **(credentials | overrides),
-        )
+        with _making_a_client:
+            return _session(data_path=data_path).create_client(
+                service,
+                region_name=region_name,
+                endpoint_url=self.url,
+                verify=self.verify,
+                config=Config(retries={"total_max_attempts": max_attempts, "mode": "standard"}),
+                **(credentials | overrides),
+            )
 
 
 class ServerProcess:

@@ -79,7 +79,7 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
     elif kind == "structure":
         yield from _of_structure(shape, value, path)
     elif kind == "list":
-        yield from _bounds(shape, len(value), path)
+        yield from bounds(shape, len(value), path)
         for index, item in enumerate(value):
             yield from _violations(shape.member, item, f"{path}[{index}]")
     elif kind == "map":
@@ -89,10 +89,10 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
                 *_violations(shape.value, item, f"{path}.{name}"),
             )
     elif kind == "string":
-        yield from _of_text(shape, value, path)
+        yield from of_text(shape, value, path)
     elif kind in ("blob", "integer", "long"):
         size = len(base64.b64decode(value, validate=True)) if kind == "blob" else value
-        yield from _bounds(shape, size, path)
+        yield from bounds(shape, size, path)
 
 
 def _of_structure(shape: Any, value: dict[str, Any], path: str) -> Iterator[str]:
@@ -106,18 +106,20 @@ def _is_of(kind: str, value: Any) -> bool:
     return isinstance(value, _TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-def _of_text(shape: Any, value: str, path: str) -> Iterator[str]:
+def of_text(shape: Any, value: str, path: str) -> Iterator[str]:
+    """In what a text is not as the model has it."""
     if value == "" and re.fullmatch(r"List(Retirable)?Grants\.Grants\[\d+\]\.Name", path):
         return  # as on AWS, where a grant has no name
     meta = shape.metadata
-    yield from _bounds(shape, len(value), path)
+    yield from bounds(shape, len(value), path)
     if meta.get("enum") and value not in meta["enum"]:
         yield f"{path} is {value!r}, which is none of {meta['enum']}"
     if meta.get("pattern") and re.search(meta["pattern"], value) is None:
         yield f"{path} is {value!r}, which does not match {meta['pattern']}"
 
 
-def _bounds(shape: Any, size: int, path: str) -> Iterator[str]:
+def bounds(shape: Any, size: int, path: str) -> Iterator[str]:
+    """Whether a size or a number is out of the model's bounds."""
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if (low is not None and size < low) or (high is not None and size > high):
         yield f"{path} measures {size}, in the model {low} to {high}"

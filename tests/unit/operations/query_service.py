@@ -1,23 +1,25 @@
-"""Calls of IAM and STS to the service in this process, and identities for them that IAM's own API would make."""
+"""Calls of IAM and STS to the service in this process, and identities for them that IAM's own API would make.
+
+Every answer is held against botocore's model.
+"""
 
 import json
 from typing import Any
-from xml.etree import ElementTree
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from kms_server.audit import lookup as audit
 from kms_server.audit.group_commit import wait
-from kms_server.audit.lookup import Query, lookup
 from kms_server.keyring import access_keys
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import handle
 from kms_server.server.worker_state import audit_sources
 from kms_server.storage import identities, identity_tags, inline_policies
 from kms_server.storage.identities import Identity, Kind
-from tests.query_wire import FORM, described, form, read
-from tests.unit.operations import query_calls
+from tests.query_wire import FORM, form, read
+from tests.unit.operations import xml_check
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 
 HOST = "127.0.0.1:4599"
@@ -38,19 +40,25 @@ def call(
         wait(outcome.ticket, 5)
     response = outcome.response
     told = read(aws, operation, response.status, response.body)
-    if response.status == 200:
-        shape = described(aws, operation).output_shape
-        result = ElementTree.fromstring(response.body).find(f"{{*}}{operation}Result")
-        if result is not None:
-            assert list(query_calls._violations(shape, result, operation)) == []
-        return told
-    return Refusal(told["Error"]["Code"], told["Error"].get("Message") or "")
+    told.pop("ResponseMetadata")
+    if "Error" in told:
+        wrong = xml_check.of_error(aws, operation, response.status, told["Error"])
+        assert not wrong, wrong
+        return Refusal(told["Error"]["Code"], told["Error"].get("Message") or "")
+    wrong = xml_check.of_answer(aws, operation, response.body)
+    assert not wrong, wrong
+    return told
 
 
-def records(service: Service, account: str = ACCOUNT, region: str = REGION) -> list[dict[str, Any]]:
-    """The audit records of an account and Region, the newest first."""
-    query = Query(account=account, region=region, attribute=None, start=None, end=None, after=None, limit=50)
-    return [json.loads(row.record) for row in lookup(audit_sources(service._worker.state), query)]
+def records(
+    service: Service, account: str = ACCOUNT, region: str = REGION, event: str | None = None
+) -> list[dict[str, Any]]:
+    """The audit records of an account and Region, of one operation if `event` says which, the newest first."""
+    attribute = None if event is None else ("event_name", event)
+    query = audit.Query(
+        account=account, region=region, attribute=attribute, start=None, end=None, after=None, limit=50
+    )
+    return [json.loads(row.record) for row in audit.lookup(audit_sources(service._worker.state), query)]
 
 
 def ok(service: Service, aws: str, operation: str, /, **members: Any) -> dict[str, Any]:
@@ -65,6 +73,29 @@ def refused(service: Service, aws: str, operation: str, /, **members: Any) -> Re
     told = call(service, aws, operation, **members)
     assert isinstance(told, Refusal), told
     return told
+
+
+class Iam:
+    """A client of IAM."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def ok(self, operation: str, /, **members: Any) -> dict[str, Any]:
+        """The answer of a call that succeeds."""
+        return ok(self._service, "iam", operation, **members)
+
+    def refused(self, operation: str, /, **members: Any) -> Refusal:
+        """The error of a call that fails."""
+        return refused(self._service, "iam", operation, **members)
+
+    def call(self, operation: str, /, **members: Any) -> dict[str, Any] | Refusal:
+        """Whatever a call answers."""
+        return call(self._service, "iam", operation, **members)
+
+    def records(self, operation: str) -> list[dict[str, Any]]:
+        """The audit records of an operation, the newest first."""
+        return records(self._service, event=operation)
 
 
 def credentials(told: dict[str, Any]) -> Credentials:

@@ -7,7 +7,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from tests.unit.operations.key_kinds import Keys
-from tests.unit.operations.query_calls import Query
+from tests.unit.operations.query_service import Iam
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 
 DENIED = "AccessDeniedException"
@@ -36,7 +36,7 @@ def test_a_changed_key_policy_holds_at_the_next_call(service: Service) -> None:
 def limited(service: Service, name: str, *allowed: tuple[str, str]) -> Credentials:
     """The credentials of a user who may do each action on one resource."""
     statements = [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in allowed]
-    iam = Query(service)
+    iam = Iam(service)
     iam.ok("CreateUser", UserName=name)
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
     iam.ok("PutUserPolicy", UserName=name, PolicyName="p", PolicyDocument=document)

@@ -10,8 +10,7 @@ from kms_server.operations import explanation
 from kms_server.operations.explanation import Question
 from kms_server.server.worker_state import services_of
 from kms_server.storage import identities
-from tests.unit.operations.query_calls import Query
-from tests.unit.operations.query_service import allow, credentials, document, ok, role, trusting, user
+from tests.unit.operations.query_service import Iam, allow, credentials, document, ok, role, trusting, user
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 
 
@@ -188,7 +187,7 @@ def test_who_is_gone_is_told(service: Service) -> None:
 
 def test_iam_by_its_own_api(service: Service) -> None:
     """What the API makes, explanations know at once."""
-    iam = Query(service)
+    iam = Iam(service)
     arn = iam.ok("CreateUser", UserName="api")["User"]["Arn"]
     key = service.key()["KeyId"]
     assert not told(service, arn, "kms:Encrypt", key).decision.allowed

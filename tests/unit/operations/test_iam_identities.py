@@ -8,15 +8,15 @@ from urllib.parse import unquote
 import pytest
 from botocore.credentials import Credentials
 
-from tests.unit.operations.query_calls import Query
+from tests.unit.operations.query_service import Iam
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
 ARN = f"arn:aws:iam::{ACCOUNT}:"
 
 
 @pytest.fixture(scope="module")
-def iam(service: Service) -> Query:
-    return Query(service)
+def iam(service: Service) -> Iam:
+    return Iam(service)
 
 
 def allowing(*actions: str, **more: Any) -> str:
@@ -33,7 +33,7 @@ def credentials(key: dict[str, Any]) -> Credentials:
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def test_a_user_comes_back_as_it_was_made(iam: Query) -> None:
+def test_a_user_comes_back_as_it_was_made(iam: Iam) -> None:
     tags = [{"Key": "Team", "Value": "x"}, {"Key": "Ä /=", "Value": ""}]
     made = iam.ok("CreateUser", UserName="round", Path="/a/b/", Tags=tags)["User"]
     assert made["Arn"] == f"{ARN}user/a/b/round"
@@ -49,7 +49,7 @@ def test_a_user_comes_back_as_it_was_made(iam: Query) -> None:
     )
 
 
-def test_an_access_key_works_until_it_is_inactive_or_gone(iam: Query, service: Service) -> None:
+def test_an_access_key_works_until_it_is_inactive_or_gone(iam: Iam, service: Service) -> None:
     iam.ok("CreateUser", UserName="keys")
     iam.ok("PutUserPolicy", UserName="keys", PolicyName="p", PolicyDocument=allowing("kms:ListKeys"))
     key = iam.ok("CreateAccessKey", UserName="keys")["AccessKey"]
@@ -78,7 +78,7 @@ def test_an_access_key_works_until_it_is_inactive_or_gone(iam: Query, service: S
         assert iam.refused(operation, **members) == missing
 
 
-def test_a_key_of_somebody_else_is_not_found(iam: Query) -> None:
+def test_a_key_of_somebody_else_is_not_found(iam: Iam) -> None:
     for name in ("one", "another"):
         iam.ok("CreateUser", UserName=name)
     key = iam.ok("CreateAccessKey", UserName="one")["AccessKey"]["AccessKeyId"]
@@ -91,7 +91,7 @@ def test_a_key_of_somebody_else_is_not_found(iam: Query) -> None:
     )
 
 
-def test_the_secret_is_told_once_and_never_logged(iam: Query) -> None:
+def test_the_secret_is_told_once_and_never_logged(iam: Iam) -> None:
     iam.ok("CreateUser", UserName="secret")
     key = iam.ok("CreateAccessKey", UserName="secret")["AccessKey"]
     (record,) = [one for one in iam.records("CreateAccessKey") if key["AccessKeyId"] in json.dumps(one)]
@@ -106,7 +106,7 @@ def test_the_secret_is_told_once_and_never_logged(iam: Query) -> None:
     assert "SecretAccessKey" not in iam.ok("ListAccessKeys", UserName="secret")["AccessKeyMetadata"][0]
 
 
-def test_when_a_key_was_last_used_comes_from_the_log(iam: Query, service: Service) -> None:
+def test_when_a_key_was_last_used_comes_from_the_log(iam: Iam, service: Service) -> None:
     iam.ok("CreateUser", UserName="used")
     iam.ok("PutUserPolicy", UserName="used", PolicyName="p", PolicyDocument=allowing("kms:*"))
     key = iam.ok("CreateAccessKey", UserName="used")["AccessKey"]
@@ -121,7 +121,7 @@ def test_when_a_key_was_last_used_comes_from_the_log(iam: Query, service: Servic
     assert iam.refused("GetAccessKeyLastUsed", AccessKeyId="AKIA" + "X" * 16).code == "AccessDenied"
 
 
-def test_without_a_name_the_caller_is_meant(iam: Query, service: Service) -> None:
+def test_without_a_name_the_caller_is_meant(iam: Iam, service: Service) -> None:
     root = iam.ok("GetUser")["User"]
     assert (root["Arn"], root["UserId"]) == (f"{ARN}root", ACCOUNT)
     assert [key for key in iam.ok("ListAccessKeys")["AccessKeyMetadata"] if "UserName" in key] == []
@@ -133,7 +133,7 @@ def test_without_a_name_the_caller_is_meant(iam: Query, service: Service) -> Non
     iam.ok("DeleteAccessKey", by=credentials(made), AccessKeyId=made["AccessKeyId"])
 
 
-def test_a_user_keeps_keys_and_policies_under_another_name(iam: Query, service: Service) -> None:
+def test_a_user_keeps_keys_and_policies_under_another_name(iam: Iam, service: Service) -> None:
     before = iam.ok("CreateUser", UserName="before")["User"]
     iam.ok("PutUserPolicy", UserName="before", PolicyName="p", PolicyDocument=allowing("kms:ListKeys"))
     by = credentials(iam.ok("CreateAccessKey", UserName="before")["AccessKey"])
@@ -148,7 +148,7 @@ def test_a_user_keeps_keys_and_policies_under_another_name(iam: Query, service: 
     assert iam.ok("ListUserPolicies", UserName="After")["PolicyNames"] == ["p"]
 
 
-def test_a_user_goes_when_nothing_is_left(iam: Query) -> None:
+def test_a_user_goes_when_nothing_is_left(iam: Iam) -> None:
     iam.ok("CreateUser", UserName="leaving")
     iam.ok("CreateGroup", GroupName="left")
     key = iam.ok("CreateAccessKey", UserName="leaving")["AccessKey"]["AccessKeyId"]
@@ -177,7 +177,7 @@ def test_a_user_goes_when_nothing_is_left(iam: Query) -> None:
         ("ListSSHPublicKeys", "SSHPublicKeys"), ("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
     ],
 )  # fmt: skip
-def test_what_users_cannot_have_is_nowhere(iam: Query, operation: str, member: str) -> None:
+def test_what_users_cannot_have_is_nowhere(iam: Iam, operation: str, member: str) -> None:
     name = f"without-{member}"
     iam.ok("CreateUser", UserName=name)
     assert iam.ok(operation, UserName=name) == iam.ok(operation) == {member: [], "IsTruncated": False}
@@ -189,7 +189,7 @@ def test_what_users_cannot_have_is_nowhere(iam: Query, operation: str, member: s
     assert iam.ok("ListVirtualMFADevices")["VirtualMFADevices"] == []
 
 
-def test_who_is_made_again_has_nothing_of_the_former(iam: Query, service: Service) -> None:
+def test_who_is_made_again_has_nothing_of_the_former(iam: Iam, service: Service) -> None:
     first = iam.ok("CreateUser", UserName="again")["User"]
     iam.ok("CreateRole", RoleName="for-again", AssumeRolePolicyDocument=trusting({"AWS": first["Arn"]}))
     assert shown(iam, "for-again") == {"AWS": first["Arn"]}
@@ -200,12 +200,12 @@ def test_who_is_made_again_has_nothing_of_the_former(iam: Query, service: Servic
     assert shown(iam, "for-again") == {"AWS": first["UserId"]}
 
 
-def shown(iam: Query, role: str) -> Any:
+def shown(iam: Iam, role: str) -> Any:
     document = iam.ok("GetRole", RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     return json.loads(unquote(document))["Statement"][0]["Principal"]
 
 
-def test_a_role_comes_back_as_it_was_made(iam: Query) -> None:
+def test_a_role_comes_back_as_it_was_made(iam: Iam) -> None:
     trust = '{ "Version": "2012-10-17",\n "Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}'
     made = iam.ok(
         "CreateRole", RoleName="batch", Path="/jobs/", AssumeRolePolicyDocument=trust, Description="nightly",
@@ -246,13 +246,13 @@ def test_a_role_comes_back_as_it_was_made(iam: Query) -> None:
         ),
     ],
 )
-def test_a_trust_policy_names_who_exists(iam: Query, principal: Any, text: str) -> None:
+def test_a_trust_policy_names_who_exists(iam: Iam, principal: Any, text: str) -> None:
     refusal = iam.refused("CreateRole", RoleName="untrusted", AssumeRolePolicyDocument=trusting(principal))
     assert refusal == Refusal("MalformedPolicyDocument", text)
     assert iam.refused("GetRole", RoleName="untrusted").code == "NoSuchEntity"
 
 
-def test_a_trust_policy_is_replaced(iam: Query) -> None:
+def test_a_trust_policy_is_replaced(iam: Iam) -> None:
     iam.ok("CreateRole", RoleName="trusting", AssumeRolePolicyDocument=trusting({"AWS": ACCOUNT}))
     both = {"AWS": [f"{ARN}root", f"{ARN}role/trusting"], "Service": "ec2.amazonaws.com"}
     iam.ok("UpdateAssumeRolePolicy", RoleName="trusting", PolicyDocument=trusting(both))
@@ -267,7 +267,7 @@ def test_a_trust_policy_is_replaced(iam: Query) -> None:
     assert shown(iam, "trusting") == both
 
 
-def test_a_group_gives_its_members_what_it_may(iam: Query, service: Service) -> None:
+def test_a_group_gives_its_members_what_it_may(iam: Iam, service: Service) -> None:
     iam.ok("CreateUser", UserName="member")
     by = credentials(iam.ok("CreateAccessKey", UserName="member")["AccessKey"])
     made = iam.ok("CreateGroup", GroupName="staff", Path="/g/")["Group"]
@@ -292,7 +292,7 @@ def test_a_group_gives_its_members_what_it_may(iam: Query, service: Service) -> 
     iam.ok("DeleteGroup", GroupName="crew")
 
 
-def test_a_user_is_in_ten_groups_at_most(iam: Query) -> None:
+def test_a_user_is_in_ten_groups_at_most(iam: Iam) -> None:
     iam.ok("CreateUser", UserName="sociable")
     for number in range(11):
         iam.ok("CreateGroup", GroupName=f"club-{number}")
@@ -304,7 +304,7 @@ def test_a_user_is_in_ten_groups_at_most(iam: Query) -> None:
     )
 
 
-def test_lists_come_in_pages(iam: Query) -> None:
+def test_lists_come_in_pages(iam: Iam) -> None:
     for number in range(5):
         iam.ok("CreateUser", UserName=f"page-{number}", Path="/pages/")
     names: list[str] = []
@@ -332,6 +332,6 @@ def test_lists_come_in_pages(iam: Query) -> None:
     ],
 )  # fmt: skip
 def test_members_are_checked_as_the_model_says(
-    iam: Query, operation: str, members: dict[str, Any], text: str
+    iam: Iam, operation: str, members: dict[str, Any], text: str
 ) -> None:
     assert iam.refused(operation, **members) == Refusal("ValidationError", text)

@@ -7,8 +7,7 @@ from urllib.parse import unquote
 import pytest
 from botocore.credentials import Credentials
 
-from tests.unit.operations.query_calls import Query
-from tests.unit.operations.query_service import allow, document, user
+from tests.unit.operations.query_service import Iam, allow, document, user
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 from tests.unit.operations.test_iam_identities import allowing, credentials, trusting
 
@@ -18,11 +17,11 @@ FAMILIES = [("User", 2048), ("Role", 10_240), ("Group", 5120)]
 
 
 @pytest.fixture(scope="module")
-def iam(service: Service) -> Query:
-    return Query(service)
+def iam(service: Service) -> Iam:
+    return Iam(service)
 
 
-def made(iam: Query, title: str, name: str) -> dict[str, Any]:
+def made(iam: Iam, title: str, name: str) -> dict[str, Any]:
     """The member that names a new user, role or group."""
     owner: dict[str, Any] = {f"{title}Name": name}
     trust = {"AssumeRolePolicyDocument": trusting({"AWS": ACCOUNT})} if title == "Role" else {}
@@ -30,7 +29,7 @@ def made(iam: Query, title: str, name: str) -> dict[str, Any]:
     return owner
 
 
-def signing(iam: Query, name: str, *policies: str) -> Credentials:
+def signing(iam: Iam, name: str, *policies: str) -> Credentials:
     """The credentials of a new user with inline policies."""
     iam.ok("CreateUser", UserName=name)
     for number, policy in enumerate(policies):
@@ -39,7 +38,7 @@ def signing(iam: Query, name: str, *policies: str) -> Credentials:
 
 
 @pytest.mark.parametrize(("title", "most"), FAMILIES)
-def test_inline_policies_come_back_as_they_were_put(iam: Query, title: str, most: int) -> None:
+def test_inline_policies_come_back_as_they_were_put(iam: Iam, title: str, most: int) -> None:
     owner = made(iam, title, f"inline-{title}")
     document = ' {"Version":"2012-10-17", "Statement": {"Effect":"Allow","Action":"kms:*","Resource":"*","Sid":"ÿ+ %"}}\n'
     named = {**owner, "PolicyName": "p+=,.@-"}
@@ -60,7 +59,7 @@ def test_inline_policies_come_back_as_they_were_put(iam: Query, title: str, most
 
 
 @pytest.mark.parametrize(("title", "most"), FAMILIES)
-def test_inline_policies_together_have_a_size(iam: Query, title: str, most: int) -> None:
+def test_inline_policies_together_have_a_size(iam: Iam, title: str, most: int) -> None:
     owner = made(iam, title, f"large-{title}")
 
     def of(size: int) -> str:
@@ -79,7 +78,7 @@ def test_inline_policies_together_have_a_size(iam: Query, title: str, most: int)
 @pytest.mark.parametrize(
     "document", ["x", "{}", '{"Statement":[]}', allowing("kms:*", Principal="*"), allowing("kms")]
 )
-def test_what_is_no_policy_is_refused(iam: Query, document: str) -> None:
+def test_what_is_no_policy_is_refused(iam: Iam, document: str) -> None:
     made(iam, "User", name := f"malformed-{len(document)}")
     attempts: list[tuple[str, dict[str, Any]]] = [
         ("PutUserPolicy", {"UserName": name, "PolicyName": "p"}),
@@ -90,7 +89,7 @@ def test_what_is_no_policy_is_refused(iam: Query, document: str) -> None:
 
 
 @pytest.mark.parametrize("title", ["User", "Role", "Group"])
-def test_managed_policies_are_attached_and_detached(iam: Query, title: str) -> None:
+def test_managed_policies_are_attached_and_detached(iam: Iam, title: str) -> None:
     owner = made(iam, title, f"attached-{title}")
     own = iam.ok("CreatePolicy", PolicyName=f"own-{title}", Path="/x/", PolicyDocument=allowing("kms:*"))[
         "Policy"
@@ -120,7 +119,7 @@ def test_managed_policies_are_attached_and_detached(iam: Query, title: str) -> N
     assert iam.refused(f"Attach{title}Policy", **owner, PolicyArn="x" * 20).code == "InvalidInput"
 
 
-def test_ten_policies_are_attached_at_most(iam: Query) -> None:
+def test_ten_policies_are_attached_at_most(iam: Iam) -> None:
     owner = made(iam, "User", "collector")
     for number in range(11):
         iam.ok("CreatePolicy", PolicyName=f"many-{number}", PolicyDocument=allowing("kms:*"))
@@ -132,7 +131,7 @@ def test_ten_policies_are_attached_at_most(iam: Query) -> None:
     )
 
 
-def test_a_managed_policy_comes_back_as_it_was_made(iam: Query) -> None:
+def test_a_managed_policy_comes_back_as_it_was_made(iam: Iam) -> None:
     document = allowing("kms:*") + "\n"
     created = iam.ok(
         "CreatePolicy", PolicyName="kept", Path="/a/b/", PolicyDocument=document, Description="d Ω",
@@ -152,7 +151,7 @@ def test_a_managed_policy_comes_back_as_it_was_made(iam: Query) -> None:
     )
 
 
-def test_the_default_version_is_the_one_that_counts(iam: Query, service: Service) -> None:
+def test_the_default_version_is_the_one_that_counts(iam: Iam, service: Service) -> None:
     by = signing(iam, "versioned")
     arn = iam.ok("CreatePolicy", PolicyName="versions", PolicyDocument=allowing("kms:ListKeys"))["Policy"][
         "Arn"
@@ -187,7 +186,7 @@ def test_the_default_version_is_the_one_that_counts(iam: Query, service: Service
     assert iam.refused("GetPolicyVersion", PolicyArn=arn, VersionId="v1").code == "NoSuchEntity"
 
 
-def test_policies_of_aws_are_everywhere_and_nobodys_to_change(iam: Query, service: Service) -> None:
+def test_policies_of_aws_are_everywhere_and_nobodys_to_change(iam: Iam, service: Service) -> None:
     names = {"AdministratorAccess", "AWSKeyManagementServicePowerUser", "ReadOnlyAccess"}
     assert {one["PolicyName"] for one in iam.ok("ListPolicies", Scope="AWS")["Policies"]} == names
     assert names.isdisjoint(one["PolicyName"] for one in iam.ok("ListPolicies", Scope="Local")["Policies"])
@@ -207,7 +206,7 @@ def test_policies_of_aws_are_everywhere_and_nobodys_to_change(iam: Query, servic
     assert iam.refused("CreateUser", by=by, UserName="x").code == "AccessDenied"
 
 
-def test_another_accounts_policies_are_not_there(iam: Query, service: Service) -> None:
+def test_another_accounts_policies_are_not_there(iam: Iam, service: Service) -> None:
     other = service.account("777777777777")
     arn = iam.ok("CreatePolicy", PolicyName="private", PolicyDocument=allowing("kms:*"))["Policy"]["Arn"]
     assert iam.refused("GetPolicy", by=other, PolicyArn=arn).code == "NoSuchEntity"
@@ -219,7 +218,7 @@ def test_another_accounts_policies_are_not_there(iam: Query, service: Service) -
     assert iam.refused("GetUser", UserName="foreign").code == "NoSuchEntity"
 
 
-def test_used_policies_are_listed_by_their_use(iam: Query) -> None:
+def test_used_policies_are_listed_by_their_use(iam: Iam) -> None:
     made(iam, "User", "uses")
     arns = {}
     for name in ("as-permission", "as-boundary", "unused"):
@@ -250,7 +249,7 @@ def test_used_policies_are_listed_by_their_use(iam: Query) -> None:
 
 
 @pytest.mark.parametrize("title", ["User", "Role"])
-def test_a_boundary_is_set_and_removed(iam: Query, title: str) -> None:
+def test_a_boundary_is_set_and_removed(iam: Iam, title: str) -> None:
     owner = made(iam, title, f"bounded-{title}")
     arn = f"{AWS}ReadOnlyAccess"
     iam.ok(f"Put{title}PermissionsBoundary", **owner, PermissionsBoundary=arn)
@@ -264,7 +263,7 @@ def test_a_boundary_is_set_and_removed(iam: Query, title: str) -> None:
     assert "PermissionsBoundary" not in iam.ok(f"Get{title}", **owner)[title]
 
 
-def test_a_boundary_limits_at_once(iam: Query, service: Service) -> None:
+def test_a_boundary_limits_at_once(iam: Iam, service: Service) -> None:
     by = signing(iam, "limited", allowing("kms:*"))
     service.ok("CreateKey", by=by)
     iam.ok("PutUserPermissionsBoundary", UserName="limited", PermissionsBoundary=f"{AWS}ReadOnlyAccess")
@@ -281,7 +280,7 @@ TAGGABLE = [
 
 
 @pytest.mark.parametrize(("title", "make"), TAGGABLE)
-def test_tags(iam: Query, title: str, make: Any) -> None:
+def test_tags(iam: Iam, title: str, make: Any) -> None:
     owner = make(iam, f"tagged-{title}")
     first = [{"Key": "b", "Value": "1"}, {"Key": "a", "Value": ""}]
     iam.ok(f"Tag{title}", **owner, Tags=first)
@@ -302,14 +301,14 @@ def test_tags(iam: Query, title: str, make: Any) -> None:
         assert iam.refused(f"Tag{title}", **owner, Tags=wrong).code == code
 
 
-def test_a_slash_at_the_end_makes_another_issuer(iam: Query) -> None:
+def test_a_slash_at_the_end_makes_another_issuer(iam: Iam) -> None:
     for place in ("slash.example", "slash.example/"):
         arn = iam.ok("CreateOpenIDConnectProvider", Url=f"https://{place}")["OpenIDConnectProviderArn"]
         assert arn == f"arn:aws:iam::{ACCOUNT}:oidc-provider/{place}"
         assert iam.ok("GetOpenIDConnectProvider", OpenIDConnectProviderArn=arn)["Url"] == place
 
 
-def test_an_issuer_comes_back_as_it_was_made(iam: Query) -> None:
+def test_an_issuer_comes_back_as_it_was_made(iam: Iam) -> None:
     arn = iam.ok(
         "CreateOpenIDConnectProvider", Url="https://issuer.example/path", ClientIDList=["a"],
         ThumbprintList=["0" * 40], Tags=[{"Key": "k", "Value": "v"}],
@@ -345,7 +344,7 @@ def test_an_issuer_comes_back_as_it_was_made(iam: Query) -> None:
     )
 
 
-def test_permissions_are_for_resources_by_path(iam: Query) -> None:
+def test_permissions_are_for_resources_by_path(iam: Iam) -> None:
     users = f"arn:aws:iam::{ACCOUNT}:user/dev/*"
     by = signing(
         iam, "dev-admin", json.dumps({"Statement": {"Effect": "Allow", "Action": "iam:*", "Resource": users}})
@@ -362,7 +361,7 @@ def test_permissions_are_for_resources_by_path(iam: Query) -> None:
         assert iam.refused(operation, by=by, **more).code == "AccessDenied", operation
 
 
-def test_permissions_depend_on_tags_policies_and_boundaries(iam: Query) -> None:
+def test_permissions_depend_on_tags_policies_and_boundaries(iam: Iam) -> None:
     def when(*actions: str, **condition: Any) -> str:
         return allowing(*actions, Condition=condition)
 
@@ -394,7 +393,7 @@ def test_permissions_depend_on_tags_policies_and_boundaries(iam: Query) -> None:
     iam.ok("DeleteUser", by=by, UserName="c-1")
 
 
-def test_the_summary_counts(iam: Query) -> None:
+def test_the_summary_counts(iam: Iam) -> None:
     before = iam.ok("GetAccountSummary")["SummaryMap"]
     iam.ok("CreateUser", UserName="counted")
     after = iam.ok("GetAccountSummary")["SummaryMap"]
@@ -403,7 +402,7 @@ def test_the_summary_counts(iam: Query) -> None:
     assert iam.ok("ListAccountAliases") == {"AccountAliases": [], "IsTruncated": False}
 
 
-def test_everything_is_described_at_once(iam: Query) -> None:
+def test_everything_is_described_at_once(iam: Iam) -> None:
     iam.ok("CreateUser", UserName="described", Tags=[{"Key": "a", "Value": "b"}])
     iam.ok("CreateGroup", GroupName="described")
     iam.ok("AddUserToGroup", GroupName="described", UserName="described")
@@ -422,7 +421,7 @@ def test_everything_is_described_at_once(iam: Query) -> None:
     assert (len(roles["RoleDetailList"]), roles["UserDetailList"], roles["Policies"]) == (1, [], [])
 
 
-def test_tags_of_another_account_are_no_condition_keys(service: Service, iam: Query) -> None:
+def test_tags_of_another_account_are_no_condition_keys(service: Service, iam: Iam) -> None:
     secret = [{"Key": "secret", "Value": "a"}]
     url = "https://secret.example"
     policy = iam.ok("CreatePolicy", PolicyName="Secret", PolicyDocument=document(allow("*")), Tags=secret)[

@@ -10,8 +10,7 @@ from kms_server.iam.policy import compile_identity_policy
 from kms_server.storage import attachments, identities, identity_tags, managed_policies, memberships
 from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.managed_policies import ManagedPolicy
-from tests.unit.operations.query_calls import Query
-from tests.unit.operations.query_service import allow, document, role, user
+from tests.unit.operations.query_service import Iam, allow, document, role, user
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -27,8 +26,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def iam(service: Service) -> Query:
-    return Query(service)
+def iam(service: Service) -> Iam:
+    return Iam(service)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def mira(service: Service) -> Identity:
     return user(service, "mira", allow("kms:Encrypt"), allow("kms:Sign", effect="Deny"))[0]
 
 
-def custom(iam: Query, *documents: str, actions: list[str] = ENCRYPT, **members: Any) -> dict[str, Any]:
+def custom(iam: Iam, *documents: str, actions: list[str] = ENCRYPT, **members: Any) -> dict[str, Any]:
     """The one result of SimulateCustomPolicy."""
     told = iam.ok("SimulateCustomPolicy", PolicyInputList=list(documents), ActionNames=actions, **members)
     (result,) = told["EvaluationResults"]
@@ -48,7 +47,7 @@ def entry(name: str, kind: str, *values: str) -> dict[str, Any]:
     return {"ContextKeyName": name, "ContextKeyType": kind, "ContextKeyValues": list(values)}
 
 
-def test_positions_are_as_aws_shows_them(iam: Query) -> None:
+def test_positions_are_as_aws_shows_them(iam: Iam) -> None:
     """The example of `aws iam simulate-custom-policy help`, and one whose statements are a list."""
     text = (
         '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*","Condition":'
@@ -72,7 +71,7 @@ def test_positions_are_as_aws_shows_them(iam: Query) -> None:
     assert statement["EndPosition"] == {"Line": 8, "Column": 6}
 
 
-def test_an_early_date_is_an_implicit_deny(iam: Query) -> None:
+def test_an_early_date_is_an_implicit_deny(iam: Iam) -> None:
     condition = {"DateGreaterThan": {"aws:CurrentTime": "2018-08-16T12:00:00Z"}}
     text = document(allow("kms:*", Condition=condition))
     early = entry("aws:CurrentTime", "date", "2014-04-25T11:00:00Z")
@@ -82,7 +81,7 @@ def test_an_early_date_is_an_implicit_deny(iam: Query) -> None:
     assert (missing["EvalDecision"], missing["MissingContextValues"]) == ("implicitDeny", ["aws:CurrentTime"])
 
 
-def test_a_deny_is_the_only_match(iam: Query) -> None:
+def test_a_deny_is_the_only_match(iam: Iam) -> None:
     found = custom(
         iam, document(allow("kms:*")), document(allow("kms:E*"), allow("kms:Encrypt", effect="Deny"))
     )
@@ -92,7 +91,7 @@ def test_a_deny_is_the_only_match(iam: Query) -> None:
     assert match["StartPosition"]["Column"] > 60
 
 
-def test_variables_that_have_no_value_are_missing(iam: Query) -> None:
+def test_variables_that_have_no_value_are_missing(iam: Iam) -> None:
     resource = f"arn:aws:kms:*:{ACCOUNT}:key/${{aws:PrincipalTag/key}}"
     condition = {
         "StringEquals": {"kms:ViaService": "${kms:CallerAccount}"},
@@ -102,7 +101,7 @@ def test_variables_that_have_no_value_are_missing(iam: Query) -> None:
     assert found["MissingContextValues"] == ["aws:principaltag/key", "kms:ViaService", "kms:calleraccount"]
 
 
-def test_resources_one_by_one(iam: Query) -> None:
+def test_resources_one_by_one(iam: Iam) -> None:
     text = document(
         allow("kms:*") | {"Resource": KEY}, allow("kms:*", effect="Deny") | {"Resource": KEY + "3"}
     )
@@ -118,7 +117,7 @@ def test_resources_one_by_one(iam: Query) -> None:
     assert len(found["MatchedStatements"]) == 1
 
 
-def test_boundaries(iam: Query) -> None:
+def test_boundaries(iam: Iam) -> None:
     everything = document(allow("*"))
     for action, allowed in (("kms:Encrypt", True), ("kms:Decrypt", False)):
         found = custom(
@@ -137,7 +136,7 @@ def test_boundaries(iam: Query) -> None:
     assert "PermissionsBoundaryDecisionDetail" not in custom(iam, everything)
 
 
-def test_service_control_policies(iam: Query) -> None:
+def test_service_control_policies(iam: Iam) -> None:
     def levels(*documents: list[str]) -> dict[str, Any]:
         return {
             "OrderedOrganizationPolicyInputList": [
@@ -163,7 +162,7 @@ def key_policy(principal: Any, **more: Any) -> str:
     return document(allow("kms:*") | {"Principal": {"AWS": principal}} | more)
 
 
-def test_policies_of_other_resources_may_allow_by_themselves(iam: Query, mira: Identity) -> None:
+def test_policies_of_other_resources_may_allow_by_themselves(iam: Iam, mira: Identity) -> None:
     bucket = document(
         allow("s3:GetObject") | {"Principal": {"AWS": mira.arn}, "Resource": "arn:aws:s3:::b/*"}
     )
@@ -185,7 +184,7 @@ def test_policies_of_other_resources_may_allow_by_themselves(iam: Query, mira: I
     assert foreign["EvalDecisionDetails"] == {"IAM Policy": "allowed", "Resource Policy": "implicitDeny"}
 
 
-def test_attached_policies_are_named(service: Service, iam: Query) -> None:
+def test_attached_policies_are_named(service: Service, iam: Iam) -> None:
     one, _ = user(service, "ines", allow("kms:Encrypt"))
     with service.database.write() as tx:
         crew = Identity(identities.new_unique_id(Kind.GROUP), ACCOUNT, Kind.GROUP, "crew", "/", 0.0)
@@ -247,7 +246,7 @@ def test_attached_policies_are_named(service: Service, iam: Query) -> None:
     assert simulated(PolicyExclusionList=[{"PolicyType": "permission-boundary"}])["kms:Encrypt"] == inline
 
 
-def test_groups_and_roles_have_policies_too(service: Service, iam: Query) -> None:
+def test_groups_and_roles_have_policies_too(service: Service, iam: Iam) -> None:
     batch = role(service, "Batch", policy=document(allow("kms:Encrypt")))
     told = iam.ok("SimulatePrincipalPolicy", PolicySourceArn=batch.arn, ActionNames=ENCRYPT)
     assert told["EvaluationResults"][0]["MatchedStatements"][0]["SourcePolicyId"] == "role_Batch_p"
@@ -260,7 +259,7 @@ def test_groups_and_roles_have_policies_too(service: Service, iam: Query) -> Non
     assert refusal.code == "InvalidInput"
 
 
-def test_pages(iam: Query) -> None:
+def test_pages(iam: Iam) -> None:
     actions = [f"kms:A{number}" for number in range(7)]
     asked: dict[str, Any] = {"PolicyInputList": [document(allow("*"))], "ActionNames": actions, "MaxItems": 3}
     seen: list[str] = []
@@ -275,7 +274,7 @@ def test_pages(iam: Query) -> None:
     assert iam.refused("SimulateCustomPolicy", **asked, Marker="x").code == "ValidationError"
 
 
-def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
+def test_a_page_has_no_more_than_can_be_evaluated(iam: Iam) -> None:
     asked: dict[str, Any] = {
         "ActionNames": [f"kms:A{number}" for number in range(20)],
         "ResourceArns": [f"{KEY[:-3]}{number}" for number in range(200)],
@@ -288,7 +287,7 @@ def test_a_page_has_no_more_than_can_be_evaluated(iam: Query) -> None:
     )
 
 
-def test_many_values_make_a_page_shorter(iam: Query) -> None:
+def test_many_values_make_a_page_shorter(iam: Iam) -> None:
     condition = {"ForAnyValue:StringLike": {"aws:TagKeys": [f"a{number}*" for number in range(100)]}}
     asked: dict[str, Any] = {
         "PolicyInputList": [document(allow("kms:*", Condition=condition))],
@@ -329,7 +328,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("members", "code"), REFUSED)
-def test_what_cannot_be_simulated(iam: Query, members: dict[str, Any], code: str) -> None:
+def test_what_cannot_be_simulated(iam: Iam, members: dict[str, Any], code: str) -> None:
     asked: dict[str, Any] = {"PolicyInputList": [document(allow("*"))], "ActionNames": ENCRYPT} | members
     assert iam.refused("SimulateCustomPolicy", **asked).code == code
 
@@ -346,12 +345,12 @@ SOURCES = [
 
 @pytest.mark.parametrize(("arn", "code"), SOURCES)
 @pytest.mark.usefixtures("mira")
-def test_whose_policies_there_are_not(iam: Query, arn: str, code: str) -> None:
+def test_whose_policies_there_are_not(iam: Iam, arn: str, code: str) -> None:
     assert iam.refused("SimulatePrincipalPolicy", PolicySourceArn=arn, ActionNames=ENCRYPT).code == code
 
 
 @pytest.mark.parametrize("excluded", [{}, {"PolicyType": "scp", "PolicyArn": KEY}, {"PolicyArn": "arn:aws:iam::*:policy/x"}])  # fmt: skip
-def test_exclusions_that_say_nothing(iam: Query, mira: Identity, excluded: dict[str, Any]) -> None:
+def test_exclusions_that_say_nothing(iam: Iam, mira: Identity, excluded: dict[str, Any]) -> None:
     if not excluded:
         excluded = {"PolicyArn": "arn:aws:iam::1:policy/**"}
     asked: dict[str, Any] = {
@@ -362,7 +361,7 @@ def test_exclusions_that_say_nothing(iam: Query, mira: Identity, excluded: dict[
     assert iam.refused("SimulatePrincipalPolicy", **asked).code == "InvalidInput"
 
 
-def test_who_may_simulate(service: Service, iam: Query, mira: Identity) -> None:
+def test_who_may_simulate(service: Service, iam: Iam, mira: Identity) -> None:
     _, nobody = user(service, "nobody1", allow("kms:*"))
     _, one = user(service, "one", allow("iam:SimulatePrincipalPolicy") | {"Resource": mira.arn})
     _, other = user(service, "other", allow("iam:SimulateCustomPolicy"))
@@ -378,7 +377,7 @@ def test_who_may_simulate(service: Service, iam: Query, mira: Identity) -> None:
     assert iam.refused("SimulatePrincipalPolicy", by=one, **unknown).code == "AccessDenied"
 
 
-def test_actions_of_clients_are_not_kept(iam: Query, mira: Identity) -> None:
+def test_actions_of_clients_are_not_kept(iam: Iam, mira: Identity) -> None:
     text = document(allow("kms:Encrypt"), allow("kms:Sign", effect="Deny"))
     compiled = compile_identity_policy(text)
     before = len(compiled._by_action)
@@ -431,7 +430,7 @@ def key_statements(kind: str, arn: str) -> list[dict[str, Any]]:
     }[kind]
 
 
-def test_the_simulator_says_what_live_calls_get(service: Service, iam: Query) -> None:
+def test_the_simulator_says_what_live_calls_get(service: Service, iam: Iam) -> None:
     seen = set()
     for name, statements in IDENTITIES.items():
         one, credentials = user(service, f"live-{name}", *statements)
@@ -455,7 +454,7 @@ def test_the_simulator_says_what_live_calls_get(service: Service, iam: Query) ->
     assert seen == {"allowed", "explicitDeny", "implicitDeny"}
 
 
-def test_the_policy_of_a_key_counts_only_where_it_is_given(service: Service, iam: Query) -> None:
+def test_the_policy_of_a_key_counts_only_where_it_is_given(service: Service, iam: Iam) -> None:
     one, credentials = user(service, "unnamed", allow("kms:*"))
     nobodys = [
         allow("kms:*") | {"Principal": {"AWS": ACCOUNT}, "Condition": {"StringEquals": {"aws:username": "x"}}}
@@ -468,7 +467,7 @@ def test_the_policy_of_a_key_counts_only_where_it_is_given(service: Service, iam
     assert told["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
 
-def test_of_another_accounts_users_nothing_is_told(service: Service, iam: Query) -> None:
+def test_of_another_accounts_users_nothing_is_told(service: Service, iam: Iam) -> None:
     stranger = user(service, "stranger", account=AWAY)[0]
     with service.database.write() as tx:
         owner = identity_tags.Owner(AWAY, stranger.unique_id, ignores_case=True)
