@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from tests.functional.server_process import Access, ServerProcess
+from tests.functional.server_process import Access, ServerProcess, StartServer
 from tests.functional.test_boundaries import OTHER, refusal, text
 from tests.functional.test_sts import ACCOUNT, document, temporary, trust
 
@@ -167,3 +167,23 @@ def test_a_refusal_is_in_the_log_with_who_was_refused(server: ServerProcess) -> 
     assert (record["eventName"], record["errorCode"]) == ("Encrypt", "AccessDenied")
     assert record["userIdentity"]["arn"] == mira.arn
     assert "no identity-based policy allows" in record["errorMessage"]
+
+
+def test_a_session_ends_by_the_services_clock(start_server: StartServer) -> None:
+    server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
+    kms, iam = server.client("kms"), server.client("iam")
+    mira = user(server, {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"})
+    role = iam.create_role(RoleName="night", AssumeRolePolicyDocument=trust(mira.arn))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="night", PolicyName="p", PolicyDocument=document(ENCRYPT))
+    key_id = kms.create_key()["KeyMetadata"]["Arn"]
+    short, longer = (
+        temporary(
+            server.access, "kms",
+            mira.client("sts").assume_role(RoleArn=role, RoleSessionName="shift", DurationSeconds=seconds),
+        )
+        for seconds in (900, 3_600)
+    )  # fmt: skip
+    assert encrypts(short, key_id)
+    server.cli("clock", "advance", "901s")
+    assert refusal(short.encrypt, KeyId=key_id, Plaintext=b"x") == "ExpiredTokenException"
+    assert encrypts(longer, key_id)
