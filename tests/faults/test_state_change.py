@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.functional.server_process import Access, StartServer
 
 ROUNDS = 50
-CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "4"))  # each takes a second
+CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "2"))  # each takes a second
 CLIENTS = 8
 
 

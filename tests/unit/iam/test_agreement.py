@@ -4,7 +4,7 @@ from kms_server.iam.decision import Reason
 from tests.unit.iam.agreement import compare
 
 # `make soak` compares many more.
-PAIRS = 8_000
+PAIRS = 5_000
 
 
 def test_both_evaluators_say_the_same() -> None:
