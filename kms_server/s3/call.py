@@ -132,5 +132,3 @@ class S3Call:
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name."""
         return self.request.headers.get(name)
-
-

@@ -24,7 +24,7 @@ from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
-from kms_server.server.recording import event_of
+from kms_server.operations.recording import event_of
 from kms_server.server.wires import Wire
 from kms_server.storage import events
 

@@ -31,7 +31,14 @@ class KmsClient(Protocol):
         """A new 256-bit data key under a KMS key, which `key_id` names by id, ARN or alias."""
 
     def decrypt(
-        self, call: Call, *, key_arn: str, ciphertext: bytes, context: Mapping[str, str], region: str, source_arn: str
+        self,
+        call: Call,
+        *,
+        key_arn: str,
+        ciphertext: bytes,
+        context: Mapping[str, str],
+        region: str,
+        source_arn: str,
     ) -> bytes:
         """The data key in clear."""
 
