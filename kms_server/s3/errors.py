@@ -400,9 +400,10 @@ class NoSuchWebsiteConfiguration(S3Error):
     text = "The specified bucket does not have a website configuration"
 
 
-class NotImplemented(S3Error):
+class NotBuilt(S3Error):
     """S3 has it, this service does not."""
 
+    code = "NotImplemented"
     status = 501
     text = "A header you provided implies functionality that is not implemented"
 

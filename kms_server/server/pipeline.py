@@ -19,12 +19,12 @@ from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
+from kms_server.operations.recording import event_of
 from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
-from kms_server.operations.recording import event_of
 from kms_server.server.wires import Wire
 from kms_server.storage import events
 

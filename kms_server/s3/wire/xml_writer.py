@@ -10,7 +10,7 @@ CONTENT_TYPE = "application/xml"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 # A list is one element for each of its items; None is no element at all.
-Content: TypeAlias = "str | int | None | Mapping[str, Content] | Sequence[Content]"
+Content: TypeAlias = "str | int | Mapping[str, Content] | Sequence[Content] | None"
 
 
 def document(root: str, content: Mapping[str, Content], *, namespace: str | None = NAMESPACE) -> bytes:
