@@ -1,16 +1,25 @@
 """One S3 call on its way, and the row that declares its operation."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from kms_server.operations.call import Call, Services
+from sqlalchemy import Connection
+
+from kms_server.audit.record import to_row
+from kms_server.operations.call import Call, Operation, Plane, Services
+from kms_server.operations.recording import event_of
 from kms_server.protocol.message import Request
 from kms_server.s3.blobs.store import BlobStore
+from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.errors import NoSuchBucket
+from kms_server.schemas.base import RequestSchema
+from kms_server.storage import events
 from kms_server.storage.buckets import Bucket
+from kms_server.storage.database import Transaction
 
 
 class Level(Enum):
@@ -84,6 +93,18 @@ class S3Operation:
     is_data: bool = False
     writes: bool = False
     needs_bucket: bool = True
+    row: Operation = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        plane = Plane.WRITE if self.writes else Plane.READ
+        row = Operation(
+            self.name, _elsewhere, RequestSchema, None, plane, self.name, service="s3", is_data=self.is_data
+        )
+        object.__setattr__(self, "row", row)
+
+
+def _elsewhere(call: Call) -> None:
+    raise AssertionError(f"{call.operation.name} is run by the S3 layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +121,8 @@ class S3Call:
     """One authenticated S3 call.
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
-    `recorded` is set once the call's own transaction holds its record.
+    `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
+    becomes of the call.
     """
 
     operation: S3Operation
@@ -110,8 +132,9 @@ class S3Call:
     key: str
     query: Mapping[str, str]
     payload: Payload
-    found: Bucket | None = None
+    found: LoadedBucket | None = None
     recorded: bool = False
+    answered: dict[str, str] = field(default_factory=dict)
 
     @property
     def request(self) -> Request:
@@ -127,8 +150,24 @@ class S3Call:
         """
         if self.found is None:
             raise NoSuchBucket(BucketName=self.bucket_name)
-        return self.found
+        return self.found.bucket
 
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name."""
         return self.request.headers.get(name)
+
+    @contextmanager
+    def configuring(self) -> Iterator[Transaction]:
+        """The transaction of a change to a bucket's configuration, which holds the call's record, too."""
+        with self.services.shared.database.write() as tx:
+            yield tx
+            events.add(tx, to_row(event_of(self.call))._asdict())
+        self.recorded = True
+
+    @contextmanager
+    def indexing(self) -> Iterator[Connection]:
+        """The transaction of a change to objects, which holds the call's record, too."""
+        with self.services.shared.database.index() as connection:
+            yield connection
+            events.add_data(connection, to_row(event_of(self.call))._asdict())
+        self.recorded = True
