@@ -6,6 +6,7 @@ from kms_server.s3.call import Level, S3Operation
 from kms_server.s3.errors import MethodNotAllowed, NotBuilt
 from kms_server.s3.operations import (
     buckets,
+    completion,
     configuration,
     copies,
     deletion,
@@ -14,7 +15,6 @@ from kms_server.s3.operations import (
     multipart,
     object_settings,
     objects,
-    part_copies,
     post,
 )
 
@@ -28,7 +28,7 @@ OPERATIONS: tuple[S3Operation, ...] = (
     *deletion.OPERATIONS,
     *copies.OPERATIONS,
     *multipart.OPERATIONS,
-    *part_copies.OPERATIONS,
+    *completion.OPERATIONS,
     *post.OPERATIONS,
 )
 
