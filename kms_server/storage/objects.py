@@ -210,7 +210,7 @@ def _lock(connection: Connection, bucket_id: str, key: str) -> int:
     )  # fmt: skip
     try:
         number: int = connection.execute(upsert.returning(objects.c.current)).scalar_one()
-    except IntegrityError:
+    except IntegrityError:  # of the bucket's foreign key: the row has no other constraint that could fail
         raise BucketGone from None
     return number
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, insert, literal, select, update
-from sqlalchemy.exc import IntegrityError
 
 from kms_server.storage import blob_ledger, objects
 from kms_server.storage.buckets import BucketGone
 from kms_server.storage.object_lists import within
+from kms_server.storage.object_tables import buckets, uploads
 from kms_server.storage.object_tables import parts as parts_table
-from kms_server.storage.object_tables import uploads
 from kms_server.storage.objects import Part, Version, columns, values_of
 from kms_server.storage.old_materials import old_materials
 
@@ -53,10 +52,10 @@ def add(connection: Connection, upload: Upload) -> None:
     Raises:
         BucketGone
     """
-    try:
-        connection.execute(insert(uploads).values(values_of(upload)))
-    except IntegrityError:
-        raise BucketGone from None
+    bucket = select(buckets.c.bucket_id).where(buckets.c.bucket_id == upload.bucket_id)
+    if connection.execute(bucket.with_for_update(read=True, key_share=True)).one_or_none() is None:
+        raise BucketGone
+    connection.execute(insert(uploads).values(values_of(upload)))
 
 
 def get(connection: Connection, bucket_id: str, key: str, upload_id: str) -> Upload | None:

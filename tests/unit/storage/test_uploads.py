@@ -135,7 +135,7 @@ def test_a_blob_is_of_one_part(database: Database, held: Bucket) -> None:
 
 def test_uploads_come_by_key_and_id(database: Database, held: Bucket) -> None:
     made = [begin(database, held, key, upload_id=name) for key, name in
-            (("b", "1"), ("a", "2"), ("a", "1"), ("a", "3"), ("ab", "0"))]  # fmt: skip
+            (("b", "4"), ("a", "2"), ("a", "1"), ("a", "3"), ("ab", "0"))]  # fmt: skip
     begin(database, stored_bucket(database, "other"))
     ordered = sorted(made, key=lambda one: (one.key, one.upload_id))
 
