@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from kms_server.storage import identity_tables  # noqa: F401 - its tables belong to the same metadata
+from kms_server.storage import identity_tables, object_tables  # noqa: F401 - their tables belong to the same metadata
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
