@@ -58,6 +58,13 @@ class Payload(Protocol):
     def digest(self, algorithm: str) -> bytes:
         """A digest of the whole body, once it was read to its end; MD5 or the name of an S3 checksum."""
 
+    def declared(self) -> str | None:
+        """The name of the checksum that the client declared; None where there is none.
+
+        Raises:
+            S3Error: what is declared of the body is malformed.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class S3Answer:
