@@ -35,7 +35,7 @@ class PartSealer:
         self._sealed_chunk = CHUNK + TAG * len(ciphers)
         self._held = memoryview(bytearray(CHUNK))
         self._filled = 0
-        self._buffer = memoryview(b"")
+        self._buffer = memoryview(bytearray())
         self._next: int | None = 0
 
     def update(self, data: Buffer) -> memoryview:
@@ -110,7 +110,7 @@ class PartOpener:
         self._overhead = TAG * len(ciphers)
         self._sealed_chunk = CHUNK + self._overhead
         self._last = max(size - 1, 0) // CHUNK
-        self._buffer = memoryview(b"")
+        self._buffer = memoryview(bytearray())
         self.size = size
         self.sealed_size = size + (self._last + 1) * self._overhead
 
@@ -139,7 +139,7 @@ class PartOpener:
 
     def _opened(self, sealed: memoryview, number: int) -> memoryview:
         step, end = self._sealed_chunk, number + max(1, -(-len(sealed) // self._sealed_chunk))
-        if len(sealed) != min(end * step, self.sealed_size) - number * step:
+        if number < 0 or len(sealed) != min(end * step, self.sealed_size) - number * step:
             raise StreamError
         length = len(sealed) - (end - number) * self._overhead
         if len(self._buffer) < length:
