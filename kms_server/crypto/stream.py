@@ -21,15 +21,15 @@ _Step = Callable[[bytes, memoryview, bytes, memoryview], object]
 
 
 class PartSealer:
-    """Seals one part under 32-byte keys, one for each layer, the innermost first; for one thread.
+    """Seals one part under a key of 32 bytes, or in two layers under two; for one thread.
 
     What `update` and `finish` give lies in a buffer that the next call overwrites.
     """
 
     __slots__ = ("_aad", "_buffer", "_filled", "_held", "_next", "_seal", "_sealed_chunk", "header")
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes) -> None:
-        self.header, ciphers = fresh(keys, part_id)
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes) -> None:
+        self.header, ciphers = fresh(_keys(inner, outer), part_id)
         self._aad = sha256(self.header).digest()
         self._seal = _layered([cipher.encrypt_into for cipher in ciphers], TAG)
         self._sealed_chunk = CHUNK + TAG * len(ciphers)
@@ -95,7 +95,7 @@ class PartSealer:
 
 
 class PartOpener:
-    """Opens one part of `size` bytes, or any of its chunks; for one thread.
+    """Opens ranges of one part of `size` bytes; for one thread. A range ends before its `end`.
 
     Raises:
         StreamError: the header was made with other keys or for another part, or is damaged.
@@ -103,8 +103,8 @@ class PartOpener:
 
     __slots__ = ("_aad", "_buffer", "_last", "_open", "_overhead", "_sealed_chunk", "sealed_size", "size")
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes, header: bytes, size: int) -> None:
-        ciphers = opened(keys, part_id, header)
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes, header: bytes, size: int) -> None:
+        ciphers = opened(_keys(inner, outer), part_id, header)
         self._aad = sha256(header).digest()
         self._open = _layered([cipher.decrypt_into for cipher in reversed(ciphers)], -TAG)
         self._overhead = TAG * len(ciphers)
@@ -114,28 +114,20 @@ class PartOpener:
         self.size = size
         self.sealed_size = size + (self._last + 1) * self._overhead
 
-    def sealed_range(self, first: int, last: int) -> tuple[int, int]:
-        """Offset and length of the chunks that hold the bytes `first` to `last`; 0 to -1 of an empty part."""
+    def sealed_range(self, first: int, end: int) -> tuple[int, int]:
+        """Offset and length of the chunks that hold a range; 0 to 0 is that of an empty part."""
         offset = first // CHUNK * self._sealed_chunk
-        end = (max(last, 0) // CHUNK + 1) * self._sealed_chunk
-        return offset, min(end, self.sealed_size) - offset
+        until = (max(end - 1, 0) // CHUNK + 1) * self._sealed_chunk
+        return offset, min(until, self.sealed_size) - offset
 
-    def open(self, sealed: Buffer, first_chunk: int) -> bytes:
-        """The plaintext of whole chunks that follow each other, from number `first_chunk` on.
+    def open(self, sealed: Buffer, first: int, end: int) -> bytes:
+        """A range out of the chunks that `sealed_range` names for it; all of them are checked first.
 
         Raises:
             StreamError: they are not these chunks of this part.
         """
-        return bytes(self._opened(memoryview(sealed), first_chunk))
-
-    def open_range(self, sealed: Buffer, first: int, last: int) -> bytes:
-        """The bytes `first` to `last` out of the chunks that `sealed_range` names.
-
-        Raises:
-            StreamError: as `open`.
-        """
         skipped = first % CHUNK
-        return bytes(self._opened(memoryview(sealed), first // CHUNK)[skipped : skipped + last - first + 1])
+        return bytes(self._opened(memoryview(sealed), first // CHUNK)[skipped : skipped + end - first])
 
     def _opened(self, sealed: memoryview, number: int) -> memoryview:
         step, end = self._sealed_chunk, number + max(1, -(-len(sealed) // self._sealed_chunk))
@@ -154,6 +146,10 @@ class PartOpener:
         except InvalidTag:
             raise StreamError from None
         return out
+
+
+def _keys(inner: bytes, outer: bytes | None) -> list[bytes]:
+    return [inner] if outer is None else [inner, outer]
 
 
 def _nonce(number: int, *, is_last: bool) -> bytes:

@@ -41,7 +41,7 @@ class StreamError(Exception):
 
 
 def fresh(keys: Sequence[bytes], part_id: bytes) -> tuple[bytes, list[Cipher]]:
-    """A new header, and the ciphers it gives, the innermost first: one for each key of 32 bytes."""
+    """A new header, and the ciphers it gives: one for each key, the innermost first."""
     suite = _SUITE_OF[len(keys)]
     header = prefix = _MAGIC + bytes((suite, _CHUNK_BITS))
     ciphers = []
