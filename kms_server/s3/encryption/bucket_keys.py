@@ -76,18 +76,25 @@ class BucketKeys:
         ), sealed)).plaintext  # fmt: skip
 
     def _get(
-        self, call: Call, place: _Place, context: Mapping[str, str], target: Target, make: Callable[[], DataKey]
+        self,
+        call: Call,
+        place: _Place,
+        context: Mapping[str, str],
+        target: Target,
+        make: Callable[[], DataKey],
     ) -> DataKey:
         slot = self._slot(place)
         held = slot.held
         if held is not None and self._usable(call, place, held, context, target):
             return held.data_key
         with slot.lock:
-            if slot.held is None or slot.held is held:
+            # What another thread was given meanwhile may be older than a change that this call must see.
+            held = slot.held
+            if held is None or not self._usable(call, place, held, context, target):
                 slot.held = None
                 began = time.monotonic()
-                slot.held = _Held(make(), began)
-            return slot.held.data_key
+                held = slot.held = _Held(make(), began)
+            return held.data_key
 
     def _usable(
         self, call: Call, place: _Place, held: _Held, context: Mapping[str, str], target: Target
