@@ -1,5 +1,7 @@
 """From what a request asks for to the keys of an object, and back from what was kept."""
 
+from collections.abc import Iterable
+
 from kms_server.crypto.encryption_context import length_prefixed
 from kms_server.operations.call import Call, Services
 from kms_server.s3.encryption import sse_c
@@ -22,6 +24,7 @@ from kms_server.s3.encryption.types import (
 )
 from kms_server.s3.errors import InternalError, InvalidRequest
 from kms_server.s3.kms.client import KmsClient
+from kms_server.storage.objects import Version
 
 _ETAG = b"kms-server etag v1"
 
@@ -112,13 +115,19 @@ class Encryption:
         """An ETag that says something about the content, under the master."""
         return self.master.seal(region, etag.encode(), _etag_binding(bucket_id, object_id)).data
 
-    def open_etag(self, region: str, bucket_id: str, object_id: str, sealed: bytes) -> str:
-        """The ETag that was sealed.
+    def open_etags(self, region: str, versions: Iterable[Version]) -> list[str]:
+        """The ETags of versions in a Region, whether they are sealed or not.
 
         Raises:
-            InternalError: it is damaged, or that of another object.
+            InternalError: one is damaged, or that of another object.
         """
-        return self.master.open(region, sealed, _etag_binding(bucket_id, object_id)).decode()
+        return [
+            self._open_etag(region, version) if version.etag is None else version.etag for version in versions
+        ]
+
+    def _open_etag(self, region: str, version: Version) -> str:
+        binding = _etag_binding(version.bucket_id, version.object_id)
+        return self.master.open(region, version.sealed_etag or b"", binding).decode()
 
     def _kind(self, envelope: Envelope) -> Kind:
         kind = self._kinds.get(envelope.kind)

@@ -1,4 +1,4 @@
-"""What an object is made of, as its sealed manifest has it: format 1.
+"""What an object is made of, and what a part is known by, as bytes to be sealed. The manifest, format 1:
 
 1   format: 1
 8   size in bytes
@@ -11,6 +11,7 @@ m   for each part: blob id (16), number (4), size (8), header, checksum
 
 import struct
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kms_server.crypto.encryption_context import length_prefixed, parts_of
@@ -21,7 +22,7 @@ FULL_OBJECT, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 
 
 class ManifestError(Exception):
-    """The bytes are no manifest."""
+    """The bytes are no manifest, or no details of a part."""
 
 
 class Checksums(NamedTuple):
@@ -107,6 +108,32 @@ class Manifest(NamedTuple):
         if form != _FORMAT or len(parts) != count or made.size != size:
             raise ManifestError
         return made
+
+
+class PartDetails(NamedTuple):
+    """What an uploaded part is known by: its ETag without quotes, and its raw checksums by algorithm."""
+
+    etag: str
+    checksums: Mapping[str, bytes]
+
+    def encode(self) -> bytes:
+        """The details as bytes."""
+        pairs = [part for name, digest in self.checksums.items() for part in (name.encode(), digest)]
+        return length_prefixed(self.etag.encode(), *pairs)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "PartDetails":
+        """The details that `encode` wrote.
+
+        Raises:
+            ManifestError: it did not write this.
+        """
+        try:
+            etag, *pairs = parts_of(raw)
+            names = [name.decode() for name in pairs[::2]]
+            return cls(etag.decode(), dict(zip(names, pairs[1::2], strict=True)))
+        except ValueError:
+            raise ManifestError from None
 
 
 def _row(header: int, checksum: int) -> struct.Struct:
