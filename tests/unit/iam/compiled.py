@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Decision
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.plan import GrantLookup
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
