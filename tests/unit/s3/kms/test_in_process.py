@@ -124,7 +124,7 @@ CONDITIONS: list[tuple[dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("condition", "holds"), CONDITIONS, ids=range(len(CONDITIONS)))
-def test_conditions(service: Service, condition: dict[str, Any], holds: bool) -> None:  # noqa: FBT001 - a column
+def test_conditions(service: Service, condition: dict[str, Any], holds: bool) -> None:
     assert allowed(service, key(service, {**_DENY, "Condition": condition})) is not holds
 
 
@@ -261,10 +261,11 @@ def test_calls_are_charged_once_to_the_callers_account(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[tuple[str, ...]] = []
+    arn = key(service, {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}})
+    stranger = service.account(OTHER)
     limiter = services(service).limiter
     monkeypatch.setattr(limiter, "admit", lambda _limits, subjects: taken.append(subjects))
-    lent = {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}}
-    assert allowed(service, key(service, lent), service.account(OTHER))
+    assert allowed(service, arn, stranger)
     ((quota, _),) = taken
     assert quota == quota_subject(OTHER, REGION, "CryptographicOperationsSymmetric")
 
