@@ -47,7 +47,7 @@ from tests.unit.databases import Place, empty
 ROOT = Path(kms_server.__file__).parent.parent
 NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
-    "oidc_providers",
+    "oidc_providers", "audit_data_events",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
