@@ -1,6 +1,7 @@
 """`kms-server audit`: read the audit log."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -57,23 +58,26 @@ def _pairs(
     metavar="NAME=VALUE",
     help="Only uses with this pair in their encryption context; may be repeated. Reads the whole log.",
 )
-@option("--data", "kind", flag_value="data", default=None, help="Only data events: calls about objects.")
-@option("--management", "kind", flag_value="management", help="Only management events: all other calls.")
+@option(
+    "--category",
+    type=click.Choice(["management", "data"]),
+    help="Only such events; data events are calls about objects.",
+)
 @option("--since", callback=_time, help="From this time on (ISO 8601).")
 @option("--until", callback=_time, help="Up to this time (ISO 8601).")
 @option("--limit", type=click.IntRange(min=1), help="At most so many records.")
 @option("--format", "style", type=click.Choice(["table", "jsonl", "csv"]), default="table")
 @state_options
 def query(
-    *, style: str, kind: str | None, data_dir: Path, database_url: str | None, root_key: str | None,
+    *, style: str, category: str | None, data_dir: Path, database_url: str | None, root_key: str | None,
     **wanted: Any,  # noqa: ANN401 - the fields of Filter
 ) -> None:  # fmt: skip
     """Print records, oldest first: a table, one whole record a line (jsonl), or the main members of each (csv)."""
     settings = state_settings(data_dir=data_dir, database_url=database_url, root_key=root_key)
     with opened(settings) as state:
         places = [
-            *(audit_sources(state) if kind != "data" else ()),
-            *(data_sources(state) if kind != "management" else ()),
+            *(audit_sources(state) if category != "data" else ()),
+            *(data_sources(state) if category != "management" else ()),
         ]
         _STYLES[style](stream(places, Filter(**wanted)))
 
@@ -95,21 +99,25 @@ def _table(rows: Iterable[Row]) -> None:
 
 
 def _csv(rows: Iterable[Row]) -> None:
-    writer = csv.writer(click.get_text_stream("stdout", encoding="utf-8"), lineterminator="\n")
-    writer.writerow(_CSV)
+    click.echo(_line(_CSV))
     for row in rows:
         record = json.loads(row.record)
-        identity, parameters = record["userIdentity"], record["requestParameters"] or {}
+        parameters = record["requestParameters"] or {}
         context = parameters.get("encryptionContext")
-        writer.writerow(
-            (
-                record["eventTime"], record["eventSource"], row.event_name, record["eventCategory"], row.account,
-                row.region, identity.get("arn", ""), row.username, row.access_key_id, record["sourceIPAddress"],
-                row.error_code, row.resource_1, row.resource_2,
-                "" if context is None else json.dumps(context, ensure_ascii=False, sort_keys=True),
-                record.get("requestID", ""), row.event_id,
-            )
-        )  # fmt: skip
+        click.echo(_line((
+            record["eventTime"], record["eventSource"], row.event_name, record["eventCategory"], row.account, row.region,
+            record["userIdentity"].get("arn"), row.username, row.access_key_id, record["sourceIPAddress"],
+            row.error_code, row.resource_1, row.resource_2,
+            None if context is None else json.dumps(context, ensure_ascii=False, sort_keys=True),
+            record.get("requestID"), row.event_id,
+        )))  # fmt: skip
+
+
+def _line(values: Iterable[str | None]) -> str:
+    """A line of CSV, without its end."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(values)
+    return written.getvalue()
 
 
 _CSV = (

@@ -48,8 +48,8 @@ def names(directory: Path, *arguments: str) -> list[str]:
 
 def test_both_logs_are_asked(directory: Path) -> None:
     assert names(directory) == ["CreateKey", "Encrypt", "Encrypt", "PutObject"]
-    assert names(directory, "--data") == ["PutObject"]
-    assert names(directory, "--management") == ["CreateKey", "Encrypt", "Encrypt"]
+    assert names(directory, "--category", "data") == ["PutObject"]
+    assert names(directory, "--category", "management") == ["CreateKey", "Encrypt", "Encrypt"]
     assert names(directory, "--key", OBJECT) == ["PutObject"]
 
 
