@@ -62,6 +62,11 @@ class Settings:
         return self.data_dir / "audit"
 
     @property
+    def data_audit_dir(self) -> Path:
+        """Where the embedded store keeps its audit segments of data events."""
+        return self.audit_dir / "data"
+
+    @property
     def state_dir(self) -> Path:
         """What the workers of this host share: locks and rate limit counters."""
         return self.data_dir / "state"

@@ -58,7 +58,8 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             loop.add_signal_handler(number, stopping.set)
         state = self.wsgi
         door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits)
-        state.commit.soon = state.commit.on_batch = loop.call_soon_threadsafe
+        for commit in (state.commit, state.data_commit):
+            commit.soon = commit.on_batch = loop.call_soon_threadsafe
         servers = [
             await loop.create_server(
                 partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,
