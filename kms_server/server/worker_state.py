@@ -18,6 +18,8 @@ from kms_server.quotas.buckets import Buckets
 from kms_server.quotas.limiter import Limiter
 from kms_server.server import tls
 from kms_server.server.authentication import Authenticator
+from kms_server.server.door_types import StreamAnswerer
+from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
@@ -36,6 +38,8 @@ class WorkerState:
     jobs: Jobs
     state: State
     tls: ssl.SSLContext | None
+    entrance: Entrance
+    streams: StreamAnswerer | None = None
 
     @property
     def url(self) -> str:
@@ -84,6 +88,6 @@ def build(settings: Settings) -> WorkerState:
     jobs = Jobs(state, keyring)
     jobs.start()
     health = Health.of(state.database, commit)
-    return WorkerState(
-        pipeline, create_app(pipeline, health, limits), limits, commit, jobs, state, tls.context(settings)
-    )
+    entrance = Entrance(settings.trusted_proxies, settings.require_tls)
+    app = create_app(pipeline, health, limits, entrance=entrance)
+    return WorkerState(pipeline, app, limits, commit, jobs, state, tls.context(settings), entrance)
