@@ -59,6 +59,9 @@ class ClientLink(asyncio.Protocol, Guest):
         """Bytes arrived."""
         if not self._ending:
             self._reader.receive(data)
+            if self._reader.streamed is not None:
+                # At once: the event loop reads a socket many times before the connection has its turn.
+                self._read_if(wanted=not self._reader.full)
             self._door.soon(self)
 
     def eof_received(self) -> bool:
