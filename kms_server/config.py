@@ -1,7 +1,11 @@
 """Frozen settings and named limits."""
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
@@ -31,6 +35,7 @@ class Limits:
     grants_per_key: int = 50_000
     cached_keys: int = 20_000
     cold_threads: int = 8
+    stream_threads: int = 64
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
     max_clock_lead: float = 36_525 * 86_400.0
@@ -54,6 +59,8 @@ class Settings:
     tls_key: Path | None = None
     tls_auto: bool = False
     allow_plain_http: bool = False
+    require_tls: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -18,10 +18,13 @@ from kms_server.quotas.buckets import Buckets
 from kms_server.quotas.limiter import Limiter
 from kms_server.server import tls
 from kms_server.server.authentication import Authenticator
+from kms_server.server.door_types import StreamAnswerer
+from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
+from kms_server.server.s3_composition import s3_pipeline
 from kms_server.server.startup import State, open_state
 from kms_server.storage.tables import audit_data_events, audit_events
 
@@ -38,6 +41,8 @@ class WorkerState:
     jobs: Jobs
     state: State
     tls: ssl.SSLContext | None
+    entrance: Entrance
+    streams: StreamAnswerer | None = None
 
     @property
     def url(self) -> str:
@@ -101,13 +106,9 @@ def build(settings: Settings) -> WorkerState:
     jobs = Jobs(state, keyring)
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
+    entrance = Entrance(settings.trusted_proxies, settings.require_tls)
+    streams = s3_pipeline(settings, services, pipeline, commit, data_commit)
+    app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
-        pipeline,
-        create_app(pipeline, health, limits),
-        limits,
-        commit,
-        data_commit,
-        jobs,
-        state,
-        tls.context(settings),
+        pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams
     )
