@@ -54,6 +54,7 @@ class Settings:
     tls_key: Path | None = None
     tls_auto: bool = False
     allow_plain_http: bool = False
+    block_sse_c: bool = False
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -1,17 +1,18 @@
 """The headers of SSE-C, or fields of a form of the same names (S3 "Using server-side encryption with customer-provided keys")."""
 
-import binascii
 import hashlib
 import hmac
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 
+from kms_server.errors import SerializationException
+from kms_server.protocol.json_reader import read_base64
 from kms_server.s3.encryption.types import CustomerKey
 from kms_server.s3.errors import InvalidArgument, InvalidEncryptionAlgorithm, InvalidRequest
 
 SSE = "x-amz-server-side-encryption"
 CUSTOMER = f"{SSE}-customer-"
-COPY_SOURCE = f"x-amz-copy-source-server-side-encryption-customer-"
+COPY_SOURCE = "x-amz-copy-source-server-side-encryption-customer-"
 ALGORITHM = "AES256"
 _KEY_BYTES = 32
 _MEMBERS = ("algorithm", "key", "key-md5")
@@ -48,8 +49,8 @@ def sends_customer_key(values: Mapping[str, str], prefix: str = CUSTOMER) -> boo
 
 def _checked(text: str, md5: str) -> bytes:
     try:
-        key = b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        key = read_base64(text)
+    except SerializationException:
         key = b""
     if len(key) != _KEY_BYTES:
         raise _refused("The secret key was invalid for the specified algorithm.")

@@ -1,10 +1,11 @@
 """What request headers, or the fields of a form, ask for; what the headers of an answer tell."""
 
-import binascii
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 
+from kms_server.errors import SerializationException
+from kms_server.protocol.json_reader import read_base64, read_object
 from kms_server.s3.encryption.customer_headers import (
     ALGORITHM,
     COPY_SOURCE,
@@ -130,10 +131,10 @@ def _context(text: str | None) -> dict[str, str]:
     if text is None:
         return {}
     try:
-        pairs = json.loads(b64decode(text, validate=True).decode())
-    except (binascii.Error, ValueError, RecursionError):
-        pairs = None
-    if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
+        pairs = read_object(read_base64(text))
+    except SerializationException:
+        pairs = {"": None}
+    if not all(isinstance(value, str) for value in pairs.values()):
         raise _refused(
             f"The header '{_CONTEXT}' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map",
             _CONTEXT, text,
