@@ -35,6 +35,9 @@ class Limits:
     grants_per_key: int = 50_000
     cached_keys: int = 20_000
     cold_threads: int = 8
+    buckets_per_account: int = 10_000
+    max_put_bytes: int = 5 * 2**30
+    min_part_bytes: int = 5 * 2**20
     stream_threads: int = 64
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
@@ -61,6 +64,10 @@ class Settings:
     allow_plain_http: bool = False
     require_tls: bool = False
     trusted_proxies: tuple[Network, ...] = ()
+    block_sse_c: bool = False
+    s3_store: str | None = None
+    s3_domain: str = "localhost"
+    restore_delay: float = 10.0
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -15,11 +15,12 @@ from kms_server.protocol.message import Request
 from kms_server.s3.blobs.store import BlobStore
 from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
-from kms_server.s3.errors import NoSuchBucket
+from kms_server.s3.errors import NoSuchBucket, NoSuchUpload
 from kms_server.schemas.base import RequestSchema
 from kms_server.storage import events
-from kms_server.storage.buckets import Bucket
+from kms_server.storage.buckets import Bucket, BucketGone
 from kms_server.storage.database import Transaction
+from kms_server.storage.uploads import UploadGone
 
 
 class Level(Enum):
@@ -30,23 +31,30 @@ class Level(Enum):
     OBJECT = "object"
 
 
-class Payload(Protocol):
-    """The body of a request, decoded and checked on the way."""
+class Source(Protocol):
+    """The bytes of an object to be, with their digests once all were read."""
+
+    def want(self, *algorithms: str) -> None:
+        """Have digests made; before the first read. MD5, or names of S3 checksums."""
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, about `most` of them; empty at the end.
+
+        Raises:
+            S3Error: they are not what was declared, or stored.
+            ClientGone: the rest will not come.
+        """
+
+    def digest(self, algorithm: str) -> bytes:
+        """A digest of all bytes, once they were read to the end."""
+
+
+class Payload(Source, Protocol):
+    """The body of a request, decoded and checked on the way: at its end against all that the request declares."""
 
     @property
     def length(self) -> int | None:
         """The length of the decoded body in bytes, where the request tells it."""
-
-    def want(self, *algorithms: str) -> None:
-        """Have digests made that the request itself does not ask for; before the first read."""
-
-    def read(self, most: int) -> bytes:
-        """The next decoded bytes; empty at the end, when all that the request declares of the body has been checked.
-
-        Raises:
-            S3Error: it is not what was declared, or not signed.
-            ClientGone: the rest will not come.
-        """
 
     def whole(self, most: int) -> bytes:
         """All of a small body.
@@ -54,9 +62,6 @@ class Payload(Protocol):
         Raises:
             S3Error: as `read`, or it is longer than `most`.
         """
-
-    def digest(self, algorithm: str) -> bytes:
-        """A digest of the whole body, once it was read to its end; MD5 or the name of an S3 checksum."""
 
     def declared(self) -> str | None:
         """The name of the checksum that the client declared; None where there is none.
@@ -116,11 +121,15 @@ def _elsewhere(call: Call) -> None:
 
 @dataclass(frozen=True, slots=True)
 class S3Services:
-    """What S3 operations work with; made once per process."""
+    """What S3 operations work with; made once per process.
+
+    `restore_delay` is how many seconds it takes to restore an archived object.
+    """
 
     shared: Services
     blobs: BlobStore
     encryption: Encryption
+    restore_delay: float
 
 
 @dataclass(slots=True)
@@ -159,6 +168,16 @@ class S3Call:
             raise NoSuchBucket(BucketName=self.bucket_name)
         return self.found.bucket
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether the request came by TLS."""
+        return self.request.tls is not None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is known to call."""
+        return self.call.principal.is_anonymous
+
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name."""
         return self.request.headers.get(name)
@@ -173,8 +192,17 @@ class S3Call:
 
     @contextmanager
     def indexing(self) -> Iterator[Connection]:
-        """The transaction of a change to objects, which holds the call's record, too."""
-        with self.services.shared.database.index() as connection:
-            yield connection
-            events.add_data(connection, to_row(event_of(self.call))._asdict())
+        """The transaction of a change to objects, which holds the call's record, too.
+
+        Raises:
+            NoSuchBucket, NoSuchUpload: it was deleted meanwhile.
+        """
+        try:
+            with self.services.shared.database.index() as connection:
+                yield connection
+                events.add_data(connection, to_row(event_of(self.call))._asdict())
+        except BucketGone:
+            raise NoSuchBucket(BucketName=self.bucket_name) from None
+        except UploadGone:
+            raise NoSuchUpload(UploadId=self.query.get("uploadId", "")) from None
         self.recorded = True

@@ -6,6 +6,7 @@ from kms_server.crypto.encryption_context import length_prefixed
 from kms_server.operations.call import Call, Services
 from kms_server.s3.encryption import sse_c
 from kms_server.s3.encryption.bucket_keys import BucketKeys
+from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.kinds import Kind
 from kms_server.s3.encryption.master import Master
 from kms_server.s3.encryption.sse_c import SseC
@@ -37,7 +38,7 @@ class Encryption:
 
     def __init__(self, services: Services, kms: KmsClient, *, block_sse_c: bool = False) -> None:
         self.master = Master(services)
-        self.block_sse_c = block_sse_c
+        self._block_sse_c = block_sse_c
         bucket_keys = BucketKeys(kms)
         self._kinds: dict[str, Kind] = {
             SSE_S3: SseS3(self.master),
@@ -45,6 +46,10 @@ class Encryption:
             DSSE_KMS: DsseKms(kms, bucket_keys, self.master),
             SSE_C: SseC(),
         }
+
+    def blocks_sse_c(self, default: BucketDefault) -> bool:
+        """Whether a bucket of this setting takes no new objects under SSE-C."""
+        return self._block_sse_c if default.blocks_sse_c is None else default.blocks_sse_c
 
     def create(self, call: Call, chosen: Chosen, target: Target) -> tuple[ObjectKeys, Envelope]:
         """Fresh keys for an object, and their envelope.
