@@ -75,12 +75,12 @@ def _check_match(call: S3Call, version: Version | None, match: str | None) -> No
         return
     if version is None:
         raise PreconditionFailed(Condition="If-Match")
-    conditions.check_write({"if-match": match}, etag_of(call, version))
+    conditions.check_write({"if-match": match}, etag_of(call, call.bucket, version))
 
 
 def delete_objects(call: S3Call) -> S3Answer:
     """Remove up to 1,000 objects; each by itself is allowed or refused (S3 DeleteObjects)."""
-    if not call.payload.is_checked:
+    if call.payload.declared() is None and call.header("content-md5") is None:
         raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     document = xml_reader.parse(call.payload.whole(_MOST_BODY), "Delete")
     wanted = [_Wanted.of(element) for element in document.findall("Object")]
