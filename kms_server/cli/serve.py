@@ -37,6 +37,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
 @option("--allow-plain-http", is_flag=True, help="Allow plain HTTP on an address other machines reach.")
+@option(
+    "--block-sse-c", is_flag=True,
+    help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
+)  # fmt: skip
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.

@@ -47,7 +47,8 @@ from tests.unit.databases import Place, empty
 ROOT = Path(kms_server.__file__).parent.parent
 NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
-    "oidc_providers",
+    "oidc_providers", "buckets", "objects", "object_versions", "uploads", "parts", "doomed_blobs",
+    "audit_data_events",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
@@ -111,7 +112,7 @@ def _foreign_key(key: Any) -> str:
 
 
 def _index(index: Any) -> str:
-    options = map(str, index.get("dialect_options", {}).values())
+    options = [*map(str, index.get("dialect_options", {}).values()), str(index.get("column_sorting"))]
     return " ".join((index["name"], str(index["column_names"]), str(index["unique"]), *options))
 
 
@@ -126,13 +127,19 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
         }
 
 
+def _is_compared(_one: object, name: str | None, *_: object) -> bool:
+    # Alembic does not read descending indexes of SQLite; this one is in the shape.
+    return name != "ix_object_versions_age"
+
+
 def test_the_migrated_schema_is_the_declared_one(engine: Engine, other: Engine) -> None:
     migrate.upgrade(engine)
     declared().create_all(other)
     assert shape(engine) == shape(other)
     with engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={"compare_type": True, "compare_server_default": True, "include_object": _is_compared},
         )
         assert compare_metadata(context, declared()) == []
 

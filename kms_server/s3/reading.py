@@ -1,0 +1,93 @@
+"""Opening an object: its keys, its manifest, its bytes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from kms_server.s3 import content
+from kms_server.s3.call import S3Call
+from kms_server.s3.encryption import envelopes, manifest
+from kms_server.s3.encryption.manifest import Manifest
+from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
+from kms_server.s3.errors import InternalError
+from kms_server.s3.ranges import Span
+from kms_server.storage import objects
+from kms_server.storage.buckets import Bucket
+from kms_server.storage.objects import Part, Version
+
+
+class Found(NamedTuple):
+    """A version as the index has it, with its parts; nothing is opened yet."""
+
+    bucket: Bucket
+    version: Version
+    parts: tuple[Part, ...]
+    envelope: Envelope
+
+    @classmethod
+    def of(cls, connection: Connection, bucket: Bucket, version: Version) -> "Found":
+        """The same version with its parts, as one moment has them."""
+        parts = tuple(objects.parts(connection, version.number))
+        return cls(bucket, version, parts, envelopes.decoded(version.envelope))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that are kept with the object."""
+        headers: dict[str, str] = json.loads(self.version.headers)
+        return headers
+
+
+class Opened(NamedTuple):
+    """A version whose keys and manifest are open; all that is said of it has been checked."""
+
+    found: Found
+    keys: ObjectKeys
+    manifest: Manifest
+
+    def read(self, call: S3Call, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, the first of them checked before this returns.
+
+        Raises:
+            InternalError: what is on disk is not what was stored.
+        """
+        blobs = call.services.blobs
+        content.check(blobs, self.keys, self.found.parts)
+        pieces = content.read(blobs, self.keys, self.found.parts, span)
+        return _begun(next(pieces, b""), pieces)
+
+
+def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def target_of(bucket: Bucket, version: Version) -> Target:
+    """What the keys of a version are bound to."""
+    return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
+
+
+def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
+    """Open a version's keys, by the KMS where it takes that, and its manifest.
+
+    Raises:
+        S3Error: the KMS refuses, or the customer's key is missing or wrong.
+        InternalError: what is stored is not what was written.
+    """
+    version, target = found.version, target_of(found.bucket, found.version)
+    encryption = call.services.encryption
+    keys = encryption.open(call.call, found.envelope, target, customer)
+    read = manifest.opened(encryption, keys, version, target)
+    if [part.blob_id for part in found.parts] != [part.blob_id for part in read.parts]:
+        raise InternalError
+    return Opened(found, keys, read)
+
+
+def etag_of(call: S3Call, version: Version) -> str:
+    """The ETag of a version, without quotes."""
+    if version.etag is not None:
+        return version.etag
+    [etag] = call.services.encryption.open_etags([version])
+    return etag
