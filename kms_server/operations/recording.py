@@ -69,7 +69,7 @@ def _date(epoch: float) -> str:
 
 def _tls(call: Call) -> dict[str, str] | None:
     tls = call.request.tls
-    if tls is None:
+    if tls is None or not tls.version:
         return None
     return {
         "tlsVersion": tls.version,
