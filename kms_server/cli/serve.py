@@ -41,9 +41,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--block-sse-c", is_flag=True,
     help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
 )  # fmt: skip
-@option("--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/.")
 @option(
-    "--trusted-proxies", metavar="CIDRS", callback=networks,
+    "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
+)
+@option(
+    "--trusted-proxies",
+    metavar="CIDRS",
+    callback=networks,
     help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
 )
 @state_options

@@ -65,7 +65,10 @@ def find(call: S3Call) -> Found:
         found = Found.of(connection, bucket, version)
     versions.require_readable(version, call.call.time)
     conditions.check_read(
-        call.request.headers, reading.etag_of(call, bucket, version), version.modified_at, "x-amz-copy-source-"
+        call.request.headers,
+        reading.etag_of(call, bucket, version),
+        version.modified_at,
+        "x-amz-copy-source-",
     )
     return found
 

@@ -19,6 +19,11 @@ from kms_server.storage.buckets import Bucket
 from kms_server.storage.objects import Part, Version
 
 
+def target_of(bucket: Bucket, version: Version) -> Target:
+    """What the keys of a version are bound to."""
+    return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
+
+
 class Found(NamedTuple):
     """A version as the index has it, with its parts; nothing is opened yet."""
 
@@ -42,10 +47,7 @@ class Found(NamedTuple):
     @property
     def target(self) -> Target:
         """What the object's keys are bound to."""
-        bucket = self.bucket
-        return Target(
-            bucket.name, bucket.bucket_id, bucket.region, self.version.key, self.version.object_id
-        )
+        return target_of(self.bucket, self.version)
 
 
 class Opened(NamedTuple):
@@ -94,7 +96,5 @@ def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:
     Raises:
         InternalError: it does not open.
     """
-    if version.sealed_etag is None:
-        return version.etag or ""
-    open_etag = call.services.encryption.open_etag
-    return open_etag(bucket.region, bucket.bucket_id, version.object_id, version.sealed_etag)
+    [etag] = call.services.encryption.open_etags(bucket.region, [version])
+    return etag

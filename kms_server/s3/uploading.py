@@ -119,7 +119,9 @@ class StoredPart(NamedTuple):
     checksums: dict[str, bytes]
 
 
-def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None) -> StoredPart:
+def store_part(
+    call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None
+) -> StoredPart:
     """Seal a part's bytes and make it the upload's part of that number; `checksum` is the one its client declares."""
     number, upload = part_number(call.query["partNumber"]), opened.upload
     with_md5 = upload.kind in MD5_ETAGS
@@ -132,7 +134,9 @@ def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Sourc
     checksums = {name: source.digest(name) for name in algorithms}
     etag = source.digest(MD5).hex() if with_md5 else random_etag()
     part = replace(stored, etag=None if with_md5 else etag)
-    part = replace(part, details=sealing.seal_details(PartDetails(etag, checksums), upload.upload_id, part, keys))
+    part = replace(
+        part, details=sealing.seal_details(PartDetails(etag, checksums), upload.upload_id, part, keys)
+    )
     with call.indexing() as connection:
         uploads.add_part(connection, upload, part)
     content.settle(call.services.blobs, [part])

@@ -18,7 +18,7 @@ from kms_server.s3.encryption.types import MD5_ETAGS, Chosen, CustomerKey, Envel
 from kms_server.s3.reading import etag_of
 from kms_server.storage import objects
 from kms_server.storage.buckets import Bucket
-from kms_server.storage.objects import NULL, Part, Version
+from kms_server.storage.objects import NULL, Version
 
 MD5 = "MD5"
 
@@ -83,7 +83,7 @@ def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
         S3Error
     """
     default = BucketDefault.read(call.bucket.encryption)
-    blocked = call.services.encryption.block_sse_c if default.blocks_sse_c is None else default.blocks_sse_c
+    blocked = call.services.encryption.blocks_sse_c(default)
     return sse.chosen(values, default, secure=call.is_secure, signed=not call.is_anonymous, blocked=blocked)
 
 
@@ -116,7 +116,12 @@ def put(call: S3Call, new: NewObject, encryption: Chosen, source: Source, checks
     keys, envelope = services.encryption.create(call.call, encryption, new.target)
     source.want(checksum, *((MD5,) if with_md5 else ()))
     part = content.store(
-        services.blobs, keys, source.read, number=1, now=call.call.time, most=services.shared.limits.max_put_bytes
+        services.blobs,
+        keys,
+        source.read,
+        number=1,
+        now=call.call.time,
+        most=services.shared.limits.max_put_bytes,
     )
     etag = source.digest(MD5).hex() if with_md5 else random_etag()
     digest = source.digest(checksum)
@@ -168,4 +173,6 @@ def check_conditions(call: S3Call, current: Version | None) -> None:
     if not conditions.is_conditional(call.request.headers):
         return
     there = current is not None and not current.is_marker
-    conditions.check_write(call.request.headers, etag_of(call, call.bucket, current) if there and current else None)
+    conditions.check_write(
+        call.request.headers, etag_of(call, call.bucket, current) if there and current else None
+    )

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from kms_server.s3 import content, uploading
+from kms_server.s3 import uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption import sealing
@@ -114,9 +114,7 @@ def _keys(call: S3Call, opened: OpenUpload) -> ObjectKeys | None:
 
 
 def _chosen(opened: OpenUpload, keys: ObjectKeys | None, named: _Named, part: Part | None) -> _Chosen:
-    refusal = InvalidPart(
-        UploadId=opened.upload.upload_id, PartNumber=str(named.number), ETag=named.etag
-    )
+    refusal = InvalidPart(UploadId=opened.upload.upload_id, PartNumber=str(named.number), ETag=named.etag)
     if part is None:
         raise refusal
     details = None if keys is None else sealing.open_details(opened.upload.upload_id, part, keys)
@@ -145,7 +143,11 @@ def _check_sizes(call: S3Call, parts: Sequence[Part]) -> None:
 
 
 def _sealed(
-    call: S3Call, opened: OpenUpload, keys: ObjectKeys | None, named: Sequence[_Named], chosen: Sequence[_Chosen]
+    call: S3Call,
+    opened: OpenUpload,
+    keys: ObjectKeys | None,
+    named: Sequence[_Named],
+    chosen: Sequence[_Chosen],
 ) -> Sealed:
     algorithm = opened.algorithm
     digests = [one.details.checksums[algorithm] if one.details else b"" for one in chosen]
@@ -194,6 +196,6 @@ def _etag(opened: OpenUpload, chosen: Sequence[_Chosen]) -> str:
 OPERATIONS = (
     S3Operation(
         "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",),
-        customer_key=True, is_data=True, writes=True,
+        customer_key=True, is_data=True, writes=True, checksums=False,
     ),
 )  # fmt: skip

@@ -32,7 +32,9 @@ def copy_object(call: S3Call) -> S3Answer:
     source = found.version
     most = call.services.shared.limits.max_put_bytes
     if source.size > most:
-        raise InvalidRequest(f"The specified copy source is larger than the maximum allowable size for a copy source: {most}")
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {most}"
+        )
     encryption = chosen(call, values)
     replaces = _directive(values, "x-amz-metadata-directive")
     _check_itself(call, found, replaces=replaces)
@@ -49,8 +51,13 @@ def copy_object(call: S3Call) -> S3Answer:
         "LastModified": iso_millis(written.version.modified_at), "ETag": f'"{written.sealed.etag}"',
     }  # fmt: skip
     if written.sealed.checksums is not None:
-        shown |= {f"Checksum{checksum}": written.sealed.checksums.value, "ChecksumType": written.sealed.checksums.type}
-    return S3Answer(headers=told | _source_header(source), body=xml_writer.document("CopyObjectResult", shown))
+        shown |= {
+            f"Checksum{checksum}": written.sealed.checksums.value,
+            "ChecksumType": written.sealed.checksums.type,
+        }
+    return S3Answer(
+        headers=told | _source_header(source), body=xml_writer.document("CopyObjectResult", shown)
+    )
 
 
 def _copied_headers(found: Found, values: Mapping[str, str]) -> str:

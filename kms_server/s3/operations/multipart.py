@@ -118,7 +118,9 @@ def _number(call: S3Call, name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal() or len(text) > 10:
-        raise InvalidArgument(f"Provided {name} not an integer or within integer range", ArgumentName=name, ArgumentValue=text)
+        raise InvalidArgument(
+            f"Provided {name} not an integer or within integer range", ArgumentName=name, ArgumentValue=text
+        )
     return min(int(text), _MOST_LISTED) if name.startswith("max") else int(text)
 
 

@@ -46,7 +46,9 @@ def get_object(call: S3Call) -> S3Answer:
     shown = _headers(call, found) | told | _overrides(call)
     if span is None:
         span = Span(0, found.version.size)
-        return S3Answer(headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span))
+        return S3Answer(
+            headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span)
+        )
     shown["Content-Range"] = span.header(found.version.size)
     return S3Answer(206, headers=shown, length=span.length, parts=opened.read(call, span))
 
@@ -78,7 +80,9 @@ def _found(call: S3Call) -> Found:
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, call.bucket, call.key, call.query.get("versionId"))
         found = Found.of(connection, call.bucket, version)
-    conditions.check_read(call.request.headers, reading.etag_of(call, found.bucket, version), version.modified_at)
+    conditions.check_read(
+        call.request.headers, reading.etag_of(call, found.bucket, version), version.modified_at
+    )
     return found
 
 
@@ -130,7 +134,9 @@ def _checksum(call: S3Call, opened: Opened) -> dict[str, str]:
 
 
 def _overrides(call: S3Call) -> dict[str, str]:
-    wanted: Mapping[str, str] = {_OVERRIDES[name]: value for name, value in call.query.items() if name in _OVERRIDES}
+    wanted: Mapping[str, str] = {
+        _OVERRIDES[name]: value for name, value in call.query.items() if name in _OVERRIDES
+    }
     if wanted and call.is_anonymous:
         raise InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
     return {name.title(): value for name, value in wanted.items()}

@@ -43,6 +43,11 @@ def locate(request: Request, domain: str | None) -> Location:
     return Location(name, key, is_virtual=False) if bucket is None else Location(bucket, key, is_virtual=True)
 
 
+def is_virtual(request: Request, domain: str | None) -> bool:
+    """Whether the host of a request names a bucket."""
+    return domain is not None and _bucket_of(request, domain) is not None
+
+
 def parse_query(text: str) -> dict[str, str]:
     """The parameters of a query; a plus sign is a blank, one without a value has an empty one.
 
