@@ -53,9 +53,7 @@ class InProcessKms:
     ) -> bool:  # fmt: skip
         """Whether the KMS would answer the same call now; it is neither made nor recorded nor charged."""
         forwarded = Forwarded("s3", region, source_arn)
-        asked = self._forwarded(
-            call, operation, requests.OF_OPERATION[operation](key_id, context), forwarded
-        )
+        asked = self._forwarded(call, operation, requests.OF_OPERATION[operation](key_id, context), forwarded)
         asked.parameters = asked.document
         try:
             self._services.keyring.refresh(may_block=True)

@@ -1,8 +1,8 @@
 """PutObject, GetObject, HeadObject."""
 
 from collections.abc import Mapping
-from email.utils import formatdate
 
+from kms_server.clock import http_date
 from kms_server.s3 import conditions, metadata, ranges, reading, versions
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
@@ -106,7 +106,7 @@ def _headers(call: S3Call, found: Found) -> dict[str, str]:
     """What both GET and HEAD tell, known without any key."""
     version = found.version
     told = {
-        "Last-Modified": formatdate(int(version.modified_at), usegmt=True),
+        "Last-Modified": http_date(version.modified_at),
         "ETag": f'"{reading.etag_of(call, found.bucket, version)}"',
         "Accept-Ranges": "bytes",
     }  # fmt: skip
