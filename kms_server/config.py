@@ -46,6 +46,7 @@ class Settings:
     workers: int = 2
     database_url: str | None = None
     root_key: str | None = None
+    s3_store: str | None = None
     quota_profile: str = "relaxed"
     dev: bool = False
     dev_allow_remote: bool = False
