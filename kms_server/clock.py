@@ -40,6 +40,11 @@ def iso_seconds(epoch: float) -> str:
     return _iso(int(epoch))
 
 
+def iso_millis(epoch: float) -> str:
+    """`epoch` as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    return f"{_iso(int(epoch))[:-1]}.{int(epoch * 1_000) % 1_000:03}Z"
+
+
 @lru_cache(maxsize=64)
 def _iso(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -34,7 +34,10 @@ class Row(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN."""
+    """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
+
+    `is_data` tells a data event, which is about an object, from a management event, which is about anything else.
+    """
 
     event_id: str
     time: float
@@ -58,6 +61,7 @@ class Event(NamedTuple):
     error_message: str | None
     tls: Mapping[str, str] | None
     event_type: str
+    is_data: bool = False
 
 
 def to_row(event: Event) -> Row:
@@ -87,15 +91,13 @@ def to_row(event: Event) -> Row:
     record["eventID"] = event.event_id
     record["readOnly"] = event.read_only
     if event.resources:
-        record["resources"] = [
-            {"accountId": arn.split(":", 5)[4], "type": kind, "ARN": arn} for kind, arn in event.resources
-        ]
+        record["resources"] = [_resource(kind, arn) for kind, arn in event.resources]
     record["eventType"] = event.event_type
-    record["managementEvent"] = True
+    record["managementEvent"] = not event.is_data
     record["recipientAccountId"] = event.account
     if event.service_event is not None:
         record["serviceEventDetails"] = event.service_event
-    record["eventCategory"] = "Management"
+    record["eventCategory"] = "Data" if event.is_data else "Management"
     if event.tls is not None:
         record["tlsDetails"] = event.tls
     arns = [arn for _, arn in event.resources[:2]] + [None, None]
@@ -103,6 +105,12 @@ def to_row(event: Event) -> Row:
         event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
         event.access_key_id, arns[0], arns[1], error_code, _json(record),
     )  # fmt: skip
+
+
+def _resource(kind: str, arn: str) -> dict[str, str]:
+    """A resource of a record; the ARNs of S3 name no account."""
+    account = arn.split(":", 5)[4]
+    return ({"accountId": account} if account else {}) | {"type": kind, "ARN": arn}
 
 
 def service_event(

@@ -96,6 +96,11 @@ class Principal:
         return self.kind == "Root"
 
     @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is known to call: such a caller belongs to no account."""
+        return not self.account
+
+    @property
     def name(self) -> str:
         """What CloudTrail calls Username."""
         if self.session is not None and self.session.issuer is not None:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from kms_server.arn import Arn
 from kms_server.errors import OperatorError, ServiceError
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import NOTHING, FixedContext
-from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
 from kms_server.iam.principal import Principal

@@ -1,16 +1,26 @@
 """One S3 call on its way, and the row that declares its operation."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from kms_server.operations.call import Call, Services
+from sqlalchemy import Connection
+
+from kms_server.audit.record import to_row
+from kms_server.operations.call import Call, Operation, Plane, Services
+from kms_server.operations.recording import event_of
 from kms_server.protocol.message import Request
 from kms_server.s3.blobs.store import BlobStore
+from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
-from kms_server.s3.errors import NoSuchBucket
-from kms_server.storage.buckets import Bucket
+from kms_server.s3.errors import NoSuchBucket, NoSuchUpload
+from kms_server.schemas.base import RequestSchema
+from kms_server.storage import events
+from kms_server.storage.buckets import Bucket, BucketGone
+from kms_server.storage.database import Transaction
+from kms_server.storage.uploads import UploadGone
 
 
 class Level(Enum):
@@ -21,23 +31,30 @@ class Level(Enum):
     OBJECT = "object"
 
 
-class Payload(Protocol):
-    """The body of a request, decoded and checked on the way."""
+class Source(Protocol):
+    """The bytes of an object to be, with their digests once all were read."""
+
+    def want(self, *algorithms: str) -> None:
+        """Have digests made; before the first read. MD5, or names of S3 checksums."""
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, about `most` of them; empty at the end.
+
+        Raises:
+            S3Error: they are not what was declared, or stored.
+            ClientGone: the rest will not come.
+        """
+
+    def digest(self, algorithm: str) -> bytes:
+        """A digest of all bytes, once they were read to the end."""
+
+
+class Payload(Source, Protocol):
+    """The body of a request, decoded and checked on the way: at its end against all that the request declares."""
 
     @property
     def length(self) -> int | None:
         """The length of the decoded body in bytes, where the request tells it."""
-
-    def want(self, *algorithms: str) -> None:
-        """Have digests made that the request itself does not ask for; before the first read."""
-
-    def read(self, most: int) -> bytes:
-        """The next decoded bytes; empty at the end, when all that the request declares of the body has been checked.
-
-        Raises:
-            S3Error: it is not what was declared, or not signed.
-            ClientGone: the rest will not come.
-        """
 
     def whole(self, most: int) -> bytes:
         """All of a small body.
@@ -46,8 +63,12 @@ class Payload(Protocol):
             S3Error: as `read`, or it is longer than `most`.
         """
 
-    def digest(self, algorithm: str) -> bytes:
-        """A digest of the whole body, once it was read to its end; MD5 or the name of an S3 checksum."""
+    def declared(self) -> str | None:
+        """The name of the checksum that the client declared; None where there is none.
+
+        Raises:
+            S3Error: what is declared of the body is malformed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +105,31 @@ class S3Operation:
     is_data: bool = False
     writes: bool = False
     needs_bucket: bool = True
+    row: Operation = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        plane = Plane.WRITE if self.writes else Plane.READ
+        row = Operation(
+            self.name, _elsewhere, RequestSchema, None, plane, self.name, service="s3", is_data=self.is_data
+        )
+        object.__setattr__(self, "row", row)
+
+
+def _elsewhere(call: Call) -> None:
+    raise AssertionError(f"{call.operation.name} is run by the S3 layer")
 
 
 @dataclass(frozen=True, slots=True)
 class S3Services:
-    """What S3 operations work with; made once per process."""
+    """What S3 operations work with; made once per process.
+
+    `restore_delay` is how many seconds it takes to restore an archived object.
+    """
 
     shared: Services
     blobs: BlobStore
     encryption: Encryption
+    restore_delay: float
 
 
 @dataclass(slots=True)
@@ -100,7 +137,8 @@ class S3Call:
     """One authenticated S3 call.
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
-    `recorded` is set once the call's own transaction holds its record.
+    `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
+    becomes of the call.
     """
 
     operation: S3Operation
@@ -110,8 +148,9 @@ class S3Call:
     key: str
     query: Mapping[str, str]
     payload: Payload
-    found: Bucket | None = None
+    found: LoadedBucket | None = None
     recorded: bool = False
+    answered: dict[str, str] = field(default_factory=dict)
 
     @property
     def request(self) -> Request:
@@ -127,8 +166,43 @@ class S3Call:
         """
         if self.found is None:
             raise NoSuchBucket(BucketName=self.bucket_name)
-        return self.found
+        return self.found.bucket
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the request came by TLS."""
+        return self.request.tls is not None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is known to call."""
+        return self.call.principal.is_anonymous
 
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name."""
         return self.request.headers.get(name)
+
+    @contextmanager
+    def configuring(self) -> Iterator[Transaction]:
+        """The transaction of a change to a bucket's configuration, which holds the call's record, too."""
+        with self.services.shared.database.write() as tx:
+            yield tx
+            events.add(tx, to_row(event_of(self.call))._asdict())
+        self.recorded = True
+
+    @contextmanager
+    def indexing(self) -> Iterator[Connection]:
+        """The transaction of a change to objects, which holds the call's record, too.
+
+        Raises:
+            NoSuchBucket, NoSuchUpload: it was deleted meanwhile.
+        """
+        try:
+            with self.services.shared.database.index() as connection:
+                yield connection
+                events.add_data(connection, to_row(event_of(self.call))._asdict())
+        except BucketGone:
+            raise NoSuchBucket(BucketName=self.bucket_name) from None
+        except UploadGone:
+            raise NoSuchUpload(UploadId=self.query.get("uploadId", "")) from None
+        self.recorded = True

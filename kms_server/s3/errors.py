@@ -17,6 +17,12 @@ class S3Error(ServiceError):
         self.details: Mapping[str, str] = details
 
 
+class AccessControlListNotSupported(S3Error):
+    """The owner of a bucket owns all that is in it: there are no other access control lists."""
+
+    text = "The bucket does not allow ACLs"
+
+
 class AccessDenied(S3Error):
     """No policy allows the call, or one denies it."""
 
@@ -95,6 +101,20 @@ class IllegalLocationConstraint(S3Error):
     text = "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."
 
 
+class IllegalVersioningConfiguration(S3Error):
+    """The versioning configuration says nothing."""
+
+    code = "IllegalVersioningConfigurationException"
+    text = "The Versioning element must be specified"
+
+
+class IncorrectNumberOfFiles(S3Error):
+    """A POST form has exactly one file."""
+
+    code = "IncorrectNumberOfFilesInPostRequest"
+    text = "POST requires exactly one file upload per request."
+
+
 class IncompleteBody(S3Error):
     """The body ended too soon."""
 
@@ -132,6 +152,14 @@ class InvalidBucketState(S3Error):
 
     status = 409
     text = "The request is not valid with the current state of the bucket."
+
+
+class InvalidChunkSize(S3Error):
+    """A signed chunk that is not the last is too small."""
+
+    code = "InvalidChunkSizeError"
+    status = 403
+    text = "Only the last chunk is allowed to have a size less than 8192 bytes"
 
 
 class InvalidDigest(S3Error):
@@ -285,10 +313,24 @@ class MalformedPOSTRequest(S3Error):
     text = "The body of your POST request is not well-formed multipart/form-data."
 
 
+class MalformedTrailer(S3Error):
+    """What follows the last chunk is not what was announced."""
+
+    code = "MalformedTrailerError"
+    text = "The request contained trailing data that was not well-formed or did not conform to our published schema."
+
+
 class MalformedXML(S3Error):
     """The body is not the XML that the operation takes."""
 
     text = "The XML you provided was not well-formed or did not validate against our published schema"
+
+
+class MaxPostPreDataLengthExceeded(S3Error):
+    """The fields of a POST form before its file are too large."""
+
+    code = "MaxPostPreDataLengthExceededError"
+    text = "Your POST request fields preceding the upload file were too large."
 
 
 class MaxMessageLengthExceeded(S3Error):

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from kms_server.audit.segments import seal
 from kms_server.keyring.keyring import Keyring
@@ -51,7 +52,8 @@ class Jobs:
         self._keyring.refresh(may_block=True)
         self._lifecycle.run_due()
         if self._state.settings.database_url is None:
-            seal(self._state.settings.audit_dir)
+            for directory in (self._state.settings.audit_dir, self._state.settings.data_audit_dir):
+                self._attempt(partial(seal, directory))
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:

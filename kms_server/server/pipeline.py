@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
-from kms_server.audit.group_commit import GroupCommit, Ticket
+from kms_server.audit.group_commit import GroupCommit, Ticket, wait
 from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
@@ -78,6 +78,26 @@ class Pipeline:
             self._run,
             self._record,
         )
+
+    def perform(self, call: Call) -> Call:
+        """Take a call that a service makes for its own caller through limits, schema, operation and record.
+
+        Returns when the record is on disk; the call has its answer then. Never on the event loop's thread.
+
+        Raises:
+            ServiceError: the call's fault; KMSInternalException where its record could not be written.
+        """
+        try:
+            self._services.keyring.refresh(may_block=True)
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from None
+        call = self._run(self._load(call))
+        ticket = self._submitted(call)
+        if ticket is not None:
+            wait(ticket, self._services.limits.audit_deadline)
+        if call.fault is not None:
+            raise call.fault
+        return call
 
     def _read(self, arrival: Arrival) -> Asked | Outcome:
         request, may_block = arrival
@@ -177,10 +197,14 @@ class Pipeline:
         if call.fault is not None and call.principal is NOBODY:
             self._authenticator.note_refusal(call.request, call.fault)
             return _unrecorded(response)
-        ticket = None
-        if call.fault is not None or operation.plane is not Plane.WRITE:
-            ticket = self._commit.submit(to_row(event_of(call)))
+        ticket = self._submitted(call)
         return Outcome(response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id))
+
+    def _submitted(self, call: Call) -> Ticket | None:
+        """The ticket of a call's record; None for a mutation, which has committed its own."""
+        if call.fault is None and call.operation.plane is Plane.WRITE:
+            return None
+        return self._commit.submit(to_row(event_of(call)))
 
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:

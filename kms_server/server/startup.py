@@ -61,7 +61,7 @@ def prepare(settings: Settings) -> None:
     Raises:
         OperatorError: something is in the way; nothing was changed.
     """
-    for directory in (settings.data_dir, settings.state_dir, settings.audit_dir):
+    for directory in (settings.data_dir, settings.state_dir, settings.audit_dir, settings.data_audit_dir):
         make_private_dir(directory)
     with locked(settings.state_dir / "first-start.lock"):
         database = open_database(settings.database_url, settings.data_dir, settings.state_dir)

@@ -18,11 +18,15 @@ from kms_server.quotas.buckets import Buckets
 from kms_server.quotas.limiter import Limiter
 from kms_server.server import tls
 from kms_server.server.authentication import Authenticator
+from kms_server.server.door_types import StreamAnswerer
+from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
+from kms_server.server.s3_composition import s3_pipeline
 from kms_server.server.startup import State, open_state
+from kms_server.storage.tables import audit_data_events, audit_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,12 @@ class WorkerState:
     flask_app: Flask
     limits: Limits
     commit: GroupCommit
+    data_commit: GroupCommit
     jobs: Jobs
     state: State
     tls: ssl.SSLContext | None
+    entrance: Entrance
+    streams: StreamAnswerer | None = None
 
     @property
     def url(self) -> str:
@@ -46,20 +53,34 @@ class WorkerState:
         """Finish what is pending and release everything."""
         self.jobs.stop()
         self.commit.close()
+        self.data_commit.close()
         self.state.database.close()
 
 
 def audit_log(state: State) -> AuditLog:
-    """Where records of calls that change nothing go."""
+    """Where records of management events go that change nothing."""
     if state.settings.database_url is None:
         return SegmentLog(state.settings.audit_dir, state.settings.limits)
-    return TableLog(state.database.engine)
+    return TableLog(state.database.engine, audit_events)
+
+
+def data_log(state: State) -> AuditLog:
+    """Where records of data events go that change nothing."""
+    if state.settings.database_url is None:
+        return SegmentLog(state.settings.data_audit_dir, state.settings.limits)
+    return TableLog(state.database.engine, audit_data_events)
 
 
 def audit_sources(state: State) -> list[Source]:
-    """Every place that holds records."""
+    """Every place that holds records of management events."""
     segments = None if state.settings.database_url else state.settings.audit_dir
     return sources(state.database.engine, segments)
+
+
+def data_sources(state: State) -> list[Source]:
+    """Every place that holds records of data events."""
+    segments = None if state.settings.database_url else state.settings.data_audit_dir
+    return sources(state.database.engine, segments, data=True)
 
 
 def services_of(state: State) -> Services:
@@ -78,12 +99,16 @@ def build(settings: Settings) -> WorkerState:
     state = open_state(settings)
     limits = settings.limits
     commit = GroupCommit(audit_log(state), limits)
+    data_commit = GroupCommit(data_log(state), limits)
     services = services_of(state)
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
     jobs = Jobs(state, keyring)
     jobs.start()
-    health = Health.of(state.database, commit)
+    health = Health.of(state.database, commit, data_commit)
+    entrance = Entrance(settings.trusted_proxies, settings.require_tls)
+    streams = s3_pipeline(settings, services, pipeline, commit, data_commit)
+    app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
-        pipeline, create_app(pipeline, health, limits), limits, commit, jobs, state, tls.context(settings)
+        pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams
     )

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from kms_server.storage.database import Transaction
-from kms_server.storage.tables import audit_events
+from kms_server.storage.tables import audit_data_events, audit_events
 
 
 def add(tx: Transaction, row: Mapping[str, object]) -> None:
     """Store one record, given by column."""
     tx.connection.execute(insert(audit_events).values(**row))
+
+
+def add_data(connection: Connection, row: Mapping[str, object]) -> None:
+    """Store the record of a data event, given by column, in the transaction that changes the object."""
+    connection.execute(insert(audit_data_events).values(**row))

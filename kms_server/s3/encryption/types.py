@@ -1,5 +1,6 @@
 """What encryption a request asks for, and what is kept of it with an object."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,6 +9,8 @@ SSE_S3 = "AES256"
 SSE_KMS = "aws:kms"
 DSSE_KMS = "aws:kms:dsse"
 SSE_C = "SSE-C"
+# Kinds of which the ETag is made of MD5s.
+MD5_ETAGS = frozenset({SSE_S3})
 
 
 class CustomerKey(NamedTuple):
@@ -43,12 +46,27 @@ class Target(NamedTuple):
     key: str
     object_id: str
 
+    @property
+    def arn(self) -> str:
+        """The ARN of the object."""
+        return f"{self.bucket_arn}/{self.key}"
+
+    @property
+    def bucket_arn(self) -> str:
+        """The ARN of its bucket."""
+        return f"arn:aws:s3:::{self.bucket}"
+
 
 class ObjectKeys(NamedTuple):
     """The keys of one object, 32 bytes each; `outer` is that of the second layer of DSSE."""
 
     inner: bytes
     outer: bytes | None = None
+
+    @classmethod
+    def fresh(cls, *, layers: int) -> "ObjectKeys":
+        """New keys of an object."""
+        return cls(*(os.urandom(32) for _ in range(layers)))
 
     def __repr__(self) -> str:
         return "ObjectKeys(...)"

@@ -43,11 +43,12 @@ class KmsClient(Protocol):
         """The data key in clear."""
 
     def still_allows(
-        self, call: Call, operation: str, *, key_arn: str, context: Mapping[str, str], region: str, source_arn: str,
-        since: float,
+        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
+        source_arn: str, since: float,
     ) -> bool:  # fmt: skip
         """Whether a data key that the same caller was given at `since` (monotonic seconds) may be used again.
 
-        `operation` is GenerateDataKey or Decrypt. In process this judges the call anew, as the KMS would now, without
+        `operation` is GenerateDataKey or Decrypt. `key_id` is what the request names, which may be an alias: when it names
+        another key than `key_arn` by now, the answer is no. In process this judges the call anew, as the KMS would now, without
         making it; towards another server it is true for 60 seconds.
         """

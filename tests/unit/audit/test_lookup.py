@@ -18,7 +18,7 @@ from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_fi
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.storage.tables import audit_metadata
+from kms_server.storage.tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import ACCOUNT, REGION, places, query, row
 
@@ -98,7 +98,7 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param in EMBEDDED:
         return Kept(EMBEDDED[request.param](tmp_path_factory.mktemp("audit")))
     engine = request.getfixturevalue("engine")
-    TableLog(engine).append(ROWS)
+    TableLog(engine, audit_events).append(ROWS)
     return Kept(sources(engine, None))
 
 

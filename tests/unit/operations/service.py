@@ -135,7 +135,7 @@ class Service:
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that clients store."""
-        own = (tables.audit_events, tables.settings, tables.changes)
+        own = (tables.audit_events, tables.audit_data_events, tables.settings, tables.changes)
         stored = [table for table in schema.metadata.sorted_tables if table not in own]
         with self.database.read() as connection:
             return {

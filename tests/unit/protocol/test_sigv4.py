@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kms_server import errors as e
 from kms_server.protocol import sigv4
 from kms_server.protocol.message import Request
+from kms_server.protocol.signed import signing_key
 
 ACCESS_KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text())
@@ -24,7 +25,7 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read
 def verify(request: Request, now: float, secret: str = SECRET) -> None:
     signed = sigv4.parse(request)
     credential = signed.claim.credential
-    key = sigv4.signing_key(secret, credential.date, credential.region, credential.service)
+    key = signing_key(secret, credential.date, credential.region, credential.service)
     sigv4.verify(request, signed, key, now=now, window=300, presigned_lifetime=300)
 
 

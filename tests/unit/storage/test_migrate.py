@@ -48,6 +48,7 @@ ROOT = Path(kms_server.__file__).parent.parent
 NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
     "oidc_providers", "buckets", "objects", "object_versions", "uploads", "parts", "doomed_blobs",
+    "audit_data_events",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """

@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from kms_server.errors import ServiceError
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Decision
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 

@@ -6,7 +6,7 @@ import pytest
 
 from kms_server.errors import OperatorError
 from kms_server.s3.blobs.local import LocalBlobs
-from kms_server.s3.blobs.open import open_store
+from kms_server.s3.blobs.opening import open_store
 from kms_server.s3.blobs.remote import RemoteBlobs
 
 

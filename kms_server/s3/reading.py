@@ -1,0 +1,100 @@
+"""Opening an object: its keys, its manifest, its bytes."""
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from kms_server.s3 import content
+from kms_server.s3.call import S3Call
+from kms_server.s3.encryption import envelope as envelopes
+from kms_server.s3.encryption import sealing
+from kms_server.s3.encryption.manifest import Manifest, ManifestPart
+from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
+from kms_server.s3.errors import InternalError
+from kms_server.s3.ranges import Span
+from kms_server.storage import objects
+from kms_server.storage.buckets import Bucket
+from kms_server.storage.objects import Part, Version
+
+
+class Found(NamedTuple):
+    """A version as the index has it, with its parts; nothing is opened yet."""
+
+    bucket: Bucket
+    version: Version
+    parts: tuple[Part, ...]
+    envelope: Envelope
+
+    @classmethod
+    def of(cls, connection: Connection, bucket: Bucket, version: Version) -> "Found":
+        """A version with its parts, as one moment has them."""
+        parts = tuple(objects.parts(connection, version.number))
+        return cls(bucket, version, parts, envelopes.decode(version.envelope))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that are kept with the object."""
+        headers: dict[str, str] = json.loads(self.version.headers)
+        return headers
+
+    @property
+    def target(self) -> Target:
+        """What the object's keys are bound to."""
+        bucket = self.bucket
+        return Target(
+            bucket.name, bucket.bucket_id, bucket.region, self.version.key, self.version.object_id
+        )
+
+
+class Opened(NamedTuple):
+    """A version whose keys and manifest are open; all that is said of it has been checked."""
+
+    found: Found
+    keys: ObjectKeys
+    manifest: Manifest
+
+    def read(self, call: S3Call, span: Span) -> Iterator[bytes]:
+        """The bytes of a span; the first of them are checked before this returns.
+
+        Raises:
+            InternalError: what is on disk is not what was stored.
+        """
+        blobs = call.services.blobs
+        content.check(blobs, self.keys, self.found.parts)
+        pieces = content.read(blobs, self.keys, self.found.parts, span)
+        return _begun(next(pieces, b""), pieces)
+
+
+def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
+    """Open a version's keys, by the KMS where it takes that, and its manifest.
+
+    Raises:
+        S3Error: the KMS refuses, or the customer's key is missing or wrong.
+        InternalError: what is stored is not what was written.
+    """
+    encryption = call.services.encryption
+    keys = encryption.open(call.call, found.envelope, found.target, customer)
+    manifest = sealing.open_manifest(found.version, keys, encryption.master, found.bucket.region)
+    stored = [ManifestPart(part.blob_id, part.number, part.size, part.header) for part in found.parts]
+    if [part._replace(checksum=b"") for part in manifest.parts] != stored:
+        raise InternalError
+    return Opened(found, keys, manifest)
+
+
+def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:
+    """The ETag of a version in a bucket, without quotes.
+
+    Raises:
+        InternalError: it does not open.
+    """
+    if version.sealed_etag is None:
+        return version.etag or ""
+    open_etag = call.services.encryption.open_etag
+    return open_etag(bucket.region, bucket.bucket_id, version.object_id, version.sealed_etag)
