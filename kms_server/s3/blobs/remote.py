@@ -145,7 +145,7 @@ class _Sender:
         self._blob_id = blob_id
         self._queue: Queue[bytearray | BaseException | None] = Queue(_WAITING)
         self._failure: BaseException | None = None
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, name=f"blob {blob_id}", daemon=True)
         self._thread.start()
 
     def send(self, piece: bytearray) -> None:

@@ -1,6 +1,6 @@
 """S3's answers as XML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from kms_server.protocol.query_faults import xml_text
@@ -13,14 +13,18 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 Content: TypeAlias = "str | int | Mapping[str, Content] | Sequence[Content] | None"
 
 
-def document(root: str, content: Mapping[str, Content] | str, *, namespace: str | None = NAMESPACE) -> bytes:
-    """A whole document: elements in the order of `content`, or text alone.
+def document(
+    root: str, content: Mapping[str, Content] | str, *, namespace: str | None = NAMESPACE,
+    following: Iterable[tuple[str, Content]] = (),
+) -> bytes:  # fmt: skip
+    """A whole document: elements in the order of `content`, or text alone, then those `following`.
 
     Behind a space the name of an element may have attributes.
     """
     attribute = f' xmlns="{namespace}"' if namespace else ""
     inner = xml_text(content) if isinstance(content, str) else _inner(content)
-    return f"{_DECLARATION}<{root}{attribute}>{inner}</{root}>".encode()
+    more = "".join([_element(name, value) for name, value in following])
+    return f"{_DECLARATION}<{root}{attribute}>{inner}{more}</{root}>".encode()
 
 
 def _inner(content: Mapping[str, Content]) -> str:

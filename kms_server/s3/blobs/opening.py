@@ -1,7 +1,7 @@
 """The blob store that the operator chose."""
 
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import from_url
@@ -11,7 +11,7 @@ from kms_server.s3.blobs.local import LocalBlobs
 from kms_server.s3.blobs.remote import RemoteBlobs
 from kms_server.s3.blobs.store import BlobStore
 
-_SCHEMES = ("s3", "gs", "az", "memory")
+_URL = re.compile("memory://|(?:s3|gs|az)://[^/?#@\\[\\]]+(?:/[^?#]*)?")
 
 
 def open_store(url: str | None, data_dir: Path) -> BlobStore:
@@ -27,8 +27,7 @@ def open_store(url: str | None, data_dir: Path) -> BlobStore:
             return LocalBlobs(data_dir / "objects")
         except OSError as error:
             raise OperatorError(f"cannot use {data_dir / 'objects'}: {error.strerror}") from None
-    parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES or (parts.scheme != "memory" and not parts.netloc):
+    if not _URL.fullmatch(url):
         raise OperatorError(
             "--s3-store must be s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX; leave it out for the local disk"
         )
