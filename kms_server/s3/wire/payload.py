@@ -139,12 +139,12 @@ class RequestPayload:
         """
         if self.length is not None and self.length > most:
             raise MaxMessageLengthExceeded
-        found = b""
+        found = bytearray()
         while piece := self._read(most + 1 - len(found)):
             found += piece
             if len(found) > most:
                 raise MaxMessageLengthExceeded
-        return found
+        return bytes(found)
 
     def digest(self, algorithm: str) -> bytes:
         """A digest of the whole body, once it was read to its end, by the name of a checksum."""
