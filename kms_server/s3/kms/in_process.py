@@ -48,8 +48,8 @@ class InProcessKms:
         return plaintext
 
     def still_allows(
-        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str, source_arn: str,
-        since: float,  # noqa: ARG002 - judged as of now
+        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
+        source_arn: str, since: float,  # noqa: ARG002 - judged as of now
     ) -> bool:  # fmt: skip
         """Whether the KMS would answer the same call now; it is neither made nor recorded nor charged."""
         forwarded = Forwarded("s3", region, source_arn)

@@ -45,7 +45,7 @@ def allowed(service: Service, arn: str, by: Credentials | None = None) -> bool:
     """Whether the client is given a data key; `still_allows` must say the same."""
     kms: KmsClient = client(service)
     call = asked(service, by)
-    still = kms.still_allows(call, "GenerateDataKey", key_arn=arn, since=time.monotonic(), **PLACE)
+    still = kms.still_allows(call, "GenerateDataKey", key_id=arn, key_arn=arn, since=time.monotonic(), **PLACE)
     try:
         kms.generate_data_key(call, key_id=arn, **PLACE)
     except e.AccessDenied:
@@ -157,8 +157,8 @@ def test_grants_hold_for_the_caller_and_the_object(service: Service) -> None:
     assert allowed(service, arn, credentials)
     elsewhere = PLACE | {"context": {"aws:s3:arn": BUCKET}}
     call = asked(service, credentials)
-    assert not client(service).still_allows(call, "GenerateDataKey", key_arn=arn, since=0.0, **elsewhere)
-    assert not client(service).still_allows(call, "Decrypt", key_arn=arn, since=0.0, **PLACE)
+    assert not client(service).still_allows(call, "GenerateDataKey", key_id=arn, key_arn=arn, since=0.0, **elsewhere)
+    assert not client(service).still_allows(call, "Decrypt", key_id=arn, key_arn=arn, since=0.0, **PLACE)
 
 
 def test_another_accounts_key(service: Service) -> None:
@@ -219,7 +219,7 @@ def test_failures(
     assert raised.value.message == text
     assert records(service, "GenerateDataKey")[-1]["errorMessage"] == text
     assert not client(service).still_allows(
-        asked(service), "GenerateDataKey", key_arn=named, since=time.monotonic(), **PLACE
+        asked(service), "GenerateDataKey", key_id=named, key_arn=named, since=time.monotonic(), **PLACE
     )
 
 
