@@ -3,8 +3,6 @@
 It exists here alone, takes the options of `kms-server serve`, and stores what it is sent in clear.
 """
 
-from collections.abc import Sequence
-
 from cryptography.utils import Buffer
 
 from kms_server.cli import main
@@ -16,8 +14,8 @@ class PlainSealer:
 
     header = b""
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes) -> None:
-        del keys, part_id
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes) -> None:
+        del inner, outer, part_id
 
     def update(self, data: Buffer) -> memoryview:
         return memoryview(data)
@@ -29,15 +27,15 @@ class PlainSealer:
 class PlainOpener:
     """Gives them back."""
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes, header: bytes, size: int) -> None:
-        del keys, part_id, header
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes, header: bytes, size: int) -> None:
+        del inner, outer, part_id, header
         self.sealed_size = size
 
-    def sealed_range(self, first: int, last: int) -> tuple[int, int]:
-        return first, last - first + 1
+    def sealed_range(self, first: int, end: int) -> tuple[int, int]:
+        return first, end - first
 
-    def open_range(self, sealed: bytes, first: int, last: int) -> bytes:
-        del first, last
+    def open(self, sealed: bytes, first: int, end: int) -> bytes:
+        del first, end
         return sealed
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import option, state_options
+from kms_server.cli.options import networks, option, state_options
 from kms_server.config import DEFAULT_PORT, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -41,6 +41,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--block-sse-c", is_flag=True,
     help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
 )  # fmt: skip
+@option(
+    "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
+)
+@option(
+    "--trusted-proxies",
+    metavar="CIDRS",
+    callback=networks,
+    help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
+)
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.
@@ -80,6 +89,10 @@ def _check(settings: Settings) -> None:
         raise OperatorError("--tls-cert and --tls-key belong together: give both")
     if settings.tls_cert and settings.tls_auto:
         raise OperatorError("give either --tls-auto or --tls-cert and --tls-key")
+    if settings.require_tls and settings.scheme == "http" and not settings.trusted_proxies:
+        raise OperatorError(
+            "--require-tls would refuse every request: add --tls-auto, --tls-cert and --tls-key, or --trusted-proxies"
+        )
     remote = not _loopback(settings.host)
     if remote and settings.scheme == "http" and not settings.allow_plain_http:
         raise OperatorError(

@@ -55,7 +55,7 @@ def require_owner_in(body: bytes, owner: str) -> None:
 def of_owner(owner: str) -> Mapping[str, Content]:
     """What there is, as the content of an answer."""
     grantee = 'Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"'
-    grant = {grantee: {"ID": owner}, "Permission": _FULL}
+    grant: Content = {grantee: {"ID": owner}, "Permission": _FULL}
     return {"Owner": {"ID": owner}, "AccessControlList": {"Grant": [grant]}}
 
 

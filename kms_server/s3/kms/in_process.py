@@ -48,21 +48,22 @@ class InProcessKms:
         return plaintext
 
     def still_allows(
-        self, call: Call, operation: str, *, key_arn: str, context: Mapping[str, str], region: str, source_arn: str,
+        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str, source_arn: str,
         since: float,  # noqa: ARG002 - judged as of now
     ) -> bool:  # fmt: skip
         """Whether the KMS would answer the same call now; it is neither made nor recorded nor charged."""
         forwarded = Forwarded("s3", region, source_arn)
         asked = self._forwarded(
-            call, operation, requests.OF_OPERATION[operation](key_arn, context), forwarded
+            call, operation, requests.OF_OPERATION[operation](key_id, context), forwarded
         )
         asked.parameters = asked.document
         try:
             self._services.keyring.refresh(may_block=True)
-            access.require_fit(asked, access.authorized_key(asked, key_arn))
+            usable = access.authorized_key(asked, key_id)
+            access.require_fit(asked, usable)
         except ServiceError:
             return False
-        return True
+        return usable.key.arn == key_arn
 
     def _ask(
         self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded

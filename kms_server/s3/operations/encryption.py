@@ -1,7 +1,8 @@
 """The default encryption of buckets, and another KMS key for an object that is there."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from xml.etree.ElementTree import Element
 
 from kms_server.arn import PARTITION, Arn
@@ -19,6 +20,7 @@ from kms_server.s3.errors import (
 )
 from kms_server.s3.reading import target_of
 from kms_server.s3.wire import xml_reader, xml_writer
+from kms_server.s3.wire.xml_writer import Content
 from kms_server.storage import buckets, objects
 from kms_server.storage.objects import Version
 
@@ -38,7 +40,7 @@ def get_bucket_encryption(call: S3Call) -> S3Answer:
         blocked = {"EncryptionType": SSE_C}
     elif default.blocks_sse_c is not None:
         blocked = {"EncryptionType": _NONE}
-    rule = {
+    rule: Mapping[str, Content] = {
         _RULE: {"SSEAlgorithm": default.kind, "KMSMasterKeyID": default.key_id},
         "BucketKeyEnabled": default.bucket_key,
         "BlockedEncryptionTypes": blocked,
@@ -129,7 +131,7 @@ def _blocks(element: Element) -> bool:
     return _one_of({frozenset({SSE_C}): True, frozenset({_NONE}): False}, frozenset(types))
 
 
-def _one_of(known: dict[object, Value], found: object) -> Value:
+def _one_of(known: Mapping[Any, Value], found: object) -> Value:
     if found not in known:
         raise MalformedXML
     return known[found]

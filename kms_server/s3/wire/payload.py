@@ -92,6 +92,15 @@ class RequestPayload:
         checksum = self._digests.checksum
         return checksum.name if checksum else None
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether the client declared a digest of the body, beside the signed one.
+
+        Raises:
+            InvalidArgument, InvalidDigest, InvalidRequest
+        """
+        return self._digests.md5 is not None or self._digests.checksum is not None
+
     @cached_property
     def _digests(self) -> Digests:
         return digests_of(self._headers, checksums=self._checksums)
