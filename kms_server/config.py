@@ -6,6 +6,7 @@ from pathlib import Path
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_PORT = 4599
+SERVICES = ("kms", "cloudtrail", "servicequotas", "sts", "iam", "s3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class Settings:
     tls_key: Path | None = None
     tls_auto: bool = False
     allow_plain_http: bool = False
+    services: tuple[str, ...] = SERVICES
+    kms_endpoint: str | None = None
+    forward_secret: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property

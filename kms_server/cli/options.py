@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 import click
 
 from kms_server.arn import is_account, is_region
-from kms_server.config import Settings
+from kms_server.config import SERVICES, Settings
 from kms_server.errors import OperatorError
 
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -36,6 +36,15 @@ def region_name(_context: click.Context, _parameter: click.Parameter, text: str 
     if text is not None and not is_region(text):
         raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
     return text
+
+
+def service_names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """A callback for names of services, parted by commas."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise OperatorError(f"{', '.join(map(repr, unknown))} is no service: they are {', '.join(SERVICES)}")
+    return names
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

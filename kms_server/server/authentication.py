@@ -14,9 +14,11 @@ from kms_server.errors import AccessDeniedException, ServiceError, UnrecognizedC
 from kms_server.iam.principal import NOBODY, Principal
 from kms_server.keyring.keyring import Identity, Keyring
 from kms_server.keyring.session_token import is_temporary
-from kms_server.operations.call import Operation
-from kms_server.protocol import sigv4
+from kms_server.operations.call import Forwarded, Operation
+from kms_server.protocol import forwarding, sigv4
 from kms_server.protocol.message import Request
+from kms_server.server.forward_secret import load_key
+from kms_server.server.forwarded_calls import ForwardedCalls
 
 _LOG = logging.getLogger(__name__)
 _CACHED_SIGNING_KEYS = 4_096
@@ -29,10 +31,11 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Caller(NamedTuple):
-    """Who signed a request and for which Region."""
+    """Who signed a request and for which Region; or for whom which service makes it."""
 
     principal: Principal
     region: str
+    forwarded: Forwarded | None = None
 
 
 class Authenticator:
@@ -46,6 +49,10 @@ class Authenticator:
         self._own_hosts = None if settings.dev_allow_remote else _LOOPBACK | {settings.host}
         self._signing_keys: dict[tuple[str, str, str, str], Prf] = {}
         self._refusals = _RefusalLog()
+        secret = settings.forward_secret
+        self._forwarded = (
+            None if secret is None else ForwardedCalls(load_key(secret), keyring, dev=settings.dev)
+        )
 
     def authenticate(self, request: Request, operation: Operation, *, may_block: bool) -> Caller:
         """The caller of a request.
@@ -53,9 +60,13 @@ class Authenticator:
         Raises:
             MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
             UnrecognizedClientException, ExpiredTokenException
+            AccessDeniedException: nobody here is the caller whom a service names.
         """
         if self._dev:
             self._refuse_web_pages(request)
+        if self._forwarded is not None and forwarding.HEADER in request.headers:
+            principal, forwarded = self._forwarded.caller(request, operation, may_block=may_block)
+            return Caller(principal, forwarded.region, forwarded)
         if operation.unsigned:
             return Caller(NOBODY, DEFAULT_REGION)
         signed = sigv4.parse(request)
