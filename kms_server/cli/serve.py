@@ -37,9 +37,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
 @option("--allow-plain-http", is_flag=True, help="Allow plain HTTP on an address other machines reach.")
-@option("--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/.")
 @option(
-    "--trusted-proxies", metavar="CIDRS", callback=networks,
+    "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
+)
+@option(
+    "--trusted-proxies",
+    metavar="CIDRS",
+    callback=networks,
     help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
 )
 @state_options
