@@ -361,7 +361,7 @@ def test_draining_lets_transfers_finish_and_closing_ends_them() -> None:
         streams.gate.set()
         status, headers, body = read_answer(up)
         assert (status, headers["connection"], body) == (200, "close", digest_of(b"abc"))
-        assert len(door.door.connections) == 1
+        eventually(lambda: len(door.door.connections) == 1)
         door.call(door.door.cut_off)
         assert streams.gone.wait(20)
 
