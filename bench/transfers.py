@@ -34,7 +34,7 @@ _KMS = {"x-amz-server-side-encryption": "aws:kms"}
 _OF_SERVERS, _OF_LOAD = cores()
 
 
-class _WithoutDigest(S3SigV4Auth):
+class _WithoutDigest(S3SigV4Auth):  # type: ignore[misc]  # botocore has no annotations
     """Signs the head of a request alone."""
 
     def payload(self, request: AWSRequest) -> str:

@@ -17,6 +17,7 @@ from kms_server.s3.blobs.store import BlobStore
 from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.errors import NoSuchBucket, NoSuchUpload
+from kms_server.s3.wire.post_form import PostForm
 from kms_server.schemas.base import RequestSchema
 from kms_server.storage import events
 from kms_server.storage.buckets import Bucket, BucketGone
@@ -99,7 +100,7 @@ class S3Operation:
     `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
     one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken, `customer_key` that
     those of SSE-C are. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
-    checksum headers are not about the body.
+    checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
     """
 
     name: str
@@ -116,6 +117,7 @@ class S3Operation:
     writes: bool = False
     needs_bucket: bool = True
     checksums: bool = True
+    by_form: bool = False
     row: Operation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -159,6 +161,7 @@ class S3Call:
     key: str
     query: Mapping[str, str]
     payload: Payload
+    form: PostForm | None = None
     found: LoadedBucket | None = None
     recorded: bool = False
     answered: dict[str, str] = field(default_factory=dict)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from kms_server.s3 import content
 from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
-from kms_server.s3.encryption import sealing
-from kms_server.s3.encryption.manifest import Manifest, ManifestPart
+from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption.manifest import Manifest
 from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InternalError
 from kms_server.s3.ranges import Span
@@ -83,11 +83,11 @@ def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
     """
     encryption = call.services.encryption
     keys = encryption.open(call.call, found.envelope, found.target, customer)
-    manifest = sealing.open_manifest(found.version, keys, encryption.master, found.bucket.region)
-    stored = [ManifestPart(part.blob_id, part.number, part.size, part.header) for part in found.parts]
-    if [part._replace(checksum=b"") for part in manifest.parts] != stored:
+    read = manifest.opened(encryption, keys, found.version, found.target)
+    # The index names the blobs and holds the headers of their parts; the manifest says which ones they must be.
+    if read.parts != Manifest.of(read.etag, read.checksums, found.parts).parts:
         raise InternalError
-    return Opened(found, keys, manifest)
+    return Opened(found, keys, read)
 
 
 def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:

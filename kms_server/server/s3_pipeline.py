@@ -20,8 +20,9 @@ from kms_server.s3.call import Level, S3Answer, S3Call, S3Services
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import InternalError, NoSuchBucket, RequestTimeout
 from kms_server.s3.operations import table
-from kms_server.s3.wire import faults, paths, xml_writer
-from kms_server.s3.wire.payload import RequestPayload
+from kms_server.s3.wire import faults, paths, post_form, xml_writer
+from kms_server.s3.wire.payload import RequestPayload, body_of
+from kms_server.s3.wire.post_form import PostForm
 from kms_server.server.pipeline import fault_of
 from kms_server.server.s3_authentication import S3Authenticator
 
@@ -81,15 +82,20 @@ class S3Pipeline:
         operation = table.find(request.method, _level(place), query, request.headers)
         shared = self._services.shared
         shared.keyring.refresh(may_block=True)
-        caller = self._authenticator.authenticate(request)
-        request = paths.with_hoisted(request, query)
+        form = _form(request) if operation.by_form else None
+        if form is None:
+            caller = self._authenticator.authenticate(request)
+            request = paths.with_hoisted(request, query)
+        else:
+            caller = self._authenticator.authenticate_form(request, form.fields)
         now = shared.clock.now()
         call = Call(
             operation.row, shared, caller.principal, caller.region or DEFAULT_REGION, request, request_id,
             event_id.new(now), now, may_block=True, document={},
         )  # fmt: skip
         payload = RequestPayload.of(request, caller.signing, checksums=operation.checksums)
-        arrived = S3Call(operation, self._services, call, place.bucket, place.key, query, payload)
+        key = place.key if form is None else form.fields["key"]
+        arrived = S3Call(operation, self._services, call, place.bucket, key, query, payload, form)
         arrived.find_bucket()
         if arrived.found is not None:
             caller.check_region(arrived.found.bucket.region)
@@ -99,7 +105,9 @@ class S3Pipeline:
         if call.operation.needs_bucket and call.found is None:
             raise NoSuchBucket(BucketName=call.bucket_name)
         authorize_call(call, given=judged.given(call))
-        if not call.operation.encrypts:
+        if call.operation.encrypts:
+            require_owner_alone(call.request.headers)
+        else:
             sse.refuse(call.request.headers)
         return call.operation.handler(call)
 
@@ -125,6 +133,17 @@ class S3Pipeline:
         response = faults.fault(error, request_id, head=request.method == "HEAD")
         headers = (*response.headers, *answered)
         return StreamedResponse(response.status, headers, len(response.body), (response.body,))
+
+
+def _form(request: Request) -> PostForm:
+    """The form of an upload, up to its file.
+
+    Raises:
+        S3Error: it is none.
+    """
+    form = post_form.read_form(body_of(request), request.headers.get("content-type", ""))
+    paths.check_key(form.fields["key"])
+    return form
 
 
 def _level(place: paths.Location) -> Level:

@@ -1,16 +1,16 @@
 """GetObjectAttributes."""
 
-from base64 import b64encode
-
 from kms_server.clock import http_date
 from kms_server.s3 import reading, versions
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
+from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import InvalidArgument, InvalidRequest
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.wire import xml_writer
+from kms_server.s3.wire.checksums import COMPOSITE
 from kms_server.s3.wire.xml_writer import Content
-from kms_server.s3.writing import sent_key, version_header
+from kms_server.s3.writing import version_header
 
 _HEADER = "x-amz-object-attributes"
 _KNOWN = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
@@ -26,7 +26,7 @@ def get_object_attributes(call: S3Call) -> S3Answer:
     wanted = _wanted(call)
     action = "s3:GetObjectVersion" if "versionId" in call.query else "s3:GetObject"
     authorize(call, action, f"{call.bucket.arn}/{call.key}")
-    customer = sent_key(call)
+    customer = sse.customer_key(call)
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, call.bucket, call.key, call.query.get("versionId"))
         found = Found.of(connection, call.bucket, version)
@@ -61,8 +61,8 @@ def _wanted(call: S3Call) -> set[str]:
 def _sealed(call: S3Call, opened: Opened, wanted: set[str]) -> dict[str, Content]:
     told: dict[str, Content] = {}
     checksums = opened.manifest.checksums
-    if "Checksum" in wanted and checksums is not None:
-        told["Checksum"] = {f"Checksum{checksums.algorithm}": checksums.value, "ChecksumType": checksums.type}
+    if "Checksum" in wanted and checksums.algorithm:
+        told["Checksum"] = checksums.elements()
     if "ObjectParts" in wanted and opened.found.version.part_count is not None:
         told["ObjectParts"] = _parts(call, opened)
     return told
@@ -75,20 +75,20 @@ def _parts(call: S3Call, opened: Opened) -> dict[str, Content]:
     numbered = list(enumerate(opened.manifest.parts, 1))
     page = [(number, part) for number, part in numbered if number > after][:limit]
     listed: list[Content] = [
-        {"PartNumber": number, "Size": part.size}
-        | (
-            {f"Checksum{checksums.algorithm}": b64encode(part.checksum).decode()}
-            if checksums and part.checksum
-            else {}
-        )
+        {
+            "PartNumber": number,
+            "Size": part.size,
+            f"Checksum{checksums.algorithm}": checksums.parts[number - 1],
+        }
         for number, part in page
+        if checksums.type == COMPOSITE
     ]
     last = page[-1][0] if page else 0
     return {
         "PartsCount": len(numbered), "PartNumberMarker": after, "NextPartNumberMarker": last, "MaxParts": limit,
         "IsTruncated": bool(page) and last < len(numbered),
         # S3 lists parts only where each has a checksum of its own.
-        "Part": listed if checksums and checksums.type == "COMPOSITE" else None,
+        "Part": listed,
     }  # fmt: skip
 
 

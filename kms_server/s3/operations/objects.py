@@ -10,7 +10,7 @@ from kms_server.s3.errors import EntityTooLarge, InvalidPartNumber, InvalidReque
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.uploading import DEFAULT_CHECKSUM, part_number
-from kms_server.s3.writing import NewObject, check_conditions, chosen, put, sent_key, version_header
+from kms_server.s3.writing import NewObject, check_conditions, put, version_header
 from kms_server.storage import objects
 
 # Query parameters by which a signed request chooses headers of the answer (S3 GetObject).
@@ -25,7 +25,7 @@ _OVERRIDES = {
 def put_object(call: S3Call) -> S3Answer:
     """Store an object (S3 PutObject)."""
     values = call.request.headers
-    encryption = chosen(call, values)
+    encryption = sse.chosen(call, values)
     new = NewObject.of(call, values)
     length, most = call.payload.length, call.services.shared.limits.max_put_bytes
     if length is not None and length > most:
@@ -41,7 +41,7 @@ def get_object(call: S3Call) -> S3Answer:
     """The bytes of an object, or a span of them (S3 GetObject)."""
     found = _found(call)
     versions.require_readable(found.version, call.call.time)
-    opened = reading.opened(call, found, sent_key(call))
+    opened = reading.opened(call, found, sse.customer_key(call))
     span, told = _span(call, opened)
     shown = _headers(call, found) | told | _overrides(call)
     if span is None:
@@ -59,7 +59,7 @@ def head_object(call: S3Call) -> S3Answer:
     The KMS is asked only for a checksum: everything else is known without a key.
     """
     found = _found(call)
-    customer = sent_key(call)
+    customer = sse.customer_key(call)
     call.services.encryption.check(found.envelope, customer)
     shown = _headers(call, found) | _overrides(call)
     size = found.version.size
@@ -111,7 +111,7 @@ def _headers(call: S3Call, found: Found) -> dict[str, str]:
         "Accept-Ranges": "bytes",
     }  # fmt: skip
     told |= {_titled(name): value for name, value in found.headers.items()}
-    told |= version_header(version) | sse.answer(found.envelope, sent_key(call), with_context=False)
+    told |= version_header(version) | sse.answer(found.envelope, sse.customer_key(call))
     if version.storage_class != metadata.STANDARD:
         told["x-amz-storage-class"] = version.storage_class
     restore = versions.restore_header(version, call.call.time)
@@ -128,7 +128,7 @@ def _titled(name: str) -> str:
 
 
 def _checksum(call: S3Call, opened: Opened) -> dict[str, str]:
-    if call.header("x-amz-checksum-mode") != "ENABLED" or opened.manifest.checksums is None:
+    if call.header("x-amz-checksum-mode") != "ENABLED":
         return {}
     return opened.manifest.checksums.headers()
 

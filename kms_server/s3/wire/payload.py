@@ -4,6 +4,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Self
 
 from kms_server.protocol.message import Body, Request
 from kms_server.s3.errors import (
@@ -32,6 +33,11 @@ class BytesBody:
         """As `Body.read`."""
         piece, self._rest = self._rest[:most], self._rest[most:]
         return piece
+
+
+def body_of(request: Request) -> Body:
+    """The body of a request, not decoded."""
+    return BytesBody(request.body) if request.stream is None else request.stream
 
 
 class RequestPayload:
@@ -69,7 +75,7 @@ class RequestPayload:
         return cls(request.headers, body, signing, checksums=checksums)
 
     @classmethod
-    def of_form(cls, fields: Mapping[str, str], file: Body) -> "RequestPayload":
+    def of_form(cls, fields: Mapping[str, str], file: Body) -> Self:
         """The payload of a POST form; `fields` have lower-case names and may declare digests of the file."""
         told = {name: value for name, value in fields.items() if name in BY_HEADER or name in _FORM_HEADERS}
         return cls(told, file, None)
