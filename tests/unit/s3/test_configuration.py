@@ -1,27 +1,21 @@
 """What buckets are told and tell of themselves."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import pytest
 from botocore import loaders
 from botocore.model import ServiceModel
 
-from kms_server.iam.principal import Principal
 from kms_server.s3 import errors as e
-from kms_server.s3.authorization import authorize_call
-from kms_server.s3.call import Level, S3Answer
-from kms_server.s3.operations import buckets as own_buckets
+from kms_server.s3.call import Level
 from kms_server.s3.operations.configuration import OPERATIONS
 from kms_server.s3.public_access import BLOCKED
-from kms_server.s3.wire import xml_reader
 from tests.unit.operations.service import ACCOUNT, REGION
+from tests.unit.s3.configuring import ROWS, do, texts, xml
 from tests.unit.s3.world import AWAY, BUCKET, World
 
-ROWS = {operation.name: operation for operation in OPERATIONS}
-OWNER = own_buckets.owner_id(ACCOUNT)
 EVERYBODY: dict[str, Any] = {
     "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*",
 }  # fmt: skip
@@ -38,26 +32,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def world(whole: World) -> World:
     whole.configure(policy=None, public_access=None, ownership=None, tags=None, versioning="", region=REGION)
     return whole
-
-
-def do(
-    world: World, name: str, body: bytes = b"", by: Principal | None = None, *, key: str = "",
-    headers: Mapping[str, str] | None = None,
-) -> S3Answer:  # fmt: skip
-    call = world.call(ROWS[name], by or world.root, body=body, key=key, headers=headers)
-    authorize_call(call)
-    answer = call.operation.handler(call)
-    writes_configuration = call.operation.writes and not name.endswith("Acl")
-    assert call.recorded == writes_configuration
-    return answer
-
-
-def xml(answer: S3Answer, root: str) -> Element:
-    return xml_reader.parse(answer.body, root)
-
-
-def texts(element: Element) -> dict[str, str | None]:
-    return {child.tag: child.text for child in element}
 
 
 def policy(*statements: Any) -> bytes:
@@ -208,57 +182,6 @@ def test_tags(world: World) -> None:
     assert do(world, "DeleteBucketTagging").status == 204
     with pytest.raises(e.NoSuchTagSet):
         do(world, "GetBucketTagging")
-
-
-def test_the_owner_has_full_control(world: World) -> None:
-    found = do(world, "GetBucketAcl")
-    listed = xml(found, "AccessControlPolicy")
-    assert listed.findtext("Owner/ID") == OWNER
-    assert listed.findtext("AccessControlList/Grant/Grantee/ID") == OWNER
-    assert listed.findtext("AccessControlList/Grant/Permission") == "FULL_CONTROL"
-    assert b'xsi:type="CanonicalUser"' in found.body
-    # What was answered may be sent back.
-    do(world, "PutBucketAcl", found.body)
-
-
-@pytest.mark.parametrize("canned", ["private", "bucket-owner-full-control"])
-def test_access_control_lists_that_change_nothing_are_taken(world: World, canned: str) -> None:
-    assert do(world, "PutBucketAcl", headers={"x-amz-acl": canned}).status == 200
-
-
-GRANT = (
-    "<Grant><Grantee><ID>{}</ID></Grantee><Permission>{}</Permission></Grant>"
-)  # fmt: skip
-LISTS = "<AccessControlPolicy><AccessControlList>{}</AccessControlList></AccessControlPolicy>"
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "error"),
-    [
-        ({}, "", e.MissingSecurityHeader),
-        ({"x-amz-acl": "public-read"}, "", e.AccessControlListNotSupported),
-        ({"x-amz-acl": "mine"}, "", e.InvalidArgument),
-        ({"x-amz-grant-read": "id=1"}, "", e.AccessControlListNotSupported),
-        ({}, LISTS.format(""), e.AccessControlListNotSupported),
-        ({}, LISTS.format(GRANT.format(OWNER, "READ")), e.AccessControlListNotSupported),
-        ({}, LISTS.format(GRANT.format("0" * 64, "FULL_CONTROL") * 2), e.AccessControlListNotSupported),
-        ({}, LISTS.format("<Grant/>"), e.MalformedACL),
-        ({}, "<AccessControlPolicy/>", e.MalformedACL),
-        ({}, "<Other/>", e.MalformedACL),
-        ({}, "x", e.MalformedACL),
-    ],
-)
-def test_access_control_lists_that_are_refused(
-    world: World, headers: dict[str, str], body: str, error: type[e.S3Error]
-) -> None:
-    with pytest.raises(error):
-        do(world, "PutBucketAcl", body.encode(), headers=headers)
-
-
-def test_access_control_lists_of_objects_need_the_object(world: World) -> None:
-    for name in ("GetObjectAcl", "PutObjectAcl"):
-        with pytest.raises(e.NoSuchKey):
-            do(world, name, key="nothing", headers={"x-amz-acl": "private"})
 
 
 @pytest.mark.parametrize(
