@@ -137,6 +137,10 @@ def _check_services(settings: Settings) -> None:
         raise OperatorError("--kms-endpoint is for the s3 service: add s3 to --services, or leave it out")
     if settings.forward_secret is not None and "kms" not in serves and elsewhere is None:
         raise OperatorError("--forward-secret is for the kms service, or for --kms-endpoint: leave it out")
+    if elsewhere is not None and settings.forward_secret is not None and settings.dev:
+        raise OperatorError(
+            "--dev takes everybody's word for who they are, and with --forward-secret the KMS would, too: leave one out"
+        )
     if elsewhere is not None:
         endpoint = kms_endpoint(elsewhere)
         if not endpoint.secure and not _loopback(endpoint.host) and not settings.allow_plain_http:

@@ -11,18 +11,19 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from kms_server.clock import real_now
+from kms_server.config import Settings
 from kms_server.crypto.kdf import Prf
 from kms_server.iam.policy import compile_identity_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.keyring.forwarded_callers import describe
 from kms_server.keyring.sessions import limited_to
-from kms_server.operations.call import Call
+from kms_server.operations.call import Call, Services
 from kms_server.protocol import forwarding
 from kms_server.protocol.forwarding import Claim
 from kms_server.protocol.message import Request
@@ -32,7 +33,7 @@ from kms_server.s3.kms.callers import Caller, TheirOwn, TheLayers
 from kms_server.s3.kms.connections import Connections
 from kms_server.s3.kms.remote import RemoteKms
 from kms_server.server import forward_secret
-from kms_server.server.kms_client import kms_endpoint
+from kms_server.server.kms_client import kms_client, kms_endpoint
 from tests.functional.server_process import ServerProcess, StartServer
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -310,6 +311,26 @@ def test_the_layers_own_credentials(kms: ServerProcess) -> None:
     assert "invokedBy" not in record["userIdentity"]
     with asking(kms.url, TheLayers(Credentials("AKIA", "secret"))) as wrong, pytest.raises(e.InternalError):
         wrong.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+
+
+def test_over_tls(start_server: StartServer, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start_server("--tls-auto", "--forward-secret", str(secret), workers=1)
+    arn = key(server, statement("Deny", Condition={"Bool": {"aws:SecureTransport": "false"}}))
+    settings = Settings(server.data_dir, kms_endpoint=server.url, forward_secret=secret)
+    services = cast("Services", None)  # a KMS elsewhere needs nothing of this process
+    strange = kms_client(settings, services, _never)
+    with pytest.raises(e.ServiceUnavailable):
+        strange.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(server.data_dir / "tls" / "ca.pem"))
+    trusted = kms_client(settings, services, _never)
+    assert isinstance(trusted, RemoteKms)
+    for _ in range(2):
+        assert trusted.generate_data_key(asked(ROOT), key_id=arn, **PLACE).key_arn == arn
+    trusted._connections.close()
+
+
+def _never(_call: Call) -> Call:
+    raise AssertionError
 
 
 def test_an_s3_server_in_front(start_server: StartServer, kms: ServerProcess, secret: Path) -> None:

@@ -60,6 +60,7 @@ REFUSED = [
     (["--services", "sts", "--forward-secret", "SECRET"], "--forward-secret is for the kms service"),
     (["--kms-endpoint", "nonsense"], "--kms-endpoint is not a URL"),
     (["--kms-endpoint", "http://kms.example", "--forward-secret", "SECRET"], "could be read by others: use https"),
+    (["--dev", "--kms-endpoint", HERE, "--forward-secret", "SECRET"], "--dev takes everybody's word"),
     (["--forward-secret", "/none"], "cannot read the secret /none"),
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
 from kms_server.errors import ValidationException
 from kms_server.iam.principal import NOBODY
+from kms_server.operations import explanation, recorded
+from kms_server.operations.call import Forwarded
 from kms_server.quotas.limiter import quota_subject
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.client import KmsClient
@@ -32,6 +35,7 @@ from tests.unit.s3.kms.asking import (
 
 S3 = "fas.s3.amazonaws.com"
 OTHER = "444455556666"
+VIA_S3 = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
 _DENY: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*"}
 
 
@@ -109,8 +113,20 @@ def test_a_clients_own_call_shows_as_before(service: Service) -> None:
     assert not record["userIdentity"].keys() & {"invokedBy", "sessionContext"}
 
 
+def test_a_record_is_explained_as_the_services_call(service: Service) -> None:
+    arn = key(service, {**_DENY, "Condition": VIA_S3})
+    with pytest.raises(e.AccessDenied):
+        client(service).generate_data_key(asked(service), key_id=arn, **PLACE)
+    found = recorded.rebuild(services(service), records(service, "GenerateDataKey")[-1])
+    assert found.question.forwarded == Forwarded("s3", REGION)
+    assert any("aws:SourceArn" in gap for gap in found.gaps)
+    assert not explanation.tell(services(service), found.question).decision.allowed
+    direct = replace(found.question, forwarded=None)
+    assert explanation.tell(services(service), direct).decision.allowed
+
+
 CONDITIONS: list[tuple[dict[str, Any], bool]] = [
-    ({"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}, True),
+    (VIA_S3, True),
     ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, False),
     ({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, True),
     ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": OBJECT}}, True),
