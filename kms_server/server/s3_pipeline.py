@@ -15,6 +15,7 @@ from kms_server.operations.recording import event_of
 from kms_server.protocol import query_reader
 from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 from kms_server.s3 import judged
+from kms_server.s3.access_lists import require_owner_alone
 from kms_server.s3.authorization import authorize_call
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Services
 from kms_server.s3.encryption import headers as sse

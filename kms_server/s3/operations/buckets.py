@@ -11,6 +11,7 @@ from kms_server.config import DEFAULT_REGION
 from kms_server.s3 import access_lists
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
+from kms_server.s3.condition_keys import Given
 from kms_server.s3.errors import (
     BucketAlreadyExists,
     BucketAlreadyOwnedByYou,
@@ -21,7 +22,6 @@ from kms_server.s3.errors import (
     InvalidLocationConstraint,
     TooManyBuckets,
 )
-from kms_server.s3.condition_keys import Given
 from kms_server.s3.public_access import BLOCKED
 from kms_server.s3.wire import xml_reader, xml_writer
 from kms_server.storage import buckets
@@ -159,9 +159,7 @@ def _constraint(document: Element) -> str | None:
 
 OPERATIONS = (
     S3Operation("ListBuckets", list_buckets, "GET", Level.SERVICE, "s3:ListAllMyBuckets", needs_bucket=False),
-    S3Operation(
-        "CreateBucket", create_bucket, "PUT", Level.BUCKET, "", needs_bucket=False, writes=True
-    ),
+    S3Operation("CreateBucket", create_bucket, "PUT", Level.BUCKET, "", needs_bucket=False, writes=True),
     S3Operation("HeadBucket", head_bucket, "HEAD", Level.BUCKET, "s3:ListBucket"),
     S3Operation("DeleteBucket", delete_bucket, "DELETE", Level.BUCKET, "s3:DeleteBucket", writes=True),
 )

@@ -13,7 +13,7 @@ from kms_server.s3.wire import xml_writer
 from kms_server.s3.wire.payload import RequestPayload
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.s3.wire.post_policy import read_policy
-from kms_server.s3.writing import NewObject, Written, put
+from kms_server.s3.writing import NewObject, put
 
 _STATUSES = {"200": 200, "201": 201}
 
@@ -52,7 +52,7 @@ def post_object(call: S3Call) -> S3Answer:
     encryption = sse.chosen(call, fields)
     new = NewObject.of(call, fields)
     written = put(call, new, encryption, source, source.declared() or DEFAULT_CHECKSUM)
-    return _answer(call, written, written.headers(encryption.customer))
+    return _answer(call, form, written.headers(encryption.customer))
 
 
 def _limited(call: S3Call, form: PostForm) -> _Limited:
@@ -74,14 +74,16 @@ def _limited(call: S3Call, form: PostForm) -> _Limited:
     return source
 
 
-def _answer(call: S3Call, written: Written, headers: dict[str, str]) -> S3Answer:
-    fields = call.form.fields if call.form else {}
+def _answer(call: S3Call, form: PostForm, headers: dict[str, str]) -> S3Answer:
+    fields = form.fields
     location = f"{'https' if call.is_secure else 'http'}://{call.header('host')}/{call.bucket_name}/{quote(call.key)}"
     headers["Location"] = location
     redirect = fields.get("success_action_redirect") or fields.get("redirect")
     if redirect and urlsplit(redirect).scheme in ("http", "https"):
         told = {"bucket": call.bucket_name, "key": call.key, "etag": headers["ETag"]}
-        return S3Answer(303, headers | {"Location": f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(told)}"})
+        return S3Answer(
+            303, headers | {"Location": f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(told)}"}
+        )
     status = _STATUSES.get(fields.get("success_action_status", ""), 204)
     if status != 201:
         return S3Answer(status, headers)

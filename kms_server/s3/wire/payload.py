@@ -65,14 +65,9 @@ class RequestPayload:
         self._at_end = False
 
     @classmethod
-    def of(
-        cls, request: Request, signing: ChunkSigning | None, *, checksums: bool = True
-    ) -> "RequestPayload":
+    def of(cls, request: Request, signing: ChunkSigning | None, *, checksums: bool = True) -> Self:
         """The payload of a request."""
-        body: Body | None = BytesBody(request.body) if request.stream is None else request.stream
-        if not request.body and _FRAMING.isdisjoint(request.headers):
-            body = None
-        return cls(request.headers, body, signing, checksums=checksums)
+        return cls(request.headers, body_of(request), signing, checksums=checksums)
 
     @classmethod
     def of_form(cls, fields: Mapping[str, str], file: Body) -> Self:
