@@ -169,7 +169,17 @@ class HttpReader:
     def on_headers_complete(self) -> None:
         """All headers are here."""
         self.in_body = True
-        self._headers = headers = self._named(self._lines)
+        lines, limits = self._lines, self._limits
+        # Counted only where the bytes that have arrived could hold too many.
+        if (
+            self._wire_bytes + self._piece_bytes > limits.max_header_bytes
+            or len(lines) > limits.max_header_count
+        ):
+            self._check_size(lines)
+        try:
+            self._headers = headers = http_headers.named(lines)
+        except ValueError:
+            self._refuse(400)
         version = self._parser.get_http_version()
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
@@ -209,18 +219,10 @@ class HttpReader:
                 self._refuse(417)
             self.awaits_continue = self._is_1_1
 
-    def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        limits = self._limits
-        if len(lines) > limits.max_header_count:
+    def _check_size(self, lines: list[tuple[bytes, bytes]]) -> None:
+        too_large = http_headers.size(lines) > self._limits.max_header_bytes
+        if too_large or len(lines) > self._limits.max_header_count:
             self._refuse(431)
-        # Counted only where the bytes that have arrived could hold too many.
-        arrived = self._wire_bytes + self._piece_bytes
-        if arrived > limits.max_header_bytes and http_headers.size(lines) > limits.max_header_bytes:
-            self._refuse(431)
-        try:
-            return http_headers.named(lines)
-        except ValueError:
-            self._refuse(400)
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
