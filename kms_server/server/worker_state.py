@@ -7,7 +7,7 @@ from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.log import AuditLog
-from kms_server.audit.lookup import Source, sources
+from kms_server.audit.places import Source, sources
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
