@@ -16,7 +16,9 @@ CHOSEN = Chosen(SSE_KMS, ONE, bucket_key=True)
 SOMEBODY = Principal("IAMUser", "000000000000", "arn:aws:iam::000000000000:user/a", "AIDAA", "AKIAA", "a")
 
 
-def put(scene: Scene, number: int = 0, by: Principal = ROOT, chosen: Chosen = CHOSEN, bucket: str = "b1") -> Envelope:
+def put(
+    scene: Scene, number: int = 0, by: Principal = ROOT, chosen: Chosen = CHOSEN, bucket: str = "b1"
+) -> Envelope:
     target = TARGET._replace(object_id=f"{number:032x}", bucket_id=bucket)
     return scene.encryption.create(call_of(by), chosen, target)[1]
 

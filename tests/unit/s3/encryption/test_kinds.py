@@ -152,7 +152,9 @@ def test_another_envelope_for_the_same_keys(scene: Scene) -> None:
 
 @pytest.mark.parametrize("kind", [SSE_S3, DSSE_KMS])
 def test_the_master_s_rotation(scene: Scene, kind: str) -> None:
-    keys, envelope = scene.encryption.create(call_of(), Chosen(kind, ONE if kind == DSSE_KMS else None), TARGET)
+    keys, envelope = scene.encryption.create(
+        call_of(), Chosen(kind, ONE if kind == DSSE_KMS else None), TARGET
+    )
     scene.advance(days=31)
     assert opened(scene, envelope) == keys
     fresh = scene.encryption.rewrap_master(envelope, TARGET)
