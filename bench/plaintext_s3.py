@@ -3,8 +3,6 @@
 It exists here alone, takes the options of `kms-server serve`, and stores what it is sent in clear.
 """
 
-from collections.abc import Sequence
-
 from cryptography.utils import Buffer
 
 from kms_server.cli import main
@@ -16,8 +14,8 @@ class PlainSealer:
 
     header = b""
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes) -> None:
-        del keys, part_id
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes) -> None:
+        del inner, outer, part_id
 
     def update(self, data: Buffer) -> memoryview:
         return memoryview(data)
@@ -29,19 +27,18 @@ class PlainSealer:
 class PlainOpener:
     """Gives them back."""
 
-    def __init__(self, keys: Sequence[bytes], part_id: bytes, header: bytes, size: int) -> None:
-        del keys, part_id, header
+    def __init__(self, inner: bytes, outer: bytes | None, part_id: bytes, header: bytes, size: int) -> None:
+        del inner, outer, part_id, header
         self.sealed_size = size
 
-    def sealed_range(self, first: int, last: int) -> tuple[int, int]:
-        return first, last - first + 1
+    def sealed_range(self, first: int, end: int) -> tuple[int, int]:
+        return first, end - first
 
-    def open_range(self, sealed: bytes, first: int, last: int) -> bytes:
-        del first, last
+    def open(self, sealed: bytes, first: int, end: int) -> bytes:
+        del first, end
         return sealed
 
 
 if __name__ == "__main__":
-    content.PartSealer = PlainSealer  # type: ignore[assignment,misc]  # it does what is asked of one
-    content.PartOpener = PlainOpener  # type: ignore[assignment,misc]  # it does what is asked of one
+    vars(content).update(PartSealer=PlainSealer, PartOpener=PlainOpener)
     main.main()

@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
 from kms_server.arn import is_account, is_region
-from kms_server.config import Settings
+from kms_server.config import Network, Settings
 from kms_server.errors import OperatorError
 
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -36,6 +37,14 @@ def region_name(_context: click.Context, _parameter: click.Parameter, text: str 
     if text is not None and not is_region(text):
         raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
     return text
+
+
+def networks(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[Network, ...]:
+    """A callback that reads networks between commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise OperatorError(f"{error}: write networks such as 10.0.0.0/8,fd00::/8") from None
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

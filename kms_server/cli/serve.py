@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import option, state_options
+from kms_server.cli.options import networks, option, state_options
 from kms_server.config import DEFAULT_PORT, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -38,9 +38,23 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
 @option("--allow-plain-http", is_flag=True, help="Allow plain HTTP on an address other machines reach.")
 @option(
+    "--s3-store",
+    help="Where sealed objects are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or memory:// "
+    "with --ephemeral and one worker. Default: the local disk.",
+)
+@option(
     "--block-sse-c", is_flag=True,
     help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
 )  # fmt: skip
+@option(
+    "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
+)
+@option(
+    "--trusted-proxies",
+    metavar="CIDRS",
+    callback=networks,
+    help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
+)
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.
@@ -80,6 +94,14 @@ def _check(settings: Settings) -> None:
         raise OperatorError("--tls-cert and --tls-key belong together: give both")
     if settings.tls_cert and settings.tls_auto:
         raise OperatorError("give either --tls-auto or --tls-cert and --tls-key")
+    if settings.s3_store == "memory://" and not (settings.ephemeral and settings.workers == 1):
+        raise OperatorError(
+            "--s3-store memory:// forgets and is not shared: it needs --ephemeral and --workers 1"
+        )
+    if settings.require_tls and settings.scheme == "http" and not settings.trusted_proxies:
+        raise OperatorError(
+            "--require-tls would refuse every request: add --tls-auto, --tls-cert and --tls-key, or --trusted-proxies"
+        )
     remote = not _loopback(settings.host)
     if remote and settings.scheme == "http" and not settings.allow_plain_http:
         raise OperatorError(

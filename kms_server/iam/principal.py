@@ -119,6 +119,8 @@ class Principal:
         return Names(own, behind, account)
 
     def _identity(self) -> dict[str, Any]:
+        if self.is_anonymous:
+            return {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
         identity: dict[str, Any] = {
             "type": self.kind,
             "principalId": self.unique_id,

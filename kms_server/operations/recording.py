@@ -92,7 +92,7 @@ def _source(call: Call) -> _Source:
 
 def _tls(call: Call) -> dict[str, str] | None:
     tls = call.request.tls
-    if tls is None:
+    if tls is None or not tls.version:
         return None
     return {
         "tlsVersion": tls.version,

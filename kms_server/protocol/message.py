@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 
 class TlsDetails(NamedTuple):
-    """What the connection negotiated."""
+    """What the connection negotiated; empty where a proxy had it and says no more than that it was TLS."""
 
     version: str
     cipher: str

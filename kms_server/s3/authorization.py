@@ -18,9 +18,12 @@ def authorize_call(call: S3Call, *, given: Given = NOTHING_MORE) -> None:
     An operation without an action asks for itself when it knows what for.
 
     Raises:
-        AccessDenied
+        AccessDenied: or the bucket is not of the account that x-amz-expected-bucket-owner tells.
     """
     operation = call.operation
+    expected = call.header("x-amz-expected-bucket-owner")
+    if expected is not None and call.found is not None and call.found.bucket.account != expected:
+        raise AccessDenied
     if not operation.action:
         return
     action = operation.action

@@ -25,7 +25,7 @@ def store(blobs: BlobStore, keys: ObjectKeys, read: Read, *, number: int, now: f
         ServiceUnavailable: there is no room for it.
     """
     blob_id = os.urandom(16).hex()
-    sealer = PartSealer(keys.layers, bytes.fromhex(blob_id))
+    sealer = PartSealer(keys.inner, keys.outer, bytes.fromhex(blob_id))
     piece = _at_least(read, INLINE_BYTES + 1)
     size = len(piece)
     if size <= INLINE_BYTES:
@@ -68,6 +68,13 @@ def read(blobs: BlobStore, keys: ObjectKeys, parts: Iterable[Part], span: Span) 
             yield from _part(blobs, keys, part, first, end)
 
 
+def settle(blobs: BlobStore, parts: Iterable[Part]) -> None:
+    """Tell the store which blobs now belong to something."""
+    for part in parts:
+        if part.inline is None:
+            blobs.settle(part.blob_id)
+
+
 def check(blobs: BlobStore, keys: ObjectKeys, parts: Iterable[Part]) -> None:
     """Check that all of an object is there at its full length, and was sealed under its keys.
 
@@ -86,7 +93,7 @@ def check(blobs: BlobStore, keys: ObjectKeys, parts: Iterable[Part]) -> None:
 
 def _opener(keys: ObjectKeys, part: Part) -> PartOpener:
     try:
-        return PartOpener(keys.layers, bytes.fromhex(part.blob_id), part.header, part.size)
+        return PartOpener(keys.inner, keys.outer, bytes.fromhex(part.blob_id), part.header, part.size)
     except StreamError:
         raise InternalError from None
 
@@ -95,13 +102,13 @@ def _part(blobs: BlobStore, keys: ObjectKeys, part: Part, first: int, end: int) 
     opener = _opener(keys, part)
     while first < end:
         until = min(end, first - first % CHUNK + PIECE_BYTES)
-        offset, count = opener.sealed_range(first, until - 1)
+        offset, count = opener.sealed_range(first, until)
         try:
             if part.inline is None:
                 sealed = blobs.read(part.blob_id, offset, count)
             else:
                 sealed = part.inline[offset : offset + count]
-            piece = opener.open_range(sealed, first, until - 1)
+            piece = opener.open(sealed, first, until)
         except (BlobMissing, StreamError):
             raise InternalError from None
         yield piece

@@ -17,6 +17,12 @@ class S3Error(ServiceError):
         self.details: Mapping[str, str] = details
 
 
+class AccessControlListNotSupported(S3Error):
+    """The owner of a bucket owns all that is in it: there are no other access control lists."""
+
+    text = "The bucket does not allow ACLs"
+
+
 class AccessDenied(S3Error):
     """No policy allows the call, or one denies it."""
 
@@ -93,6 +99,13 @@ class IllegalLocationConstraint(S3Error):
 
     code = "IllegalLocationConstraintException"
     text = "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to."
+
+
+class IllegalVersioningConfiguration(S3Error):
+    """The versioning configuration says nothing."""
+
+    code = "IllegalVersioningConfigurationException"
+    text = "The Versioning element must be specified"
 
 
 class IncorrectNumberOfFiles(S3Error):

@@ -1,21 +1,27 @@
 """Opening an object: its keys, its manifest, its bytes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from kms_server.s3 import content
 from kms_server.s3.call import S3Call
-from kms_server.s3.encryption import envelopes, manifest
-from kms_server.s3.encryption.manifest import Manifest
+from kms_server.s3.encryption import envelope as envelopes
+from kms_server.s3.encryption import sealing
+from kms_server.s3.encryption.manifest import Manifest, ManifestPart
 from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InternalError
 from kms_server.s3.ranges import Span
 from kms_server.storage import objects
 from kms_server.storage.buckets import Bucket
 from kms_server.storage.objects import Part, Version
+
+
+def target_of(bucket: Bucket, version: Version) -> Target:
+    """What the keys of a version are bound to."""
+    return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
 
 
 class Found(NamedTuple):
@@ -28,15 +34,20 @@ class Found(NamedTuple):
 
     @classmethod
     def of(cls, connection: Connection, bucket: Bucket, version: Version) -> "Found":
-        """The same version with its parts, as one moment has them."""
+        """A version with its parts, as one moment has them."""
         parts = tuple(objects.parts(connection, version.number))
-        return cls(bucket, version, parts, envelopes.decoded(version.envelope))
+        return cls(bucket, version, parts, envelopes.decode(version.envelope))
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that are kept with the object."""
         headers: dict[str, str] = json.loads(self.version.headers)
         return headers
+
+    @property
+    def target(self) -> Target:
+        """What the object's keys are bound to."""
+        return target_of(self.bucket, self.version)
 
 
 class Opened(NamedTuple):
@@ -47,7 +58,7 @@ class Opened(NamedTuple):
     manifest: Manifest
 
     def read(self, call: S3Call, span: Span) -> Iterator[bytes]:
-        """The bytes of a span, the first of them checked before this returns.
+        """The bytes of a span; the first of them are checked before this returns.
 
         Raises:
             InternalError: what is on disk is not what was stored.
@@ -59,14 +70,8 @@ class Opened(NamedTuple):
 
 
 def _begun(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
+    yield first
     yield from rest
-
-
-def target_of(bucket: Bucket, version: Version) -> Target:
-    """What the keys of a version are bound to."""
-    return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
 
 
 def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
@@ -76,18 +81,20 @@ def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
         S3Error: the KMS refuses, or the customer's key is missing or wrong.
         InternalError: what is stored is not what was written.
     """
-    version, target = found.version, target_of(found.bucket, found.version)
     encryption = call.services.encryption
-    keys = encryption.open(call.call, found.envelope, target, customer)
-    read = manifest.opened(encryption, keys, version, target)
-    if [part.blob_id for part in found.parts] != [part.blob_id for part in read.parts]:
+    keys = encryption.open(call.call, found.envelope, found.target, customer)
+    manifest = sealing.open_manifest(found.version, keys, encryption.master, found.bucket.region)
+    stored = [ManifestPart(part.blob_id, part.number, part.size, part.header) for part in found.parts]
+    if [part._replace(checksum=b"") for part in manifest.parts] != stored:
         raise InternalError
-    return Opened(found, keys, read)
+    return Opened(found, keys, manifest)
 
 
-def etag_of(call: S3Call, version: Version) -> str:
-    """The ETag of a version, without quotes."""
-    if version.etag is not None:
-        return version.etag
-    [etag] = call.services.encryption.open_etags([version])
+def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:
+    """The ETag of a version in a bucket, without quotes.
+
+    Raises:
+        InternalError: it does not open.
+    """
+    [etag] = call.services.encryption.open_etags(bucket.region, [version])
     return etag

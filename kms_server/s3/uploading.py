@@ -1,5 +1,7 @@
 """Multipart uploads: finding them, opening their keys, storing a part."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -7,12 +9,12 @@ from sqlalchemy import Connection
 from kms_server.s3 import content
 from kms_server.s3.call import S3Call, Source
 from kms_server.s3.encryption import envelope as envelopes
-from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption import sealing
 from kms_server.s3.encryption.manifest import PartDetails
-from kms_server.s3.encryption.types import MD5_ETAGS, CustomerKey, Envelope, ObjectKeys, Target
+from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InvalidArgument, NoSuchUpload
 from kms_server.s3.wire.checksums import CHECKSUMS
-from kms_server.s3.writing import MD5, random_etag
+from kms_server.s3.writing import MD5, NewObject, random_etag, sent_key
 from kms_server.storage import uploads
 from kms_server.storage.objects import Part
 from kms_server.storage.uploads import Upload
@@ -36,7 +38,7 @@ def part_number(text: str) -> int:
 
 
 class OpenUpload(NamedTuple):
-    """An upload with its envelope; `algorithm` and `kind_of_checksum` are those of the checksum the object will have."""
+    """An upload and its envelope."""
 
     upload: Upload
     envelope: Envelope
@@ -52,13 +54,33 @@ class OpenUpload(NamedTuple):
         """COMPOSITE or FULL_OBJECT."""
         return (self.upload.checksum or "").partition("/")[2] or CHECKSUMS[DEFAULT_CHECKSUM].types[0]
 
+    def new_object(self, call: S3Call) -> NewObject:
+        """The object that completing the upload makes."""
+        upload = self.upload
+        return NewObject(
+            call.bucket, upload.key, upload.object_id, upload.headers, upload.tags, upload.storage_class
+        )
+
+    def keys_for_details(self, call: S3Call, parts: Sequence[Part]) -> ObjectKeys | None:
+        """The keys for what is known of parts; None where that is not asked for, or is the customer's who did not send it.
+
+        Raises:
+            S3Error: as `keys`.
+        """
+        customer = sent_key(call)
+        if not self.upload.checksum:
+            sealed = any(part.etag is None for part in parts)
+            if not sealed or (self.upload.kind == SSE_C and customer is None):
+                return None
+        return self.keys(call, customer)
+
     def keys(self, call: S3Call, customer: CustomerKey | None) -> ObjectKeys:
         """The keys of the object that is being uploaded.
 
         Raises:
             S3Error: the KMS refuses, or the customer's key is missing or another one.
         """
-        return call.services.encryption.open(call.call, self.envelope, self.target, customer)
+        return call.services.encryption.open_upload(call.call, self.envelope, self.target, customer)
 
 
 def find(call: S3Call) -> OpenUpload:
@@ -97,7 +119,9 @@ class StoredPart(NamedTuple):
     checksums: dict[str, bytes]
 
 
-def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None) -> StoredPart:
+def store_part(
+    call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None
+) -> StoredPart:
     """Seal a part's bytes and make it the upload's part of that number; `checksum` is the one its client declares."""
     number, upload = part_number(call.query["partNumber"]), opened.upload
     with_md5 = upload.kind in MD5_ETAGS
@@ -109,10 +133,11 @@ def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Sourc
     )  # fmt: skip
     checksums = {name: source.digest(name) for name in algorithms}
     etag = source.digest(MD5).hex() if with_md5 else random_etag()
-    details = manifest.seal_part(keys, upload.upload_id, stored, PartDetails(etag, checksums))
-    part = stored.uploaded(None if with_md5 else etag, details)
+    part = replace(stored, etag=None if with_md5 else etag)
+    part = replace(
+        part, details=sealing.seal_details(PartDetails(etag, checksums), upload.upload_id, part, keys)
+    )
     with call.indexing() as connection:
-        lock(call, connection)
         uploads.add_part(connection, upload, part)
     content.settle(call.services.blobs, [part])
     return StoredPart(part, etag, checksums)

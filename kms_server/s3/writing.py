@@ -1,60 +1,49 @@
-"""Making an object of bytes: what PutObject, CopyObject and form uploads have in common."""
+"""Making an object of bytes: what PutObject, CopyObject, multipart and form uploads have in common."""
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kms_server.s3 import conditions, content, metadata
-from kms_server.s3.call import S3Call
+from kms_server.s3.call import S3Call, Source
+from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption.manifest import Checksums, Manifest
-from kms_server.s3.encryption.types import MD5_ETAGS, Chosen, Envelope, ObjectKeys, Target
+from kms_server.s3.encryption import sealing
+from kms_server.s3.encryption.customer_headers import customer_key
+from kms_server.s3.encryption.default import BucketDefault
+from kms_server.s3.encryption.manifest import Checksums, Manifest, ManifestPart
+from kms_server.s3.encryption.types import MD5_ETAGS, Chosen, CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.reading import etag_of
 from kms_server.storage import objects
 from kms_server.storage.buckets import Bucket
-from kms_server.storage.objects import NULL, Part, Version
+from kms_server.storage.objects import NULL, Version
 
 MD5 = "MD5"
 
 
-class Source(Protocol):
-    """Bytes, with their digests once all were read."""
-
-    def want(self, *algorithms: str) -> None:
-        """Have digests made; before the first read."""
-
-    def read(self, most: int) -> bytes:
-        """The next bytes; empty at the end."""
-
-    def digest(self, algorithm: str) -> bytes:
-        """A digest of all bytes."""
-
-
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What is known of an object before its bytes are there. `checksum` is the algorithm of its checksum."""
+    """What is known of an object before its bytes are there. `headers` and `tags` are as they are kept."""
 
     bucket: Bucket
     key: str
     object_id: str
-    headers: Mapping[str, str]
+    headers: str
     tags: str | None
     storage_class: str
-    chosen: Chosen
-    checksum: str
 
     @classmethod
-    def of(cls, call: S3Call, values: Mapping[str, str], chosen: Chosen, checksum: str) -> "NewObject":
+    def of(cls, call: S3Call, values: Mapping[str, str]) -> "NewObject":
         """What request headers, or the fields of a form, say of the object.
 
         Raises:
             S3Error: they cannot be.
         """
         return cls(
-            call.bucket, call.key, os.urandom(16).hex(), metadata.kept_headers(values),
-            metadata.tags_of_header(values.get("x-amz-tagging")), metadata.storage_class(values), chosen, checksum,
+            call.bucket, call.key, os.urandom(16).hex(), json.dumps(metadata.kept_headers(values)),
+            metadata.tags_of_header(values.get("x-amz-tagging")), metadata.storage_class(values),
         )  # fmt: skip
 
     @property
@@ -63,23 +52,48 @@ class NewObject:
         return Target(self.bucket.name, self.bucket.bucket_id, self.bucket.region, self.key, self.object_id)
 
 
+class Sealed(NamedTuple):
+    """All that becomes of an object's bytes: its keys, None where they are the customer's and not here, and its parts."""
+
+    keys: ObjectKeys | None
+    envelope: Envelope
+    parts: Sequence[ManifestPart]
+    etag: str
+    checksums: Checksums | None
+
+
 class Written(NamedTuple):
     """A new version of an object."""
 
     version: Version
-    etag: str
-    envelope: Envelope
-    checksums: Checksums
-    chosen: Chosen
+    sealed: Sealed
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, customer: CustomerKey | None) -> dict[str, str]:
         """The headers of the answer."""
-        told = (
-            {"ETag": f'"{self.etag}"'}
-            | self.checksums.headers()
-            | sse.answer(self.envelope, self.chosen.customer)
-        )
+        told = {"ETag": f'"{self.sealed.etag}"'} | sse.answer(self.sealed.envelope, customer)
+        if self.sealed.checksums is not None:
+            told |= self.sealed.checksums.headers()
         return told | version_header(self.version)
+
+
+def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
+    """The encryption that request headers, or the fields of a form, or else the bucket, choose for a new object.
+
+    Raises:
+        S3Error
+    """
+    default = BucketDefault.read(call.bucket.encryption)
+    blocked = call.services.encryption.blocks_sse_c(default)
+    return sse.chosen(values, default, secure=call.is_secure, signed=not call.is_anonymous, blocked=blocked)
+
+
+def sent_key(call: S3Call, prefix: str = sse.CUSTOMER) -> CustomerKey | None:
+    """The customer's key that a request has, for the object that its path names or, by `prefix`, the source of a copy.
+
+    Raises:
+        S3Error
+    """
+    return customer_key(call.request.headers, secure=call.is_secure, prefix=prefix)
 
 
 def version_header(version: Version) -> dict[str, str]:
@@ -87,24 +101,78 @@ def version_header(version: Version) -> dict[str, str]:
     return {} if version.version_id == NULL else {"x-amz-version-id": version.version_id}
 
 
-def put(call: S3Call, new: NewObject, source: Source) -> Written:
+def random_etag() -> str:
+    """An ETag that says nothing about the bytes."""
+    return os.urandom(16).hex()
+
+
+def put(call: S3Call, new: NewObject, encryption: Chosen, source: Source, checksum: str) -> Written:
     """Seal the bytes of a source and make them the current version of an object.
 
     Raises:
         S3Error: the KMS refuses, the bytes are not what was declared, or a condition of the request does not hold.
     """
-    keys, envelope = call.services.encryption.create(call.call, new.chosen, new.target)
-    source.want(new.checksum, *([MD5] if new.chosen.kind in MD5_ETAGS else ()))
+    services, with_md5 = call.services, encryption.kind in MD5_ETAGS
+    keys, envelope = services.encryption.create(call.call, encryption, new.target)
+    source.want(checksum, *((MD5,) if with_md5 else ()))
     part = content.store(
-        call.services.blobs, keys, source.read, number=1, now=call.call.time, most=call.services.shared.limits.max_put_bytes
-    )  # fmt: skip
-    etag = source.digest(MD5).hex() if new.chosen.kind in MD5_ETAGS else os.urandom(16).hex()
-    checksums = Checksums.whole(new.checksum, source.digest(new.checksum))
-    version = sealed_version(call, new, keys, envelope, [part], etag, checksums)
+        services.blobs,
+        keys,
+        source.read,
+        number=1,
+        now=call.call.time,
+        most=services.shared.limits.max_put_bytes,
+    )
+    etag = source.digest(MD5).hex() if with_md5 else random_etag()
+    digest = source.digest(checksum)
+    named = ManifestPart(part.blob_id, 1, part.size, part.header, digest)
+    sealed = Sealed(keys, envelope, (named,), etag, Checksums.whole(checksum, digest))
+    version = sealed_version(call, new, sealed)
     # What fails from here on leaves the blob to the sweep: only the index knows whether a commit has happened.
     with call.indexing() as connection:
         check_conditions(call, objects.lock(connection, new.bucket.bucket_id, new.key))
-        stored = objects.add(connection, version, [part])
-    if part.inline is None:
-        call.services.blobs.settle(part.blob_id)
-    return Written(stored, etag, envelope, checksums, new.chosen)
+        version = objects.add(connection, version, [part])
+    content.settle(services.blobs, [part])
+    return Written(version, sealed)
+
+
+def sealed_version(call: S3Call, new: NewObject, sealed: Sealed, *, part_count: int | None = None) -> Version:
+    """The version that the index will have."""
+    bucket, envelope, encryption = new.bucket, sealed.envelope, call.services.encryption
+    clear = envelope.kind not in MD5_ETAGS
+    version = Version(
+        number=0, bucket_id=bucket.bucket_id, key=new.key, version_id=new_version_id(bucket), object_id=new.object_id,
+        account=bucket.account, is_marker=False, modified_at=call.call.time,
+        size=sum(part.size for part in sealed.parts), etag=sealed.etag if clear else None,
+        sealed_etag=None if clear
+        else encryption.seal_etag(bucket.region, bucket.bucket_id, new.object_id, sealed.etag),
+        storage_class=new.storage_class, kind=envelope.kind, key_arn=envelope.key_arn, material=envelope.material,
+        envelope=envelopes.encode(envelope), headers=new.headers, tags=new.tags,
+        checksum=sealed.checksums.label if sealed.checksums else None, part_count=part_count,
+    )  # fmt: skip
+    manifest = Manifest(sealed.etag, sealed.checksums, tuple(sealed.parts))
+    if sealed.keys is None:
+        return replace(
+            version,
+            manifest=sealing.seal_manifest_with_master(manifest, version, encryption.master, bucket.region),
+        )
+    return replace(version, manifest=sealing.seal_manifest(manifest, version, sealed.keys))
+
+
+def new_version_id(bucket: Bucket) -> str:
+    """The id of a new version."""
+    return os.urandom(16).hex() if bucket.versioning == "Enabled" else NULL
+
+
+def check_conditions(call: S3Call, current: Version | None) -> None:
+    """Check the conditions of a write against the current version.
+
+    Raises:
+        PreconditionFailed, NoSuchKey, NotBuilt
+    """
+    if not conditions.is_conditional(call.request.headers):
+        return
+    there = current is not None and not current.is_marker
+    conditions.check_write(
+        call.request.headers, etag_of(call, call.bucket, current) if there and current else None
+    )

@@ -145,8 +145,8 @@ class Pipeline:
             if call.principal.session is not None:
                 restrictions.check(call)
             call.parameters = wires.of(operation).load(operation, call.document)
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
         return call
 
     def _run(self, call: Call) -> Call:
@@ -160,8 +160,8 @@ class Pipeline:
                 call.answer = call.operation.handler(call)
         except WouldBlock:
             raise
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
             self._charge_refused(call)
         return call
 
@@ -221,7 +221,7 @@ def _unrecorded(response: Response) -> Outcome:
     return Outcome(response, None, lambda: response)
 
 
-def _fault(error: Exception) -> ServiceError:
+def fault_of(error: Exception) -> ServiceError:
     """The last resort: no input may get a traceback."""
     return error if isinstance(error, ServiceError) else _unexpected(error)
 

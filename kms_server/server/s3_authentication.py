@@ -121,9 +121,7 @@ class S3Authenticator:
         """Whoever calls a server in `--dev`."""
         credential = signed.claim.credential
         principal = identity.principal if identity else anyone(credential.access_key_id)
-        return S3Caller(
-            principal, credential.region, None, auth_type, _age(signed, real_now())
-        )
+        return S3Caller(principal, credential.region, None, auth_type, _age(signed, real_now()))
 
 
 def _age(signed: Signed, now: float) -> int:

@@ -38,7 +38,10 @@ def doomed(connection: Connection, limit: int, *, older_than: float = 0.0) -> li
 def forget(connection: Connection, blob_ids: Collection[str]) -> None:
     """Take blobs that were deleted out of the ledger."""
     for batch in batches(blob_ids):
-        connection.execute(delete(doomed_blobs).where(doomed_blobs.c.blob_id.in_(batch)))
+        # Those that another process is taking out just now are its own: two never wait for each other in a circle.
+        free = select(doomed_blobs.c.blob_id).where(doomed_blobs.c.blob_id.in_(batch))
+        chosen = free.with_for_update(skip_locked=True)
+        connection.execute(delete(doomed_blobs).where(doomed_blobs.c.blob_id.in_(chosen)))
 
 
 def unknown(connection: Connection, blob_ids: Collection[str]) -> set[str]:

@@ -93,10 +93,12 @@ def remove(tx: Transaction, bucket: Bucket) -> bool:
     return removed.rowcount > 0
 
 
-def of_account(connection: Connection, account: str, prefix: str, after: str, limit: int) -> list[Bucket]:
+def of_account(
+    connection: Connection, account: str, prefix: str, after: str | None, limit: int
+) -> list[Bucket]:
     """Up to `limit` buckets of an account that begin with `prefix` and sort after `after`, in the order of names."""
     named = buckets.c.name.between(prefix, prefix + _BEHIND)
-    statement = _SELECT.where(buckets.c.account == account, buckets.c.name > after, named)
+    statement = _SELECT.where(buckets.c.account == account, buckets.c.name > (after or ""), named)
     rows = connection.execute(statement.order_by(buckets.c.name).limit(limit))
     return [Bucket(*row) for row in rows]
 

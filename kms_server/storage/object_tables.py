@@ -81,6 +81,7 @@ object_versions = Table(
     Column("tags", Text, nullable=True, comment="JSON object"),
     Column("checksum", String(64), nullable=True, comment="algorithm and type"),
     Column("part_count", Integer, nullable=True, comment="null: no multipart upload made it"),
+    Column("restored_from", Double, nullable=True, comment="when a restored copy can be read first"),
     Column("restored_until", Double, nullable=True),
     Column("envelope", LargeBinary, nullable=False),
     Column("manifest", LargeBinary, nullable=False, comment="last: it may be long, and listings pass over it"),

@@ -69,6 +69,7 @@ class Version:
     tags: str | None = None
     checksum: str | None = None
     part_count: int | None = None
+    restored_from: float | None = None
     restored_until: float | None = None
 
 

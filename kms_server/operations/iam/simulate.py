@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from kms_server import errors as e
 from kms_server.arn import Arn, is_account, root_arn
 from kms_server.iam.principal import Principal
+from kms_server.iam.s3_actions import ON_BUCKETS, ON_OBJECTS
 from kms_server.iam.simulation import Match, Outcome, Simulation, Source, strictest
 from kms_server.operations.call import Answer, Call, Plane
 from kms_server.operations.iam import common, simulated_context
@@ -28,6 +29,8 @@ from kms_server.storage.identities import Identity, Kind
 _MOST_STATEMENTS = 100_000
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _KEY_TEMPLATE = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
+_BUCKET_TEMPLATE = "arn:${Partition}:s3:::${BucketName}"
+_OBJECT_TEMPLATE = f"{_BUCKET_TEMPLATE}/${{ObjectName}}"
 _OF_NO_KEY = frozenset({
     "connectcustomkeystore", "createcustomkeystore", "createkey", "deletecustomkeystore", "describecustomkeystores",
     "disconnectcustomkeystore", "generaterandom", "listaliases", "listkeys", "updatecustomkeystore",
@@ -212,6 +215,10 @@ def _statement(match: Match) -> dict[str, Any]:
 def _template(action: str) -> str:
     """The form of the ARNs that an action is about."""
     service, _, name = action.lower().partition(":")
+    if action.lower() in ON_OBJECTS:
+        return _OBJECT_TEMPLATE
+    if action.lower() in ON_BUCKETS:
+        return _BUCKET_TEMPLATE
     return _KEY_TEMPLATE if service == "kms" and name not in _OF_NO_KEY else "*"
 
 

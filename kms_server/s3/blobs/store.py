@@ -1,7 +1,7 @@
 """What keeps sealed bytes, wherever that is."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class BlobMissing(Exception):
@@ -10,6 +10,10 @@ class BlobMissing(Exception):
 
 class StoreFull(Exception):
     """There is no room for more."""
+
+
+class StoreUnavailable(Exception):
+    """The store does not answer, or refuses; trying again may help."""
 
 
 class BlobWriter(Protocol):
@@ -25,7 +29,7 @@ class BlobWriter(Protocol):
     def finish(self) -> None:
         """Make the blob durable. It is readable afterwards, and unsettled until `BlobStore.settle`."""
 
-    def __enter__(self) -> "BlobWriter": ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
@@ -34,7 +38,7 @@ class BlobStore(Protocol):
     """Keeps blobs under ids that the caller chooses: 32 hexadecimal digits, never used twice.
 
     A blob is written before the transaction that makes it part of an object, and settled after. One that is unsettled
-    and belongs to nothing is what a crash has left.
+    and belongs to nothing is what a crash has left. Every method may raise StoreUnavailable.
     """
 
     def create(self, blob_id: str) -> BlobWriter:

@@ -36,7 +36,9 @@ def list_buckets(call: S3Call) -> S3Answer:
     limit = _most_buckets(query.get("max-buckets"))
     prefix = query.get("prefix", "")
     with call.services.shared.database.read() as connection:
-        found = buckets.of_account(connection, account, prefix, query.get("continuation-token"), limit + 1)
+        found = buckets.of_account(
+            connection, account, prefix, query.get("continuation-token", ""), limit + 1
+        )
     region = query.get("bucket-region")
     page = [one for one in found[:limit] if region is None or one.region == region]
     more = len(found) > limit

@@ -1,20 +1,22 @@
 """CopyObject and UploadPartCopy: bytes that stand in the store already, under another key."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kms_server.clock import iso_millis
-from kms_server.s3 import copying, metadata, ranges, uploading
+from kms_server.s3 import copying, ranges, uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.copying import CopiedBytes
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption.types import Chosen
+from kms_server.s3.encryption.customer_headers import sends_customer_key
 from kms_server.s3.errors import InvalidArgument, InvalidRequest
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found
 from kms_server.s3.uploading import DEFAULT_CHECKSUM
 from kms_server.s3.wire import checksums, xml_writer
-from kms_server.s3.writing import NewObject, put
+from kms_server.s3.writing import NewObject, chosen, put, sent_key, version_header
 from kms_server.storage.objects import NULL, Version
 
 _TO_ITSELF = (
@@ -30,33 +32,39 @@ def copy_object(call: S3Call) -> S3Answer:
     source = found.version
     most = call.services.shared.limits.max_put_bytes
     if source.size > most:
-        raise InvalidRequest(f"The specified copy source is larger than the maximum allowable size for a copy source: {most}")
-    chosen = sse.chosen(call, values)
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {most}"
+        )
+    encryption = chosen(call, values)
     replaces = _directive(values, "x-amz-metadata-directive")
     _check_itself(call, found, replaces=replaces)
-    described = dict(values) if replaces else found.headers | _of_copy(values)
+    new = NewObject.of(call, values)
+    if not replaces:
+        new = replace(new, headers=_copied_headers(found, values))
     if not _directive(values, "x-amz-tagging-directive"):
-        described.pop("x-amz-tagging", None)
-    checksum = _algorithm(values, source)
-    new = NewObject.of(call, described, chosen, checksum)
-    if not _directive(values, "x-amz-tagging-directive"):
-        new = new.tagged(source.tags)
+        new = replace(new, tags=source.tags)
     opened = copying.opened(call, found)
-    written = put(call, new, CopiedBytes(call, opened, Span(0, source.size)))
-    told = written.headers() | _source_header(source)
-    for name in ("ETag", checksums.CHECKSUMS[checksum].header, "x-amz-checksum-type"):
-        told.pop(name, None)
+    checksum = _algorithm(values, source)
+    written = put(call, new, encryption, CopiedBytes(call, opened, Span(0, source.size)), checksum)
+    told = sse.answer(written.sealed.envelope, encryption.customer) | version_header(written.version)
+    shown: dict[str, xml_writer.Content] = {
+        "LastModified": iso_millis(written.version.modified_at), "ETag": f'"{written.sealed.etag}"',
+    }  # fmt: skip
+    if written.sealed.checksums is not None:
+        shown |= {
+            f"Checksum{checksum}": written.sealed.checksums.value,
+            "ChecksumType": written.sealed.checksums.type,
+        }
     return S3Answer(
-        headers=told,
-        body=xml_writer.document("CopyObjectResult", {
-            "LastModified": iso_millis(written.version.modified_at), "ETag": f'"{written.etag}"',
-        } | written.checksums.elements()),
-    )  # fmt: skip
+        headers=told | _source_header(source), body=xml_writer.document("CopyObjectResult", shown)
+    )
 
 
-def _of_copy(values: Mapping[str, str]) -> dict[str, str]:
-    """What a copy never takes from its source."""
-    return {name: values[name] for name in ("x-amz-storage-class", "x-amz-website-redirect-location") if name in values}
+def _copied_headers(found: Found, values: Mapping[str, str]) -> str:
+    """The headers of the source, but for the one that a copy never takes over."""
+    redirect = "x-amz-website-redirect-location"
+    kept = {name: value for name, value in found.headers.items() if name != redirect}
+    return json.dumps(kept | ({redirect: values[redirect]} if redirect in values else {}))
 
 
 def _directive(values: Mapping[str, str], name: str) -> bool:
@@ -79,7 +87,7 @@ def _check_itself(call: S3Call, found: Found, *, replaces: bool) -> None:
     changes = (
         replaces or "versionId=" in values[copying.HEADER] or "x-amz-website-redirect-location" in values
         or values.get("x-amz-storage-class", found.version.storage_class) != found.version.storage_class
-        or sse.is_asked_for(values) or call.bucket.encryption is not None
+        or sse.SSE in values or sends_customer_key(values) or call.bucket.encryption is not None
     )  # fmt: skip
     if same and not changes:
         raise InvalidRequest(_TO_ITSELF)
@@ -94,7 +102,7 @@ def upload_part_copy(call: S3Call) -> S3Answer:
     """Store a part of an upload that is a span of another object (S3 UploadPartCopy)."""
     uploading.part_number(call.query["partNumber"])
     opened = uploading.find(call)
-    customer = sse.customer_key(call)
+    customer = sent_key(call)
     found = copying.find(call)
     wanted = call.header("x-amz-copy-source-range")
     size = found.version.size
@@ -106,7 +114,7 @@ def upload_part_copy(call: S3Call) -> S3Answer:
     if opened.upload.checksum:
         shown = {f"Checksum{opened.algorithm}": b64encode(stored.checksums[opened.algorithm]).decode()}
     return S3Answer(
-        headers=_source_header(found.version) | sse.answer(opened.envelope, customer),
+        headers=_source_header(found.version) | sse.answer(opened.envelope, customer, with_context=False),
         body=xml_writer.document("CopyPartResult", {
             "LastModified": iso_millis(stored.part.modified_at), "ETag": f'"{stored.etag}"',
         } | shown),

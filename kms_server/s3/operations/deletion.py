@@ -75,7 +75,7 @@ def _check_match(call: S3Call, version: Version | None, match: str | None) -> No
         return
     if version is None:
         raise PreconditionFailed(Condition="If-Match")
-    conditions.check_write({"if-match": match}, etag_of(call, version))
+    conditions.check_write({"if-match": match}, etag_of(call, call.bucket, version))
 
 
 def delete_objects(call: S3Call) -> S3Answer:

@@ -92,6 +92,15 @@ class RequestPayload:
         checksum = self._digests.checksum
         return checksum.name if checksum else None
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether the client declared a digest of the body, beside the signed one.
+
+        Raises:
+            InvalidArgument, InvalidDigest, InvalidRequest
+        """
+        return self._digests.md5 is not None or self._digests.checksum is not None
+
     @cached_property
     def _digests(self) -> Digests:
         return digests_of(self._headers, checksums=self._checksums)
@@ -130,12 +139,12 @@ class RequestPayload:
         """
         if self.length is not None and self.length > most:
             raise MaxMessageLengthExceeded
-        found = b""
+        found = bytearray()
         while piece := self._read(most + 1 - len(found)):
             found += piece
             if len(found) > most:
                 raise MaxMessageLengthExceeded
-        return found
+        return bytes(found)
 
     def digest(self, algorithm: str) -> bytes:
         """A digest of the whole body, once it was read to its end, by the name of a checksum."""

@@ -1,6 +1,6 @@
 """S3's answers as XML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from kms_server.protocol.query_faults import xml_text
@@ -13,10 +13,18 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 Content: TypeAlias = "str | int | Mapping[str, Content] | Sequence[Content] | None"
 
 
-def document(root: str, content: Mapping[str, Content], *, namespace: str | None = NAMESPACE) -> bytes:
-    """A whole document: elements in the order of `content`."""
+def document(
+    root: str, content: Mapping[str, Content] | str, *, namespace: str | None = NAMESPACE,
+    following: Iterable[tuple[str, Content]] = (),
+) -> bytes:  # fmt: skip
+    """A whole document: elements in the order of `content`, or text alone, then those `following`.
+
+    Behind a space the name of an element may have attributes.
+    """
     attribute = f' xmlns="{namespace}"' if namespace else ""
-    return f"{_DECLARATION}<{root}{attribute}>{_inner(content)}</{root}>".encode()
+    inner = xml_text(content) if isinstance(content, str) else _inner(content)
+    more = "".join([_element(name, value) for name, value in following])
+    return f"{_DECLARATION}<{root}{attribute}>{inner}{more}</{root}>".encode()
 
 
 def _inner(content: Mapping[str, Content]) -> str:
@@ -29,7 +37,7 @@ def _element(name: str, value: Content) -> str:
     if isinstance(value, bool):
         return f"<{name}>{str(value).lower()}</{name}>"
     if isinstance(value, Mapping):
-        return f"<{name}>{_inner(value)}</{name}>"
+        return f"<{name}>{_inner(value)}</{name.partition(' ')[0]}>"
     if isinstance(value, str | int):
         return f"<{name}>{xml_text(str(value))}</{name}>"
     return "".join([_element(name, item) for item in value])

@@ -1,0 +1,3 @@
+"""PostObject: an upload by a form in a web page."""
+
+OPERATIONS: tuple[()] = ()
