@@ -102,7 +102,7 @@ def build(settings: Settings) -> WorkerState:
     data_commit = GroupCommit(data_log(state), limits)
     services = services_of(state)
     keyring = services.keyring
-    pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
+    pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     jobs = Jobs(state, keyring)
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
