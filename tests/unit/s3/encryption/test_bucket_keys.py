@@ -1,5 +1,6 @@
 """Bucket keys: few calls of the KMS, and none that a caller may not make any more goes unasked."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -87,8 +88,8 @@ def test_an_alias_that_names_another_key(scene: Scene) -> None:
 
 def test_a_data_key_is_kept_for_an_hour(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     put(scene)
-    now = bucket_keys.time.monotonic()
-    monkeypatch.setattr(bucket_keys.time, "monotonic", lambda: now + 3_601)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3_601)
     put(scene)
     assert calls(scene) == ["GenerateDataKey"] * 2
 
