@@ -3,14 +3,15 @@
 import json
 from base64 import b64encode
 from hashlib import md5
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from kms_server.s3 import errors as e
+from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption.default import BucketDefault
-from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, CustomerKey, Envelope
 from tests.unit.s3.encryption.kms_double import ONE
 from tests.unit.s3.encryption.scene import TARGET, Scene, call_of
@@ -23,7 +24,6 @@ CUSTOMER = {
     f"{SSE}-customer-key": TEXT,
     f"{SSE}-customer-key-md5": MD5,
 }
-COPIED = {name.replace("x-amz", "x-amz-copy-source"): value for name, value in CUSTOMER.items()}
 GIVEN = "Requests specifying Server Side Encryption with Customer provided keys must"
 NEEDS_KMS = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
 BAD_CONTEXT = (
@@ -36,11 +36,22 @@ def b64(value: Any) -> str:
     return b64encode(value if isinstance(value, bytes) else json.dumps(value).encode()).decode()
 
 
-def chosen(
-    headers: dict[str, str], default: BucketDefault | None = None, *, secure: bool = True, signed: bool = True,
-    blocked: bool = False,
-) -> Chosen:  # fmt: skip
-    return sse.chosen(headers, default or BucketDefault(), secure=secure, signed=signed, blocked=blocked)
+def asking(
+    headers: dict[str, str], default: BucketDefault | None = None, *, secure: bool = True, anonymous: bool = False,
+    block: bool = False,
+) -> S3Call:  # fmt: skip
+    def blocks(found: BucketDefault) -> bool:
+        return block if found.blocks_sse_c is None else found.blocks_sse_c
+
+    return cast("S3Call", SimpleNamespace(
+        request=SimpleNamespace(headers=headers), is_secure=secure, is_anonymous=anonymous,
+        bucket=SimpleNamespace(encryption=default and default.write()),
+        services=SimpleNamespace(encryption=SimpleNamespace(blocks_sse_c=blocks)),
+    ))  # fmt: skip
+
+
+def chosen(headers: dict[str, str], default: BucketDefault | None = None, **more: bool) -> Chosen:
+    return sse.chosen(asking(headers, default, **more), headers)
 
 
 KMS_DEFAULT = BucketDefault(SSE_KMS, "default-key", bucket_key=True)
@@ -131,36 +142,37 @@ def test_a_customer_s_key_over_plain_http() -> None:
     with pytest.raises(e.InvalidRequest) as refused:
         chosen({f"{SSE}-customer-algorithm": "x"}, secure=False)
     assert refused.value.message == f"{GIVEN} be made over a secure connection."
-    for prefix in (sse.CUSTOMER, sse.COPY_SOURCE):
+    for read in (sse.customer_key, sse.source_key):
+        copied = {name.replace("x-amz", "x-amz-copy-source"): value for name, value in CUSTOMER.items()}
         with pytest.raises(e.InvalidRequest):
-            sse.customer_key(CUSTOMER | COPIED, secure=False, prefix=prefix)
+            read(asking(CUSTOMER | copied, secure=False))
 
 
 def test_keys_of_either_side_of_a_copy() -> None:
-    assert sse.customer_key(COPIED, secure=True, prefix=sse.COPY_SOURCE) == CustomerKey(KEY, MD5)
-    assert sse.customer_key(COPIED, secure=True) is None
-    assert sse.customer_key(CUSTOMER, secure=True, prefix=sse.COPY_SOURCE) is None
-    assert sse.customer_key({}, secure=True) is None
-
-
-def test_sse_c_where_it_is_blocked() -> None:
-    with pytest.raises(e.AccessDenied):
-        chosen(CUSTOMER, blocked=True)
+    copied = {name.replace("x-amz", "x-amz-copy-source"): value for name, value in CUSTOMER.items()}
+    assert sse.source_key(asking(copied)) == CustomerKey(KEY, MD5)
+    assert sse.customer_key(asking(copied)) is None
+    assert sse.source_key(asking(CUSTOMER)) is None
+    assert sse.customer_key(asking({})) is None
 
 
 @pytest.mark.parametrize(
     ("blocks", "setting", "blocked"),
     [(None, False, False), (None, True, True), (True, False, True), (False, True, False)],
 )
-def test_what_blocks_sse_c(scene: Scene, blocks: bool | None, setting: bool, blocked: bool) -> None:
-    encryption = Encryption(scene.services, scene.kms, block_sse_c=setting)
-    assert encryption.blocks_sse_c(BucketDefault(blocks_sse_c=blocks)) is blocked
+def test_sse_c_where_it_is_blocked(blocks: bool | None, setting: bool, blocked: bool) -> None:
+    default = BucketDefault(blocks_sse_c=blocks)
+    if blocked:
+        with pytest.raises(e.AccessDenied):
+            chosen(CUSTOMER, default, block=setting)
+    else:
+        assert chosen(CUSTOMER, default, block=setting).kind == SSE_C
 
 
 @pytest.mark.parametrize(("headers", "default"), [({SSE: "aws:kms"}, None), ({}, KMS_DEFAULT)])
 def test_nobody_uses_the_kms(headers: dict[str, str], default: BucketDefault | None) -> None:
     with pytest.raises(e.InvalidArgument) as refused:
-        chosen(headers, default, signed=False)
+        chosen(headers, default, anonymous=True)
     assert refused.value.message == (
         "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
     )
@@ -179,27 +191,34 @@ def test_the_key_of_a_part(scene: Scene) -> None:
     own = Chosen(SSE_C, customer=CustomerKey(KEY, MD5))
     _, with_key = scene.encryption.create(call_of(), own, TARGET)
     _, without_key = scene.encryption.create(call_of(), Chosen(SSE_S3), TARGET)
-    scene.encryption.open_upload(call_of(), with_key, TARGET, own.customer)
-    scene.encryption.open_upload(call_of(), without_key, TARGET, None)
-    for customer, envelope in ((None, with_key), (own.customer, without_key)):
+    assert sse.part_key(asking(CUSTOMER), with_key) == own.customer
+    assert sse.part_key(asking({}), without_key) is None
+    for headers, envelope in (({}, with_key), (CUSTOMER, without_key)):
         with pytest.raises(e.InvalidRequest) as missing:
-            scene.encryption.open_upload(call_of(), envelope, TARGET, customer)
+            sse.part_key(asking(headers), envelope)
         assert missing.value.message == (
             "The multipart upload initiate requested encryption. "
             "Subsequent part requests must include the appropriate encryption parameters."
         )
+    another = {f"{SSE}-customer-key": b64(bytes(32)), f"{SSE}-customer-key-md5": b64(md5(bytes(32)).digest())}
     with pytest.raises(e.InvalidRequest) as wrong:
-        scene.encryption.open_upload(call_of(), with_key, TARGET, CustomerKey(bytes(32), MD5))
+        sse.part_key(asking(CUSTOMER | another), with_key)
     assert wrong.value.message == "The provided encryption parameters did not match the ones used originally."
 
 
 def test_what_answers_tell() -> None:
     kms = Envelope(SSE_KMS, b"", ONE, {"a": "b"}, bucket_key=True)
     told = {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": ONE, f"{SSE}-bucket-key-enabled": "true"}
-    assert sse.answer(kms, with_context=False) == told
-    assert sse.answer(kms) == told | {f"{SSE}-context": b64({"a": "b"})}
-    assert sse.answer(Envelope(SSE_S3, b"")) == {SSE: "AES256"}
+    assert sse.answer(kms, None) == told
+    assert sse.answer(kms, None, with_context=True) == told | {f"{SSE}-context": b64({"a": "b"})}
+    assert sse.answer(Envelope(SSE_S3, b""), None, with_context=True) == {SSE: "AES256"}
     assert sse.answer(Envelope(SSE_C, b""), CustomerKey(KEY, MD5)) == {
         f"{SSE}-customer-algorithm": "AES256", f"{SSE}-customer-key-MD5": MD5
     }  # fmt: skip
-    assert sse.answer(Envelope(SSE_C, b"")) == {f"{SSE}-customer-algorithm": "AES256"}
+    assert sse.answer(Envelope(SSE_C, b""), None) == {f"{SSE}-customer-algorithm": "AES256"}
+
+
+def test_what_asks_for_an_encryption() -> None:
+    assert sse.is_asked_for({SSE: "AES256"})
+    assert sse.is_asked_for(CUSTOMER)
+    assert not sse.is_asked_for({"content-type": "a/b"})

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_server.s3.encryption import sealing
-from kms_server.s3.encryption.manifest import Checksums, Manifest, ManifestError, ManifestPart, PartDetails
+from kms_server.s3.encryption import manifest as manifests
+from kms_server.s3.encryption.manifest import Checksums, Manifest, ManifestPart, PartDetails
+from kms_server.s3.encryption.manifest_format import ManifestError
 from kms_server.s3.encryption.types import ObjectKeys
 from kms_server.s3.errors import InternalError
 from kms_server.storage.objects import Part, Version
 from tests.unit.s3.encryption.scene import TARGET, Scene, version_of
 
 KEYS, TWO = ObjectKeys(bytes(range(32))), ObjectKeys(bytes(range(32)), bytes(32))
-CHECKSUMS = Checksums.composite("CRC32", b"0123", 2)
+CHECKSUMS = Checksums("CRC32", "COMPOSITE", "AAAAAA==-2", ("AAAAAA==", "AAAAAQ=="))
 MANIFEST = Manifest(
-    "etag-2", CHECKSUMS,
-    (ManifestPart("ab" * 16, 1, 5, b"h" * 70, b"0123"), ManifestPart("cd" * 16, 3, 7, b"i" * 70, b"4567")),
-)  # fmt: skip
-BARE = Manifest("e", None, (ManifestPart("ab" * 16, 1, 12, b"h" * 134),))
+    "etag-2", CHECKSUMS, (ManifestPart("ab" * 16, 1, 5, b"h" * 70), ManifestPart("cd" * 16, 3, 7, b"i" * 70))
+)
+BARE = Manifest("e", Checksums.none(), (ManifestPart("ab" * 16, 1, 12, b"h" * 134),))
 VERSION = version_of(size=12, etag="etag-2", headers='{"content-type":"a/b"}', checksum="CRC32/COMPOSITE")
 PART = Part("ab" * 16, 1, 5, b"h" * 70, None, 1.0)
 
@@ -27,19 +27,14 @@ PART = Part("ab" * 16, 1, 5, b"h" * 70, None, 1.0)
 @pytest.fixture(params=[KEYS, TWO, None], ids=["one layer", "two layers", "master"])
 def sealed(request: pytest.FixtureRequest, scene: Scene) -> tuple[ObjectKeys, Version]:
     keys = request.param
-    if keys is not None:
-        return keys, replace(VERSION, manifest=sealing.seal_manifest(MANIFEST, VERSION, keys))
-    by_master = sealing.seal_manifest_with_master(MANIFEST, VERSION, scene.encryption.master, TARGET.region)
-    return KEYS, replace(VERSION, manifest=by_master)
-
-
-def opened(scene: Scene, keys: ObjectKeys, version: Version) -> Manifest:
-    return sealing.open_manifest(version, keys, scene.encryption.master, TARGET.region)
+    return keys or KEYS, replace(
+        VERSION, manifest=manifests.sealed(scene.encryption, keys, VERSION, TARGET, MANIFEST)
+    )
 
 
 def test_it_comes_back(scene: Scene, sealed: tuple[ObjectKeys, Version]) -> None:
     keys, version = sealed
-    assert opened(scene, keys, version) == MANIFEST
+    assert manifests.opened(scene.encryption, keys, version, TARGET) == MANIFEST
 
 
 def test_every_flipped_bit_is_refused(scene: Scene, sealed: tuple[ObjectKeys, Version]) -> None:
@@ -48,7 +43,7 @@ def test_every_flipped_bit_is_refused(scene: Scene, sealed: tuple[ObjectKeys, Ve
         flipped = bytearray(version.manifest)
         flipped[at] ^= 1 << at % 8
         with pytest.raises(InternalError):
-            opened(scene, keys, replace(version, manifest=bytes(flipped)))
+            manifests.opened(scene.encryption, keys, replace(version, manifest=bytes(flipped)), TARGET)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +57,14 @@ def test_every_flipped_bit_is_refused(scene: Scene, sealed: tuple[ObjectKeys, Ve
 def test_a_lie_in_the_index(scene: Scene, sealed: tuple[ObjectKeys, Version], lie: dict[str, object]) -> None:
     keys, version = sealed
     with pytest.raises(InternalError):
-        opened(scene, keys, replace(version, **lie))  # type: ignore[arg-type]
+        manifests.opened(scene.encryption, keys, replace(version, **lie), TARGET)  # type: ignore[arg-type]
 
 
 def test_other_keys(scene: Scene) -> None:
-    version = replace(VERSION, manifest=sealing.seal_manifest(MANIFEST, VERSION, TWO))
+    version = replace(VERSION, manifest=manifests.sealed(scene.encryption, TWO, VERSION, TARGET, MANIFEST))
     for keys in (KEYS, ObjectKeys(TWO.inner, bytes(31) + b"\1"), ObjectKeys(bytes(32), TWO.outer)):
         with pytest.raises(InternalError):
-            opened(scene, keys, version)
+            manifests.opened(scene.encryption, keys, version, TARGET)
 
 
 PARTS = st.builds(
@@ -80,9 +75,9 @@ PARTS = st.builds(
 
 @given(st.text(max_size=40), st.lists(PARTS, min_size=1, max_size=5).map(tuple))
 def test_any_manifest_is_encoded(etag: str, parts: tuple[ManifestPart, ...]) -> None:
-    for checksums in (None, Checksums.whole("CRC32", b"0123")):
-        digest = b"" if checksums is None else b"0123"
-        made = Manifest(etag, checksums, tuple(part._replace(checksum=digest) for part in parts))
+    digests = tuple("AAAAAA==" for _ in parts)
+    for checksums in (Checksums.none(), Checksums("CRC32", "COMPOSITE", "x", digests)):
+        made = Manifest(etag, checksums, parts)
         assert Manifest.decode(made.encode()) == made
 
 
@@ -94,26 +89,35 @@ def test_what_is_cut_or_longer_is_no_manifest(made: Manifest) -> None:
             Manifest.decode(wrong)
 
 
-def test_what_checksums_tell() -> None:
-    whole = Checksums.whole("SHA1", b"digest")
-    assert whole.label == "SHA1/FULL_OBJECT"
-    assert whole.headers() == {"x-amz-checksum-sha1": "ZGlnZXN0", "x-amz-checksum-type": "FULL_OBJECT"}
-    assert Checksums.composite("SHA1", b"digest", 3) == ("SHA1", "COMPOSITE", "ZGlnZXN0-3")
+def test_a_manifest_of_stored_parts() -> None:
+    made = Manifest.of("e", Checksums.whole("SHA1", b"digest"), [PART])
+    assert made.parts == (ManifestPart("ab" * 16, 1, 5, b"h" * 70),)
+    assert made.size == 5
+    assert made.checksums.label == "SHA1/FULL_OBJECT"
+    assert made.checksums.headers() == {
+        "x-amz-checksum-sha1": "ZGlnZXN0", "x-amz-checksum-type": "FULL_OBJECT"
+    }  # fmt: skip
+    assert made.checksums.elements() == {"ChecksumSHA1": "ZGlnZXN0", "ChecksumType": "FULL_OBJECT"}
+
+
+def test_no_checksum_is_not_told() -> None:
+    nothing = Checksums.none()
+    assert (nothing.headers(), nothing.elements(), nothing.label) == ({}, {}, None)
 
 
 def test_details_of_a_part() -> None:
     details = PartDetails("0" * 32, {"CRC32": b"1234", "SHA256": b"x" * 32})
-    sealed = replace(PART, details=sealing.seal_details(details, "upload", PART, KEYS))
-    assert sealing.open_details("upload", sealed, KEYS) == details
+    sealed = replace(PART, details=manifests.seal_part(KEYS, "upload", PART, details))
+    assert manifests.open_part(KEYS, "upload", sealed) == details
     for wrong in (
         replace(sealed, number=2), replace(sealed, size=6), replace(sealed, blob_id="cd" * 16), replace(sealed, details=None),
     ):  # fmt: skip
         with pytest.raises(InternalError):
-            sealing.open_details("upload", wrong, KEYS)
+            manifests.open_part(KEYS, "upload", wrong)
     with pytest.raises(InternalError):
-        sealing.open_details("another", sealed, KEYS)
+        manifests.open_part(KEYS, "another", sealed)
     with pytest.raises(InternalError):
-        sealing.open_details("upload", sealed, ObjectKeys(bytes(32)))
+        manifests.open_part(ObjectKeys(bytes(32)), "upload", sealed)
 
 
 @pytest.mark.parametrize("wrong", [b"\0", b"\0\0\0\2x", b"\0\0\0\1e\0\0\0\1n", b"\0\0\0\1\xff"])
