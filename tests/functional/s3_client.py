@@ -1,8 +1,12 @@
 """Clients of S3 for tests, stock ones and one that sends what it is told."""
 
 import http.client
+import json
 import ssl
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,10 +20,12 @@ from botocore.client import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.functional.server_process import Access
+from tests.functional.server_process import Access, ServerProcess
 
 SSE = "x-amz-server-side-encryption"
 MIB = 2**20
+S3_ONLY = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+LOOKS = 6  # connections of their own, so that every worker answers some
 _session = botocore.session.Session()
 
 
@@ -136,3 +142,24 @@ def upload(s3: Any, bucket: str, key: str, parts: list[bytes], customer: Mapping
         Bucket=bucket, Key=key, UploadId=begun, MultipartUpload={"Parts": listed}
     )
     return done
+
+
+def somebody(server: ServerProcess, *statements: Mapping[str, Any]) -> tuple[str, Access]:
+    """The ARN and access of a user who may do all of S3."""
+    iam, name = server.client("iam"), f"u{uuid4().hex[:8]}"
+    arn: str = iam.create_user(UserName=name)["User"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [S3_ONLY, *statements]})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return arn, replace(server.access, access_key_id=made["AccessKeyId"], secret=made["SecretAccessKey"])
+
+
+def on_every_worker(server: ServerProcess, look: Callable[[Any], None]) -> None:
+    """Look with many connections at once: they are spread over the workers."""
+    with ThreadPoolExecutor(LOOKS) as threads:
+        list(threads.map(look, lookers(server.access)))
+
+
+@cache
+def lookers(access: Access) -> list[Any]:
+    return [s3_client(access) for _ in range(LOOKS)]

@@ -5,6 +5,7 @@ from base64 import b64encode
 from typing import Any
 
 from tests.functional.s3_client import SSE
+from tests.functional.server_process import ServerProcess
 
 CUSTOMER = f"{SSE}-customer-"
 
@@ -44,3 +45,16 @@ def encoded(of: dict[str, str]) -> dict[str, str]:
     raw = of["SSECustomerKey"].encode()
     md5 = b64encode(hashlib.md5(raw).digest()).decode()
     return of | {"SSECustomerKey": b64encode(raw).decode(), "SSECustomerKeyMD5": md5}
+
+
+def new_key(server: ServerProcess, **more: Any) -> str:
+    arn: str = server.client("kms").create_key(**more)["KeyMetadata"]["Arn"]
+    return arn
+
+
+def under(key: str, *, bucket_key: bool = False) -> dict[str, Any]:
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key, "BucketKeyEnabled": bucket_key}
+
+
+def allow(**more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "*", **more}
