@@ -42,7 +42,8 @@ soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
-	for target in ciphertext material token document form policy signature; do \
+	for target in ciphertext material token document form policy signature \
+		s3_chunks s3_form s3_policy s3_xml s3_request; do \
 		$(BIN)/python -m tests.fuzz.guided $$target 120 || exit 1; done
 
 mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison is another

@@ -40,6 +40,5 @@ class PlainOpener:
 
 
 if __name__ == "__main__":
-    content.PartSealer = PlainSealer  # type: ignore[assignment,misc]  # it does what is asked of one
-    content.PartOpener = PlainOpener  # type: ignore[assignment,misc]  # it does what is asked of one
+    vars(content).update(PartSealer=PlainSealer, PartOpener=PlainOpener)
     main.main()

@@ -5,6 +5,7 @@ Key rules and event times ask this clock. Signature freshness, limits and TLS us
 
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import lru_cache
 
 DAY = 86_400.0
@@ -33,6 +34,11 @@ class Clock:
 def real_now() -> float:
     """Real time in epoch seconds."""
     return time.time()
+
+
+def http_date(epoch: float) -> str:
+    """`epoch` as HTTP writes it (RFC 9110 section 5.6.7)."""
+    return formatdate(int(epoch), usegmt=True)
 
 
 def iso_seconds(epoch: float) -> str:

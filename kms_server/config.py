@@ -10,6 +10,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_PORT = 4599
+SERVICES = ("kms", "cloudtrail", "servicequotas", "sts", "iam", "s3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ class Settings:
     s3_store: str | None = None
     s3_domain: str = "localhost"
     restore_delay: float = 10.0
+    services: tuple[str, ...] = SERVICES
+    kms_endpoint: str | None = None
+    forward_secret: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -12,6 +12,7 @@ from kms_server.cli.identity import identity
 from kms_server.cli.issuer import trust_issuer
 from kms_server.cli.migrate import migrate
 from kms_server.cli.quota import quota
+from kms_server.cli.s3 import s3
 from kms_server.cli.seed import seed
 from kms_server.cli.serve import serve
 from kms_server.errors import OperatorError, ServiceError
@@ -31,7 +32,7 @@ def cli() -> None:
 
 
 identity.add_command(trust_issuer)
-for command in (serve, migrate, identity, seed, quota, audit, clock):
+for command in (serve, migrate, identity, seed, quota, audit, clock, s3):
     cli.add_command(command)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 import click
 
 from kms_server.arn import is_account, is_region
-from kms_server.config import Network, Settings
+from kms_server.config import SERVICES, Network, Settings
 from kms_server.errors import OperatorError
 
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -45,6 +45,15 @@ def networks(_context: click.Context, _parameter: click.Parameter, text: str | N
         return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
     except ValueError as error:
         raise OperatorError(f"{error}: write networks such as 10.0.0.0/8,fd00::/8") from None
+
+
+def service_names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """A callback for names of services, parted by commas."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise OperatorError(f"{', '.join(map(repr, unknown))} is no service: they are {', '.join(SERVICES)}")
+    return names
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import networks, option, state_options
-from kms_server.config import DEFAULT_PORT, Settings
+from kms_server.cli.options import networks, option, service_names, state_options
+from kms_server.config import DEFAULT_PORT, SERVICES, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
 from kms_server.server import credentials, gunicorn_app
 from kms_server.server.files import make_private_dir, only_server
+from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
 
@@ -54,6 +55,21 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="CIDRS",
     callback=networks,
     help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
+)
+@option(
+    "--services",
+    default=",".join(SERVICES),
+    callback=service_names,
+    help="What is answered; requests for other services are refused.",
+)
+@option(
+    "--kms-endpoint", help="URL of the KMS that the s3 service asks. Default: the kms service of this server."
+)
+@option(
+    "--forward-secret",
+    type=_FILE,
+    help="Secret shared by an s3 server and the kms-server at its --kms-endpoint, so that callers of the one are "
+    "callers of the other. Without it the s3 server signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 )
 @state_options
 def serve(**options: object) -> None:
@@ -110,6 +126,28 @@ def _check(settings: Settings) -> None:
         )
     if remote and settings.dev and not settings.dev_allow_remote:
         raise OperatorError(f"--dev on {settings.host} lets anyone in: add --dev-allow-remote if you mean it")
+    _check_services(settings)
+
+
+def _check_services(settings: Settings) -> None:
+    serves, elsewhere = settings.services, settings.kms_endpoint
+    if "s3" in serves and "kms" not in serves and elsewhere is None:
+        raise OperatorError("the s3 service needs a KMS: add kms to --services, or give --kms-endpoint")
+    if elsewhere is not None and "s3" not in serves:
+        raise OperatorError("--kms-endpoint is for the s3 service: add s3 to --services, or leave it out")
+    if settings.forward_secret is not None and "kms" not in serves and elsewhere is None:
+        raise OperatorError("--forward-secret is for the kms service, or for --kms-endpoint: leave it out")
+    if elsewhere is not None and settings.forward_secret is not None and settings.dev:
+        raise OperatorError(
+            "--dev takes everybody's word for who they are, and with --forward-secret the KMS would, too: leave one out"
+        )
+    if elsewhere is not None:
+        endpoint = kms_endpoint(elsewhere)
+        if not endpoint.secure and not _loopback(endpoint.host) and not settings.allow_plain_http:
+            raise OperatorError(
+                f"data keys from {elsewhere} could be read by others: use https, or --allow-plain-http"
+            )
+    check_kms(settings)
 
 
 def _loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 from kms_server.s3.errors import AccessControlListNotSupported, InvalidArgument, MalformedACL, MalformedXML
 from kms_server.s3.wire import xml_reader
+from kms_server.s3.wire.xml_writer import Content
 
 CANNED = "x-amz-acl"
 _FULL = "FULL_CONTROL"
@@ -51,10 +52,10 @@ def require_owner_in(body: bytes, owner: str) -> None:
         raise AccessControlListNotSupported
 
 
-def of_owner(owner: str) -> Mapping[str, object]:
+def of_owner(owner: str) -> Mapping[str, Content]:
     """What there is, as the content of an answer."""
     grantee = 'Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"'
-    grant = {grantee: {"ID": owner}, "Permission": _FULL}
+    grant: Content = {grantee: {"ID": owner}, "Permission": _FULL}
     return {"Owner": {"ID": owner}, "AccessControlList": {"Grant": [grant]}}
 
 

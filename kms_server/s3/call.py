@@ -12,10 +12,12 @@ from kms_server.audit.record import to_row
 from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.operations.recording import event_of
 from kms_server.protocol.message import Request
+from kms_server.s3 import buckets
 from kms_server.s3.blobs.store import BlobStore
 from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.errors import NoSuchBucket, NoSuchUpload
+from kms_server.s3.wire.post_form import PostForm
 from kms_server.schemas.base import RequestSchema
 from kms_server.storage import events
 from kms_server.storage.buckets import Bucket, BucketGone
@@ -63,6 +65,14 @@ class Payload(Source, Protocol):
             S3Error: as `read`, or it is longer than `most`.
         """
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether the client declared a digest of the body, beside the signed one.
+
+        Raises:
+            S3Error: as `declared`.
+        """
+
     def declared(self) -> str | None:
         """The name of the checksum that the client declared; None where there is none.
 
@@ -89,7 +99,8 @@ class S3Operation:
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
     `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
     one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken, `customer_key` that
-    those of SSE-C are. `is_data` marks a data event of CloudTrail, all else is a management event.
+    those of SSE-C are. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
+    checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
     """
 
     name: str
@@ -105,6 +116,8 @@ class S3Operation:
     is_data: bool = False
     writes: bool = False
     needs_bucket: bool = True
+    checksums: bool = True
+    by_form: bool = False
     row: Operation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +161,7 @@ class S3Call:
     key: str
     query: Mapping[str, str]
     payload: Payload
+    form: PostForm | None = None
     found: LoadedBucket | None = None
     recorded: bool = False
     answered: dict[str, str] = field(default_factory=dict)
@@ -167,6 +181,21 @@ class S3Call:
         if self.found is None:
             raise NoSuchBucket(BucketName=self.bucket_name)
         return self.found.bucket
+
+    def find_bucket(self) -> None:
+        """Look the bucket up, and name what the call is about in its record."""
+        if not self.bucket_name:
+            return
+        self.found = buckets.find(self.services.shared, self.bucket_name)
+        arn = f"arn:aws:s3:::{self.bucket_name}"
+        self.call.logged_extra = {"bucketName": self.bucket_name} | ({"key": self.key} if self.key else {})
+        if self.key:
+            self.call.touches("AWS::S3::Object", f"{arn}/{self.key}")
+        self.call.touches("AWS::S3::Bucket", arn)
+        if self.found is not None:
+            self.call.recipient = self.found.bucket.account
+            if self.is_anonymous:
+                self.call.region = self.found.bucket.region
 
     @property
     def is_secure(self) -> bool:

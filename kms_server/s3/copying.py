@@ -8,12 +8,11 @@ from kms_server.s3 import buckets, conditions, reading, versions
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import S3Call
 from kms_server.s3.condition_keys import Given
-from kms_server.s3.encryption.customer_headers import COPY_SOURCE
+from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import InvalidArgument, NoSuchBucket
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.wire.checksums import CHECKSUMS, Hasher
-from kms_server.s3.writing import sent_key
 from kms_server.storage.buckets import Bucket
 
 HEADER = "x-amz-copy-source"
@@ -65,7 +64,10 @@ def find(call: S3Call) -> Found:
         found = Found.of(connection, bucket, version)
     versions.require_readable(version, call.call.time)
     conditions.check_read(
-        call.request.headers, reading.etag_of(call, bucket, version), version.modified_at, "x-amz-copy-source-"
+        call.request.headers,
+        reading.etag_of(call, bucket, version),
+        version.modified_at,
+        "x-amz-copy-source-",
     )
     return found
 
@@ -76,7 +78,7 @@ def opened(call: S3Call, found: Found) -> Opened:
     Raises:
         S3Error
     """
-    return reading.opened(call, found, sent_key(call, COPY_SOURCE))
+    return reading.opened(call, found, sse.source_key(call))
 
 
 class CopiedBytes:

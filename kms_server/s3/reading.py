@@ -9,14 +9,19 @@ from sqlalchemy import Connection
 from kms_server.s3 import content
 from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
-from kms_server.s3.encryption import sealing
-from kms_server.s3.encryption.manifest import Manifest, ManifestPart
+from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption.manifest import Manifest
 from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InternalError
 from kms_server.s3.ranges import Span
 from kms_server.storage import objects
 from kms_server.storage.buckets import Bucket
 from kms_server.storage.objects import Part, Version
+
+
+def target_of(bucket: Bucket, version: Version) -> Target:
+    """What the keys of a version are bound to."""
+    return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
 
 
 class Found(NamedTuple):
@@ -42,10 +47,7 @@ class Found(NamedTuple):
     @property
     def target(self) -> Target:
         """What the object's keys are bound to."""
-        bucket = self.bucket
-        return Target(
-            bucket.name, bucket.bucket_id, bucket.region, self.version.key, self.version.object_id
-        )
+        return target_of(self.bucket, self.version)
 
 
 class Opened(NamedTuple):
@@ -81,11 +83,11 @@ def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
     """
     encryption = call.services.encryption
     keys = encryption.open(call.call, found.envelope, found.target, customer)
-    manifest = sealing.open_manifest(found.version, keys, encryption.master, found.bucket.region)
-    stored = [ManifestPart(part.blob_id, part.number, part.size, part.header) for part in found.parts]
-    if [part._replace(checksum=b"") for part in manifest.parts] != stored:
+    read = manifest.opened(encryption, keys, found.version, found.target)
+    # The index names the blobs and holds the headers of their parts; the manifest says which ones they must be.
+    if read.parts != Manifest.of(read.etag, read.checksums, found.parts).parts:
         raise InternalError
-    return Opened(found, keys, manifest)
+    return Opened(found, keys, read)
 
 
 def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:
@@ -94,7 +96,5 @@ def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:
     Raises:
         InternalError: it does not open.
     """
-    if version.sealed_etag is None:
-        return version.etag or ""
-    open_etag = call.services.encryption.open_etag
-    return open_etag(bucket.region, bucket.bucket_id, version.object_id, version.sealed_etag)
+    [etag] = call.services.encryption.open_etags(bucket.region, [version])
+    return etag

@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from kms_server.s3 import content
 from kms_server.s3.call import S3Call, Source
 from kms_server.s3.encryption import envelope as envelopes
-from kms_server.s3.encryption import sealing
+from kms_server.s3.encryption import headers as sse
+from kms_server.s3.encryption import manifest
 from kms_server.s3.encryption.manifest import PartDetails
 from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InvalidArgument, NoSuchUpload
 from kms_server.s3.wire.checksums import CHECKSUMS
-from kms_server.s3.writing import MD5, NewObject, random_etag, sent_key
+from kms_server.s3.writing import MD5, NewObject, random_etag
 from kms_server.storage import uploads
 from kms_server.storage.objects import Part
 from kms_server.storage.uploads import Upload
@@ -67,7 +68,7 @@ class OpenUpload(NamedTuple):
         Raises:
             S3Error: as `keys`.
         """
-        customer = sent_key(call)
+        customer = sse.customer_key(call)
         if not self.upload.checksum:
             sealed = any(part.etag is None for part in parts)
             if not sealed or (self.upload.kind == SSE_C and customer is None):
@@ -80,7 +81,7 @@ class OpenUpload(NamedTuple):
         Raises:
             S3Error: the KMS refuses, or the customer's key is missing or another one.
         """
-        return call.services.encryption.open_upload(call.call, self.envelope, self.target, customer)
+        return call.services.encryption.open(call.call, self.envelope, self.target, customer)
 
 
 def find(call: S3Call) -> OpenUpload:
@@ -119,7 +120,9 @@ class StoredPart(NamedTuple):
     checksums: dict[str, bytes]
 
 
-def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None) -> StoredPart:
+def store_part(
+    call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Source, checksum: str | None
+) -> StoredPart:
     """Seal a part's bytes and make it the upload's part of that number; `checksum` is the one its client declares."""
     number, upload = part_number(call.query["partNumber"]), opened.upload
     with_md5 = upload.kind in MD5_ETAGS
@@ -132,7 +135,9 @@ def store_part(call: S3Call, opened: OpenUpload, keys: ObjectKeys, source: Sourc
     checksums = {name: source.digest(name) for name in algorithms}
     etag = source.digest(MD5).hex() if with_md5 else random_etag()
     part = replace(stored, etag=None if with_md5 else etag)
-    part = replace(part, details=sealing.seal_details(PartDetails(etag, checksums), upload.upload_id, part, keys))
+    part = replace(
+        part, details=manifest.seal_part(keys, upload.upload_id, part, PartDetails(etag, checksums))
+    )
     with call.indexing() as connection:
         uploads.add_part(connection, upload, part)
     content.settle(call.services.blobs, [part])

@@ -1,9 +1,8 @@
 """Finding the version of an object that a request means, and whether it may be read."""
 
-from email.utils import formatdate
-
 from sqlalchemy import Connection
 
+from kms_server.clock import http_date
 from kms_server.s3.authorization import may
 from kms_server.s3.call import S3Call
 from kms_server.s3.errors import (
@@ -82,4 +81,4 @@ def restore_header(version: Version, now: float) -> str | None:
         return None
     if now < begin:
         return 'ongoing-request="true"'
-    return f'ongoing-request="false", expiry-date="{formatdate(end, usegmt=True)}"'
+    return f'ongoing-request="false", expiry-date="{http_date(end)}"'

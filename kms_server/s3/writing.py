@@ -10,10 +10,8 @@ from kms_server.s3 import conditions, content, metadata
 from kms_server.s3.call import S3Call, Source
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption import sealing
-from kms_server.s3.encryption.customer_headers import customer_key
-from kms_server.s3.encryption.default import BucketDefault
-from kms_server.s3.encryption.manifest import Checksums, Manifest, ManifestPart
+from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption.manifest import Checksums, Manifest
 from kms_server.s3.encryption.types import MD5_ETAGS, Chosen, CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.reading import etag_of
 from kms_server.storage import objects
@@ -53,13 +51,13 @@ class NewObject:
 
 
 class Sealed(NamedTuple):
-    """All that becomes of an object's bytes: its keys, None where they are the customer's and not here, and its parts."""
+    """All that becomes of an object's bytes; `keys` are None where they are the customer's and not here."""
 
     keys: ObjectKeys | None
     envelope: Envelope
-    parts: Sequence[ManifestPart]
+    parts: Sequence[Part]
     etag: str
-    checksums: Checksums | None
+    checksums: Checksums
 
 
 class Written(NamedTuple):
@@ -70,30 +68,9 @@ class Written(NamedTuple):
 
     def headers(self, customer: CustomerKey | None) -> dict[str, str]:
         """The headers of the answer."""
-        told = {"ETag": f'"{self.sealed.etag}"'} | sse.answer(self.sealed.envelope, customer)
-        if self.sealed.checksums is not None:
-            told |= self.sealed.checksums.headers()
+        told = {"ETag": f'"{self.sealed.etag}"'} | self.sealed.checksums.headers()
+        told |= sse.answer(self.sealed.envelope, customer, with_context=True)
         return told | version_header(self.version)
-
-
-def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
-    """The encryption that request headers, or the fields of a form, or else the bucket, choose for a new object.
-
-    Raises:
-        S3Error
-    """
-    default = BucketDefault.read(call.bucket.encryption)
-    blocked = call.services.encryption.block_sse_c if default.blocks_sse_c is None else default.blocks_sse_c
-    return sse.chosen(values, default, secure=call.is_secure, signed=not call.is_anonymous, blocked=blocked)
-
-
-def sent_key(call: S3Call, prefix: str = sse.CUSTOMER) -> CustomerKey | None:
-    """The customer's key that a request has, for the object that its path names or, by `prefix`, the source of a copy.
-
-    Raises:
-        S3Error
-    """
-    return customer_key(call.request.headers, secure=call.is_secure, prefix=prefix)
 
 
 def version_header(version: Version) -> dict[str, str]:
@@ -116,12 +93,15 @@ def put(call: S3Call, new: NewObject, encryption: Chosen, source: Source, checks
     keys, envelope = services.encryption.create(call.call, encryption, new.target)
     source.want(checksum, *((MD5,) if with_md5 else ()))
     part = content.store(
-        services.blobs, keys, source.read, number=1, now=call.call.time, most=services.shared.limits.max_put_bytes
+        services.blobs,
+        keys,
+        source.read,
+        number=1,
+        now=call.call.time,
+        most=services.shared.limits.max_put_bytes,
     )
     etag = source.digest(MD5).hex() if with_md5 else random_etag()
-    digest = source.digest(checksum)
-    named = ManifestPart(part.blob_id, 1, part.size, part.header, digest)
-    sealed = Sealed(keys, envelope, (named,), etag, Checksums.whole(checksum, digest))
+    sealed = Sealed(keys, envelope, (part,), etag, Checksums.whole(checksum, source.digest(checksum)))
     version = sealed_version(call, new, sealed)
     # What fails from here on leaves the blob to the sweep: only the index knows whether a commit has happened.
     with call.indexing() as connection:
@@ -143,15 +123,10 @@ def sealed_version(call: S3Call, new: NewObject, sealed: Sealed, *, part_count: 
         else encryption.seal_etag(bucket.region, bucket.bucket_id, new.object_id, sealed.etag),
         storage_class=new.storage_class, kind=envelope.kind, key_arn=envelope.key_arn, material=envelope.material,
         envelope=envelopes.encode(envelope), headers=new.headers, tags=new.tags,
-        checksum=sealed.checksums.label if sealed.checksums else None, part_count=part_count,
+        checksum=sealed.checksums.label, part_count=part_count,
     )  # fmt: skip
-    manifest = Manifest(sealed.etag, sealed.checksums, tuple(sealed.parts))
-    if sealed.keys is None:
-        return replace(
-            version,
-            manifest=sealing.seal_manifest_with_master(manifest, version, encryption.master, bucket.region),
-        )
-    return replace(version, manifest=sealing.seal_manifest(manifest, version, sealed.keys))
+    listed = Manifest.of(sealed.etag, sealed.checksums, sealed.parts)
+    return replace(version, manifest=manifest.sealed(encryption, sealed.keys, version, new.target, listed))
 
 
 def new_version_id(bucket: Bucket) -> str:
@@ -168,4 +143,6 @@ def check_conditions(call: S3Call, current: Version | None) -> None:
     if not conditions.is_conditional(call.request.headers):
         return
     there = current is not None and not current.is_marker
-    conditions.check_write(call.request.headers, etag_of(call, call.bucket, current) if there and current else None)
+    conditions.check_write(
+        call.request.headers, etag_of(call, call.bucket, current) if there and current else None
+    )

@@ -10,9 +10,11 @@ from kms_server.config import DEFAULT_REGION, Settings
 from kms_server.errors import ServiceError
 from kms_server.iam.principal import NOBODY, Principal
 from kms_server.keyring.keyring import Keyring
-from kms_server.operations.call import Operation
-from kms_server.protocol import sigv4
+from kms_server.operations.call import Forwarded, Operation
+from kms_server.protocol import forwarding, sigv4
 from kms_server.protocol.message import Request
+from kms_server.server.forward_secret import load_key
+from kms_server.server.forwarded_calls import ForwardedCalls
 from kms_server.server.signers import Signers, anyone
 
 _LOG = logging.getLogger(__name__)
@@ -24,10 +26,11 @@ _PRESIGNED_FOR_STS = 900.0
 
 
 class Caller(NamedTuple):
-    """Who signed a request and for which Region."""
+    """Who signed a request and for which Region; or for whom which service makes it."""
 
     principal: Principal
     region: str
+    forwarded: Forwarded | None = None
 
 
 class Authenticator:
@@ -38,6 +41,10 @@ class Authenticator:
         self._limits = settings.limits
         self._dev = settings.dev
         self._refusals = RefusalLog()
+        secret = settings.forward_secret
+        self._forwarded = (
+            None if secret is None else ForwardedCalls(load_key(secret), keyring, dev=settings.dev)
+        )
 
     def authenticate(self, request: Request, operation: Operation, *, may_block: bool) -> Caller:
         """The caller of a request.
@@ -45,8 +52,12 @@ class Authenticator:
         Raises:
             MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException,
             UnrecognizedClientException, ExpiredTokenException
+            AccessDeniedException: nobody here is the caller whom a service names.
         """
         self._signers.refuse_web_pages(request)
+        if self._forwarded is not None and forwarding.HEADER in request.headers:
+            principal, forwarded = self._forwarded.caller(request, operation, may_block=may_block)
+            return Caller(principal, forwarded.region, forwarded)
         if operation.unsigned:
             return Caller(NOBODY, DEFAULT_REGION)
         signed = sigv4.parse(request)

@@ -61,7 +61,7 @@ class ClientLink(asyncio.Protocol, Guest):
             self._reader.receive(data)
             if self._reader.streamed is not None:
                 # At once: the event loop reads a socket many times before the connection has its turn.
-                self._read_if(wanted=not self._reader.full)
+                self._regulate()
             self._door.soon(self)
 
     def eof_received(self) -> bool:
@@ -98,9 +98,9 @@ class ClientLink(asyncio.Protocol, Guest):
     def _answers_due(self) -> bool:
         return self._current is not None or self._reader.waiting
 
-    def _read_if(self, *, wanted: bool) -> None:
+    def _regulate(self) -> None:
         """Read from the client or not; what nobody wants any more is read and thrown away."""
-        reading = self._ending or (wanted and not self.write_paused)
+        reading = self._ending or not (self._reader.full or self.write_paused)
         if reading != self._reading and not self._half_closed:
             self._reading = reading
             if reading:
@@ -152,9 +152,7 @@ class ClientLink(asyncio.Protocol, Guest):
         return keep_alive and (incoming.body is None or incoming.body.skippable)
 
     def _conclude(self, incoming: Incoming, *, keep_alive: bool) -> None:
-        """The answer has been written."""
-        self._current = None
-        self._since = time.monotonic()
+        """Skip what nobody reads of the body of a request whose answer has been written, or close."""
         body = incoming.body
         unread = body is not None and not body.complete
         if body is not None:

@@ -73,7 +73,7 @@ class Connection(ClientLink):
         while self.begin():
             for stage in self._door.stages:
                 self.go(stage)
-        self._read_if(wanted=not self._reader.full)
+        self._regulate()
 
     def _catch_up(self) -> None:
         """Every request that has arrived is answered."""
@@ -158,6 +158,8 @@ class Connection(ClientLink):
         if self._ending or transfer is None or incoming is None:
             return  # the client has gone
         if error is None:
+            self._current = None
+            self._since = time.monotonic()
             self._conclude(incoming, keep_alive=self._keep_alive)
         elif transfer.begun:
             _LOG.error("an answer broke off: %s", type(error).__name__)
@@ -193,17 +195,18 @@ class Connection(ClientLink):
 
     def _answer(self, response: Response, *, last: bool = False) -> None:
         incoming = self._current
-        self._outcome = None
+        self._current, self._outcome = None, None
+        self._since = time.monotonic()
         if self._ending or incoming is None:
-            self._current = None
             return
         keep_alive = not last and self._keeps(incoming)
         request = incoming.request
         if "origin" in request.headers:
             response = for_web_page(request.method, request.target, response)
         with_body = request.method != "HEAD"
-        self.write(self._door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
-        self._conclude(incoming, keep_alive=keep_alive)
+        self._transport.write(self._door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
+        if not keep_alive or incoming.body is not None:
+            self._conclude(incoming, keep_alive=keep_alive)
 
     def _fail(self, what: str) -> None:
         _LOG.error("%s", what)

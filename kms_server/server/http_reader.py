@@ -109,7 +109,11 @@ class HttpReader:
             while at < len(data) and (
                 self.streamed is not None or len(self._requests) < self._limits.max_pipelined
             ):
-                piece = self._piece(data, at)
+                piece = (
+                    data[at : at + _PIECE_BYTES]
+                    if self.streamed is None
+                    else self._piece(self.streamed, data, at)
+                )
                 at += len(piece)
                 self._feed(piece)
         except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -117,10 +121,8 @@ class HttpReader:
         else:
             self._unread = data[at:]
 
-    def _piece(self, data: bytes, at: int) -> bytes | memoryview:
-        body = self.streamed
-        if body is None:
-            return data[at : at + _PIECE_BYTES]
+    @staticmethod
+    def _piece(body: IncomingBody, data: bytes, at: int) -> memoryview:
         return memoryview(data)[at : at + (body.to_come or _CHUNKED_PIECE_BYTES)]
 
     def _feed(self, data: bytes | memoryview) -> None:
@@ -167,7 +169,17 @@ class HttpReader:
     def on_headers_complete(self) -> None:
         """All headers are here."""
         self.in_body = True
-        self._headers = headers = self._named(self._lines)
+        lines, limits = self._lines, self._limits
+        # Counted only where the bytes that have arrived could hold too many.
+        if (
+            self._wire_bytes + self._piece_bytes > limits.max_header_bytes
+            or len(lines) > limits.max_header_count
+        ):
+            self._check_size(lines)
+        try:
+            self._headers = headers = http_headers.named(lines)
+        except ValueError:
+            self._refuse(400)
         version = self._parser.get_http_version()
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
@@ -181,7 +193,11 @@ class HttpReader:
         if not _BODY_HEADERS.isdisjoint(headers):
             self._check_body_headers(headers)
         # Nearly every call is AWS JSON, which nobody claims: then the request need not be made yet.
-        if self._claims is not None and "x-amz-target" not in headers and self._claims(self._request(b"")):
+        if (
+            self._claims is not None
+            and "x-amz-target" not in headers
+            and self._claims(self._incoming().request)
+        ):
             self._hand_over(headers)
         elif int(headers.get("content-length", "0")) > self._limits.max_body_bytes:
             self._refuse(413)
@@ -191,8 +207,7 @@ class HttpReader:
         body = IncomingBody(length, awaits_continue=self.awaits_continue)
         self.awaits_continue = False
         self.streamed = body
-        request = self._request(b"")._replace(stream=body)
-        self._requests.append(Incoming(request, self._keeps_alive(), body))
+        self._requests.append(self._incoming(body))
 
     def _check_body_headers(self, headers: dict[str, str]) -> None:
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
@@ -204,18 +219,10 @@ class HttpReader:
                 self._refuse(417)
             self.awaits_continue = self._is_1_1
 
-    def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        limits = self._limits
-        if len(lines) > limits.max_header_count:
+    def _check_size(self, lines: list[tuple[bytes, bytes]]) -> None:
+        too_large = http_headers.size(lines) > self._limits.max_header_bytes
+        if too_large or len(lines) > self._limits.max_header_count:
             self._refuse(431)
-        # Counted only where the bytes that have arrived could hold too many.
-        arrived = self._wire_bytes + self._piece_bytes
-        if arrived > limits.max_header_bytes and http_headers.size(lines) > limits.max_header_bytes:
-            self._refuse(431)
-        try:
-            return http_headers.named(lines)
-        except ValueError:
-            self._refuse(400)
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
@@ -236,14 +243,14 @@ class HttpReader:
             self.streamed.finish()
             self.streamed = None
         else:
-            self._requests.append(Incoming(self._request(bytes(self._body)), self._keeps_alive()))
+            self._requests.append(self._incoming())
 
-    def _request(self, body: bytes) -> Request:
-        peer, headers = self._peer, self._headers
-        source_ip, tls = peer if self._proxied is None else self._proxied.origin(peer, headers)
-        method = self._parser.get_method().decode("ascii")
-        return Request(method, self._target.decode("latin-1"), headers, body, source_ip, tls)
-
-    def _keeps_alive(self) -> bool:
-        """HTTP/1.0 has keep-alive only by an extension that answers do not offer."""
-        return self._is_1_1 and bool(self._parser.should_keep_alive())
+    def _incoming(self, body: IncomingBody | None = None) -> Incoming:
+        parser, headers = self._parser, self._headers
+        source_ip, tls = self._peer if self._proxied is None else self._proxied.origin(self._peer, headers)
+        request = Request(
+            parser.get_method().decode("ascii"), self._target.decode("latin-1"), headers,
+            bytes(self._body), source_ip, tls, body,
+        )  # fmt: skip
+        # HTTP/1.0 has keep-alive only by an extension that answers do not offer.
+        return Incoming(request, self._is_1_1 and parser.should_keep_alive(), body)

@@ -5,7 +5,7 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -64,13 +64,16 @@ class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. Any stage before the last may raise WouldBlock, and nothing was done then.
+    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the last may raise WouldBlock, and nothing was done then.
     """
 
-    def __init__(self, services: Services, authenticator: Authenticator, commit: GroupCommit) -> None:
+    def __init__(
+        self, services: Services, authenticator: Authenticator, commit: GroupCommit, offered: Collection[str]
+    ) -> None:
         self._services = services
         self._authenticator = authenticator
         self._commit = commit
+        self._offered = offered
         self.stages: tuple[Stage, ...] = (
             self._read,
             self._authenticate,
@@ -106,7 +109,7 @@ class Pipeline:
         if wire is None:
             return _unrecorded(front_door.answer(request, request_id))
         try:
-            operation, document = wire.read(request)
+            operation, document = wire.read(request, self._offered)
         except ServiceError as error:
             return self._refused(request, request_id, error, wire, None)
         return Asked(request, may_block, request_id, operation, document)
@@ -125,7 +128,7 @@ class Pipeline:
         now = services.clock.now()
         return Call(
             operation, services, caller.principal, caller.region, request, request_id, event_id.new(now), now,
-            may_block, document,
+            may_block, document, caller.forwarded,
         )  # fmt: skip
 
     def _refused(
@@ -145,8 +148,8 @@ class Pipeline:
             if call.principal.session is not None:
                 restrictions.check(call)
             call.parameters = wires.of(operation).load(operation, call.document)
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
         return call
 
     def _run(self, call: Call) -> Call:
@@ -160,8 +163,8 @@ class Pipeline:
                 call.answer = call.operation.handler(call)
         except WouldBlock:
             raise
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
             self._charge_refused(call)
         return call
 
@@ -221,7 +224,7 @@ def _unrecorded(response: Response) -> Outcome:
     return Outcome(response, None, lambda: response)
 
 
-def _fault(error: Exception) -> ServiceError:
+def fault_of(error: Exception) -> ServiceError:
     """The last resort: no input may get a traceback."""
     return error if isinstance(error, ServiceError) else _unexpected(error)
 

@@ -7,7 +7,7 @@ from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.log import AuditLog
-from kms_server.audit.lookup import Source, sources
+from kms_server.audit.places import Source, sources
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
@@ -102,7 +102,7 @@ def build(settings: Settings) -> WorkerState:
     data_commit = GroupCommit(data_log(state), limits)
     services = services_of(state)
     keyring = services.keyring
-    pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
+    pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     jobs = Jobs(state, keyring)
     jobs.start()
     health = Health.of(state.database, commit, data_commit)

@@ -6,19 +6,25 @@ from collections.abc import Mapping
 
 from kms_server.errors import SerializationException
 from kms_server.protocol.json_reader import read_base64, read_object
+from kms_server.s3.call import S3Call
 from kms_server.s3.encryption.customer_headers import (
     ALGORITHM,
-    COPY_SOURCE,
     CUSTOMER,
     SSE,
     customer_key,
+    needs_customer,
+    part_key,
+    read,
     sends_customer_key,
+    source_key,
 )
 from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, CustomerKey, Envelope
 from kms_server.s3.errors import AccessDenied, InvalidArgument
 
-__all__ = ["COPY_SOURCE", "CUSTOMER", "SSE", "answer", "chosen", "customer_key", "refuse"]
+__all__ = [
+    "answer", "chosen", "customer_key", "is_asked_for", "needs_customer", "part_key", "refuse", "source_key",
+]  # fmt: skip
 
 _KEY_ID = f"{SSE}-aws-kms-key-id"
 _CONTEXT = f"{SSE}-context"
@@ -28,31 +34,33 @@ _KINDS = _OF_KMS | {SSE_S3}
 _TRUTH = {"true": True, "false": False}
 
 
-def chosen(
-    values: Mapping[str, str], default: BucketDefault, *, secure: bool, signed: bool, blocked: bool
-) -> Chosen:
+def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
     """The encryption of a new object: what the request asks for, else what its bucket does.
 
-    `values` are by lower-case name. `secure` tells of TLS, `signed` of Signature Version 4; `blocked` is whether the
-    bucket takes no SSE-C.
+    `values` are headers, or fields of a form, by lower-case name.
 
     Raises:
         InvalidArgument, InvalidRequest, InvalidEncryptionAlgorithm: the request cannot be as it is.
         AccessDenied: the bucket takes no SSE-C.
     """
-    kind = values.get(SSE)
+    kind, default = values.get(SSE), BucketDefault.read(call.bucket.encryption)
     if sends_customer_key(values):
-        return _by_customer(values, kind, secure=secure, blocked=blocked)
+        return _by_customer(call, values, default)
     if kind is not None and kind not in _KINDS:
         raise _refused("The encryption method specified is not supported", SSE, kind)
     _check_belongs_to_kms(values, kind)
     made = _by_default(values, default) if kind is None else _by_request(values, kind, default)
-    if made.kind in _OF_KMS and not signed:
+    if made.kind in _OF_KMS and call.is_anonymous:
         raise InvalidArgument(
             "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
             ArgumentName="Authorization", ArgumentValue="null",
         )  # fmt: skip
     return made
+
+
+def is_asked_for(values: Mapping[str, str]) -> bool:
+    """Whether a request chooses an encryption."""
+    return SSE in values or sends_customer_key(values)
 
 
 def refuse(values: Mapping[str, str]) -> None:
@@ -66,9 +74,7 @@ def refuse(values: Mapping[str, str]) -> None:
             raise _refused(f"{name} header is not supported for this operation.", name, values[name])
 
 
-def answer(
-    envelope: Envelope, customer: CustomerKey | None = None, *, with_context: bool = True
-) -> dict[str, str]:
+def answer(envelope: Envelope, customer: CustomerKey | None, *, with_context: bool = False) -> dict[str, str]:
     """The headers that tell how an object is encrypted; the context only where an object is made, not where it is read."""
     if envelope.kind == SSE_C:
         return {f"{CUSTOMER}algorithm": ALGORITHM} | (
@@ -84,16 +90,16 @@ def answer(
     return told
 
 
-def _by_customer(values: Mapping[str, str], kind: str | None, *, secure: bool, blocked: bool) -> Chosen:
-    if kind is not None:
+def _by_customer(call: S3Call, values: Mapping[str, str], default: BucketDefault) -> Chosen:
+    if SSE in values:
         raise _refused(
             "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
-            SSE, kind,
+            SSE, values[SSE],
         )  # fmt: skip
-    key = customer_key(values, secure=secure)
-    if blocked:
+    customer = read(values, CUSTOMER, secure=call.is_secure)
+    if call.services.encryption.blocks_sse_c(default):
         raise AccessDenied
-    return Chosen(SSE_C, customer=key)
+    return Chosen(SSE_C, customer=customer)
 
 
 def _by_default(values: Mapping[str, str], default: BucketDefault) -> Chosen:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from kms_server.crypto.encryption_context import length_prefixed
 from kms_server.operations.call import Call, Services
-from kms_server.s3.encryption import sse_c
 from kms_server.s3.encryption.bucket_keys import BucketKeys
 from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.kinds import Kind
@@ -23,7 +22,7 @@ from kms_server.s3.encryption.types import (
     ObjectKeys,
     Target,
 )
-from kms_server.s3.errors import InternalError, InvalidRequest
+from kms_server.s3.errors import InternalError
 from kms_server.s3.kms.client import KmsClient
 from kms_server.storage.objects import Version
 
@@ -81,23 +80,6 @@ class Encryption:
         kind = self._kind(envelope)
         kind.check(envelope, customer)
         return kind.open(call, envelope, target, customer)
-
-    def open_upload(
-        self, call: Call, envelope: Envelope, target: Target, customer: CustomerKey | None
-    ) -> ObjectKeys:
-        """The keys of a multipart upload, for one of its parts.
-
-        Raises:
-            S3Error: as `open`; the customer's key must be the one that the upload began with.
-        """
-        if (customer is None) is (envelope.kind == SSE_C):
-            raise InvalidRequest(
-                "The multipart upload initiate requested encryption. "
-                "Subsequent part requests must include the appropriate encryption parameters."
-            )
-        if customer is not None and not sse_c.matches(envelope, customer):
-            raise InvalidRequest("The provided encryption parameters did not match the ones used originally.")
-        return self._kind(envelope).open(call, envelope, target, customer)
 
     def rewrap(self, call: Call, envelope: Envelope, chosen: Chosen, target: Target) -> Envelope:
         """The same object's keys in another envelope, of a kind with as many layers.

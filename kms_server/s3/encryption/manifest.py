@@ -1,140 +1,110 @@
-"""What an object is made of, and what a part is known by, as bytes to be sealed. The manifest, format 1:
+"""Sealing what belongs to an object beside its bytes: its manifest, and the details of uploaded parts.
 
-1   format: 1
-8   size in bytes
-4   number of parts
-2   length of a part's header
-1   length of a part's checksum
-n   ETag, checksum algorithm, checksum type, checksum, each behind its length in four bytes
-m   for each part: blob id (16), number (4), size (8), header, checksum
+Both are under keys that HKDF-SHA-512 (RFC 5869) makes of the object's keys, and bound to where they belong.
 """
 
-import struct
-from base64 import b64encode
-from collections.abc import Mapping
-from typing import NamedTuple
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kms_server.crypto.encryption_context import length_prefixed, parts_of
+from kms_server.crypto import wrap
+from kms_server.crypto.encryption_context import length_prefixed
+from kms_server.s3.encryption.keys import Encryption
+from kms_server.s3.encryption.kinds import unwrapped
+from kms_server.s3.encryption.manifest_format import (
+    Checksums,
+    Manifest,
+    ManifestError,
+    ManifestPart,
+    PartDetails,
+)
+from kms_server.s3.encryption.types import ObjectKeys, Target
+from kms_server.s3.errors import InternalError
+from kms_server.storage.objects import Part, Version
 
-_HEAD = struct.Struct(">BQIHBI")
-_FORMAT = 1
-FULL_OBJECT, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
+__all__ = [
+    "Checksums",
+    "Manifest",
+    "ManifestPart",
+    "PartDetails",
+    "open_part",
+    "opened",
+    "seal_part",
+    "sealed",
+]
 
-
-class ManifestError(Exception):
-    """The bytes are no manifest, or no details of a part."""
-
-
-class Checksums(NamedTuple):
-    """The checksum of an object, as x-amz-checksum-... tells it: base64, and of a COMPOSITE the number of parts."""
-
-    algorithm: str
-    type: str
-    value: str
-
-    @classmethod
-    def whole(cls, algorithm: str, digest: bytes) -> "Checksums":
-        """The checksum of an object as one."""
-        return cls(algorithm, FULL_OBJECT, b64encode(digest).decode())
-
-    @classmethod
-    def composite(cls, algorithm: str, digest: bytes, parts: int) -> "Checksums":
-        """The checksum of the checksums of so many parts."""
-        return cls(algorithm, COMPOSITE, f"{b64encode(digest).decode()}-{parts}")
-
-    @property
-    def label(self) -> str:
-        """Algorithm and type, which are no secret."""
-        return f"{self.algorithm}/{self.type}"
-
-    def headers(self) -> dict[str, str]:
-        """The response headers that tell it."""
-        return {f"x-amz-checksum-{self.algorithm.lower()}": self.value, "x-amz-checksum-type": self.type}
+_MANIFEST = b"kms-server manifest v1"
+_DETAILS = b"kms-server part details v1"
+_UNDER_OBJECT_KEY, _UNDER_MASTER = b"\x01", b"\x02"
 
 
-class ManifestPart(NamedTuple):
-    """One part: its blob's id (32 hexadecimal digits), plaintext size in bytes, header, and raw checksum, if any."""
+def sealed(
+    encryption: Encryption, keys: ObjectKeys | None, version: Version, target: Target, manifest: Manifest
+) -> bytes:
+    """Seal the manifest of a version, of which size, ETag, headers and checksum must be final.
 
-    blob_id: str
-    number: int
-    size: int
-    header: bytes
-    checksum: bytes = b""
-
-
-class Manifest(NamedTuple):
-    """All of an object in order; `etag` is without quotes."""
-
-    etag: str
-    checksums: Checksums | None
-    parts: tuple[ManifestPart, ...]
-
-    @property
-    def size(self) -> int:
-        """Size of the object in bytes."""
-        return sum(part.size for part in self.parts)
-
-    def encode(self) -> bytes:
-        """The manifest as bytes. All parts must be of one suite, and all or none of them have a checksum."""
-        first = self.parts[0]
-        texts = length_prefixed(
-            self.etag.encode(), *(text.encode() for text in self.checksums or ("", "", ""))
-        )
-        row = _row(len(first.header), len(first.checksum))
-        head = _HEAD.pack(
-            _FORMAT, self.size, len(self.parts), len(first.header), len(first.checksum), len(texts)
-        )
-        return head + texts + b"".join([
-            row.pack(bytes.fromhex(part.blob_id), *part[1:]) for part in self.parts
-        ])  # fmt: skip
-
-    @classmethod
-    def decode(cls, raw: bytes) -> "Manifest":
-        """The manifest that `encode` wrote.
-
-        Raises:
-            ManifestError: it did not write this.
-        """
-        try:
-            form, size, count, header, checksum, length = _HEAD.unpack_from(raw)
-            at, row = _HEAD.size + length, _row(header, checksum)
-            etag, algorithm, kind, value = (part.decode() for part in parts_of(raw[_HEAD.size : at]))
-            parts = tuple(
-                [ManifestPart(blob.hex(), *rest) for blob, *rest in row.iter_unpack(memoryview(raw)[at:])]
-            )
-        except (struct.error, ValueError):
-            raise ManifestError from None
-        made = cls(etag, Checksums(algorithm, kind, value) if algorithm else None, parts)
-        if form != _FORMAT or len(parts) != count or made.size != size:
-            raise ManifestError
-        return made
+    Without `keys`, which is when a customer keeps them and did not send them, it is under the SSE-S3 master.
+    """
+    bound = _of_version(version)
+    if keys is None:
+        return _UNDER_MASTER + encryption.master.seal(target.region, manifest.encode(), bound).data
+    return _UNDER_OBJECT_KEY + wrap.wrap(_derived(keys, _MANIFEST), manifest.encode(), bound)
 
 
-class PartDetails(NamedTuple):
-    """What an uploaded part is known by: its ETag without quotes, and its raw checksums by algorithm."""
+def opened(encryption: Encryption, keys: ObjectKeys, version: Version, target: Target) -> Manifest:
+    """The manifest of a version.
 
-    etag: str
-    checksums: Mapping[str, bytes]
-
-    def encode(self) -> bytes:
-        """The details as bytes."""
-        pairs = [part for name, digest in self.checksums.items() for part in (name.encode(), digest)]
-        return length_prefixed(self.etag.encode(), *pairs)
-
-    @classmethod
-    def decode(cls, raw: bytes) -> "PartDetails":
-        """The details that `encode` wrote.
-
-        Raises:
-            ManifestError: it did not write this.
-        """
-        try:
-            etag, *pairs = parts_of(raw)
-            names = [name.decode() for name in pairs[::2]]
-            return cls(etag.decode(), dict(zip(names, pairs[1::2], strict=True)))
-        except ValueError:
-            raise ManifestError from None
+    Raises:
+        InternalError: it is damaged, that of another version, or the index says something else.
+    """
+    way, data, bound = version.manifest[:1], version.manifest[1:], _of_version(version)
+    if way == _UNDER_OBJECT_KEY:
+        encoded = unwrapped(_derived(keys, _MANIFEST), data, bound)
+    elif way == _UNDER_MASTER:
+        encoded = encryption.master.open(target.region, data, bound)
+    else:
+        raise InternalError
+    try:
+        manifest = Manifest.decode(encoded)
+    except ManifestError:
+        raise InternalError from None
+    if manifest.size != version.size:
+        raise InternalError
+    return manifest
 
 
-def _row(header: int, checksum: int) -> struct.Struct:
-    return struct.Struct(f">16sIQ{header}s{checksum}s")
+def seal_part(keys: ObjectKeys, upload_id: str, part: Part, details: PartDetails) -> bytes:
+    """Seal what an uploaded part is known by."""
+    return wrap.wrap(_derived(keys, _DETAILS), details.encode(), _of_part(upload_id, part))
+
+
+def open_part(keys: ObjectKeys, upload_id: str, part: Part) -> PartDetails:
+    """What an uploaded part is known by.
+
+    Raises:
+        InternalError: it is damaged, or that of another part.
+    """
+    encoded = unwrapped(_derived(keys, _DETAILS), part.details or b"", _of_part(upload_id, part))
+    try:
+        return PartDetails.decode(encoded)
+    except ManifestError:
+        raise InternalError from None
+
+
+def _of_version(version: Version) -> bytes:
+    """What the index says of a version in clear and a client is told, but for what changes with its envelope."""
+    return _bound(
+        _MANIFEST, version.bucket_id, version.object_id, str(version.size), version.etag or "", version.headers,
+        version.checksum or "",
+    )  # fmt: skip
+
+
+def _of_part(upload_id: str, part: Part) -> bytes:
+    return _bound(_DETAILS, upload_id, part.blob_id, str(part.number), str(part.size))
+
+
+def _bound(label: bytes, *texts: str) -> bytes:
+    return length_prefixed(label, *(text.encode() for text in texts))
+
+
+def _derived(keys: ObjectKeys, label: bytes) -> bytes:
+    return HKDF(SHA512(), 32, None, label).derive(keys.inner + (keys.outer or b""))

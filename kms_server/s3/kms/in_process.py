@@ -1,6 +1,5 @@
 """The KMS of this very process, asked by the one pipeline."""
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,29 +39,25 @@ class InProcessKms:
         source_arn: str,
     ) -> bytes:
         """The data key in clear."""
-        document = requests.opening(key_arn, context) | {
-            "CiphertextBlob": base64.b64encode(ciphertext).decode()
-        }
+        document = requests.opening(key_arn, context, ciphertext)
         answer = self._ask(call, requests.DECRYPT, document, Forwarded("s3", region, source_arn))
         plaintext: bytes = answer["Plaintext"]
         return plaintext
 
     def still_allows(
-        self, call: Call, operation: str, *, key_arn: str, context: Mapping[str, str], region: str, source_arn: str,
-        since: float,  # noqa: ARG002 - judged as of now
+        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
+        source_arn: str, since: float,  # noqa: ARG002 - judged as of now
     ) -> bool:  # fmt: skip
         """Whether the KMS would answer the same call now; it is neither made nor recorded nor charged."""
-        forwarded = Forwarded("s3", region, source_arn)
-        asked = self._forwarded(
-            call, operation, requests.OF_OPERATION[operation](key_arn, context), forwarded
-        )
-        asked.parameters = asked.document
+        asked = self._forwarded(call, operation, {}, Forwarded("s3", region, source_arn))
+        asked.parameters = {"KeyId": key_id, "EncryptionContext": context}
         try:
             self._services.keyring.refresh(may_block=True)
-            access.require_fit(asked, access.authorized_key(asked, key_arn))
+            usable = access.authorized_key(asked, key_id)
+            access.require_fit(asked, usable)
         except ServiceError:
             return False
-        return True
+        return usable.key.arn == key_arn
 
     def _ask(
         self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded

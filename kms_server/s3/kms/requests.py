@@ -1,6 +1,7 @@
 """The two requests that the S3 layer makes of a KMS, as JSON has them."""
 
-from collections.abc import Callable, Mapping
+import base64
+from collections.abc import Mapping
 from typing import Any
 
 from kms_server.iam.principal import NOBODY
@@ -15,15 +16,10 @@ def data_key(key_id: str, context: Mapping[str, str]) -> dict[str, Any]:
     return {"KeyId": key_id, "KeySpec": "AES_256", "EncryptionContext": dict(context)}
 
 
-def opening(key_arn: str, context: Mapping[str, str]) -> dict[str, Any]:
-    """The members of Decrypt, but for the ciphertext. The key is named, so that no ciphertext of another one opens."""
-    return {"KeyId": key_arn, "EncryptionContext": dict(context)}
-
-
-OF_OPERATION: Mapping[str, Callable[[str, Mapping[str, str]], dict[str, Any]]] = {
-    GENERATE: data_key,
-    DECRYPT: opening,
-}
+def opening(key_arn: str, context: Mapping[str, str], ciphertext: bytes) -> dict[str, Any]:
+    """The members of Decrypt. The key is named, so that no ciphertext of another one opens."""
+    blob = base64.b64encode(ciphertext).decode()
+    return {"KeyId": key_arn, "EncryptionContext": dict(context), "CiphertextBlob": blob}
 
 
 def require_signed(call: Call) -> None:

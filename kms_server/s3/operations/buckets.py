@@ -8,7 +8,10 @@ from xml.etree.ElementTree import Element
 from kms_server.arn import is_region
 from kms_server.clock import iso_millis
 from kms_server.config import DEFAULT_REGION
+from kms_server.s3 import access_lists
+from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
+from kms_server.s3.condition_keys import Given
 from kms_server.s3.errors import (
     BucketAlreadyExists,
     BucketAlreadyOwnedByYou,
@@ -19,6 +22,7 @@ from kms_server.s3.errors import (
     InvalidLocationConstraint,
     TooManyBuckets,
 )
+from kms_server.s3.public_access import BLOCKED
 from kms_server.s3.wire import xml_reader, xml_writer
 from kms_server.storage import buckets
 from kms_server.storage.buckets import Bucket
@@ -36,7 +40,9 @@ def list_buckets(call: S3Call) -> S3Answer:
     limit = _most_buckets(query.get("max-buckets"))
     prefix = query.get("prefix", "")
     with call.services.shared.database.read() as connection:
-        found = buckets.of_account(connection, account, prefix, query.get("continuation-token"), limit + 1)
+        found = buckets.of_account(
+            connection, account, prefix, query.get("continuation-token", ""), limit + 1
+        )
     region = query.get("bucket-region")
     page = [one for one in found[:limit] if region is None or one.region == region]
     more = len(found) > limit
@@ -59,8 +65,14 @@ def create_bucket(call: S3Call) -> S3Answer:
     name = call.bucket_name
     _check_name(name)
     region = _region(call)
+    authorize(call, "s3:CreateBucket", f"arn:aws:s3:::{name}", given=Given(location=region))
+    access_lists.require_owner_alone(call.request.headers)
     account, services = call.call.account, call.services.shared
-    bucket = Bucket(name, os.urandom(16).hex(), account, region, call.call.time)
+    # As AWS makes buckets since April 2023.
+    bucket = Bucket(
+        name, os.urandom(16).hex(), account, region, call.call.time, public_access=BLOCKED.kept(),
+        ownership="BucketOwnerEnforced",
+    )  # fmt: skip
     with call.configuring() as tx:
         if buckets.count(tx.connection, account) >= services.limits.buckets_per_account:
             raise TooManyBuckets
@@ -147,9 +159,7 @@ def _constraint(document: Element) -> str | None:
 
 OPERATIONS = (
     S3Operation("ListBuckets", list_buckets, "GET", Level.SERVICE, "s3:ListAllMyBuckets", needs_bucket=False),
-    S3Operation(
-        "CreateBucket", create_bucket, "PUT", Level.BUCKET, "s3:CreateBucket", needs_bucket=False, writes=True
-    ),
+    S3Operation("CreateBucket", create_bucket, "PUT", Level.BUCKET, "", needs_bucket=False, writes=True),
     S3Operation("HeadBucket", head_bucket, "HEAD", Level.BUCKET, "s3:ListBucket"),
     S3Operation("DeleteBucket", delete_bucket, "DELETE", Level.BUCKET, "s3:DeleteBucket", writes=True),
 )

@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from kms_server.s3 import content, uploading
+from kms_server.s3 import uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption import sealing
-from kms_server.s3.encryption.manifest import Checksums, ManifestPart, PartDetails
+from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption.manifest import Checksums, PartDetails
 from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, ObjectKeys
 from kms_server.s3.errors import (
     BadDigest,
@@ -30,7 +30,6 @@ from kms_server.s3.writing import (
     check_conditions,
     random_etag,
     sealed_version,
-    sent_key,
     version_header,
 )
 from kms_server.storage import objects, uploads
@@ -85,13 +84,9 @@ def complete_multipart_upload(call: S3Call) -> S3Answer:
         "Location": f"{'https' if call.is_secure else 'http'}://{call.header('host')}/{call.bucket_name}/{call.key}",
         "Bucket": call.bucket_name, "Key": call.key, "ETag": f'"{sealed.etag}"',
     }  # fmt: skip
-    if sealed.checksums is not None:
-        told |= {
-            f"Checksum{sealed.checksums.algorithm}": sealed.checksums.value, "ChecksumType": sealed.checksums.type,
-        }  # fmt: skip
     return S3Answer(
-        headers=sse.answer(opened.envelope, with_context=False) | version_header(version),
-        body=xml_writer.document("CompleteMultipartUploadResult", told),
+        headers=sse.answer(opened.envelope, None) | version_header(version),
+        body=xml_writer.document("CompleteMultipartUploadResult", told | sealed.checksums.elements()),
     )
 
 
@@ -107,19 +102,17 @@ def _named(call: S3Call) -> list[_Named]:
 
 def _keys(call: S3Call, opened: OpenUpload) -> ObjectKeys | None:
     """The object's keys; None where they are the customer's, and no checksum needs them (S3 CompleteMultipartUpload)."""
-    customer = sent_key(call)
+    customer = sse.customer_key(call)
     if customer is None and opened.upload.kind == SSE_C and not opened.upload.checksum:
         return None
     return opened.keys(call, customer)
 
 
 def _chosen(opened: OpenUpload, keys: ObjectKeys | None, named: _Named, part: Part | None) -> _Chosen:
-    refusal = InvalidPart(
-        UploadId=opened.upload.upload_id, PartNumber=str(named.number), ETag=named.etag
-    )
+    refusal = InvalidPart(UploadId=opened.upload.upload_id, PartNumber=str(named.number), ETag=named.etag)
     if part is None:
         raise refusal
-    details = None if keys is None else sealing.open_details(opened.upload.upload_id, part, keys)
+    details = None if keys is None else manifest.open_part(keys, opened.upload.upload_id, part)
     known = {} if details is None else details.checksums
     wrong = any(
         name in known and b64encode(known[name]).decode() != told for name, told in named.checksums.items()
@@ -145,40 +138,39 @@ def _check_sizes(call: S3Call, parts: Sequence[Part]) -> None:
 
 
 def _sealed(
-    call: S3Call, opened: OpenUpload, keys: ObjectKeys | None, named: Sequence[_Named], chosen: Sequence[_Chosen]
+    call: S3Call,
+    opened: OpenUpload,
+    keys: ObjectKeys | None,
+    named: Sequence[_Named],
+    chosen: Sequence[_Chosen],
 ) -> Sealed:
-    algorithm = opened.algorithm
-    digests = [one.details.checksums[algorithm] if one.details else b"" for one in chosen]
-    whole = None if keys is None else _checksum(opened, named, digests, [one.part.size for one in chosen])
+    whole = Checksums.none() if keys is None else _checksum(opened, named, chosen)
     _check_declared(call, whole)
-    parts = [
-        ManifestPart(one.part.blob_id, one.part.number, one.part.size, one.part.header, digest)
-        for one, digest in zip(chosen, digests, strict=True)
-    ]
-    return Sealed(keys, opened.envelope, parts, _etag(opened, chosen), whole)
+    return Sealed(keys, opened.envelope, [one.part for one in chosen], _etag(opened, chosen), whole)
 
 
-def _checksum(
-    opened: OpenUpload, named: Sequence[_Named], digests: Sequence[bytes], sizes: Sequence[int]
-) -> Checksums:
+def _checksum(opened: OpenUpload, named: Sequence[_Named], chosen: Sequence[_Chosen]) -> Checksums:
     algorithm = CHECKSUMS[opened.algorithm]
+    digests = [one.details.checksums[algorithm.name] for one in chosen if one.details]
+    parts = tuple(b64encode(digest).decode() for digest in digests)
     if opened.checksum_type != COMPOSITE:
+        sizes = [one.part.size for one in chosen]
         value = checksums.full_object(algorithm, zip(digests, sizes, strict=True))
-        return Checksums(algorithm.name, opened.checksum_type, b64encode(value).decode())
+        return Checksums(algorithm.name, opened.checksum_type, b64encode(value).decode(), parts)
     missing = next((one.number for one in named if algorithm.name not in one.checksums), None)
     if missing is not None:
         raise InvalidRequest(
             f"The upload was created using a {algorithm.name.lower()} checksum. The complete request must include the "
             f"checksum for each part. It was missing for part {missing} in the request."
         )
-    return Checksums(algorithm.name, COMPOSITE, checksums.composite(algorithm, digests))
+    return Checksums(algorithm.name, COMPOSITE, checksums.composite(algorithm, digests), parts)
 
 
-def _check_declared(call: S3Call, whole: Checksums | None) -> None:
+def _check_declared(call: S3Call, whole: Checksums) -> None:
     """Check the checksum of the object that the request may name."""
     for header, algorithm in BY_HEADER.items():
         told = call.header(header)
-        if told is None or whole is None:
+        if told is None or not whole.algorithm:
             continue
         if algorithm.name != whole.algorithm or not hmac.compare_digest(told.encode(), whole.value.encode()):
             raise BadDigest(f"The {algorithm.name} you specified did not match the calculated checksum.")
@@ -194,6 +186,6 @@ def _etag(opened: OpenUpload, chosen: Sequence[_Chosen]) -> str:
 OPERATIONS = (
     S3Operation(
         "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",),
-        customer_key=True, is_data=True, writes=True,
+        customer_key=True, is_data=True, writes=True, checksums=False,
     ),
 )  # fmt: skip

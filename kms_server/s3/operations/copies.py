@@ -10,13 +10,12 @@ from kms_server.s3 import copying, ranges, uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.copying import CopiedBytes
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption.customer_headers import sends_customer_key
 from kms_server.s3.errors import InvalidArgument, InvalidRequest
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found
 from kms_server.s3.uploading import DEFAULT_CHECKSUM
 from kms_server.s3.wire import checksums, xml_writer
-from kms_server.s3.writing import NewObject, chosen, put, sent_key, version_header
+from kms_server.s3.writing import NewObject, put, version_header
 from kms_server.storage.objects import NULL, Version
 
 _TO_ITSELF = (
@@ -32,8 +31,10 @@ def copy_object(call: S3Call) -> S3Answer:
     source = found.version
     most = call.services.shared.limits.max_put_bytes
     if source.size > most:
-        raise InvalidRequest(f"The specified copy source is larger than the maximum allowable size for a copy source: {most}")
-    encryption = chosen(call, values)
+        raise InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {most}"
+        )
+    encryption = sse.chosen(call, values)
     replaces = _directive(values, "x-amz-metadata-directive")
     _check_itself(call, found, replaces=replaces)
     new = NewObject.of(call, values)
@@ -44,13 +45,16 @@ def copy_object(call: S3Call) -> S3Answer:
     opened = copying.opened(call, found)
     checksum = _algorithm(values, source)
     written = put(call, new, encryption, CopiedBytes(call, opened, Span(0, source.size)), checksum)
-    told = sse.answer(written.sealed.envelope, encryption.customer) | version_header(written.version)
+    told = sse.answer(written.sealed.envelope, encryption.customer, with_context=True) | version_header(
+        written.version
+    )
     shown: dict[str, xml_writer.Content] = {
         "LastModified": iso_millis(written.version.modified_at), "ETag": f'"{written.sealed.etag}"',
     }  # fmt: skip
-    if written.sealed.checksums is not None:
-        shown |= {f"Checksum{checksum}": written.sealed.checksums.value, "ChecksumType": written.sealed.checksums.type}
-    return S3Answer(headers=told | _source_header(source), body=xml_writer.document("CopyObjectResult", shown))
+    shown |= written.sealed.checksums.elements()
+    return S3Answer(
+        headers=told | _source_header(source), body=xml_writer.document("CopyObjectResult", shown)
+    )
 
 
 def _copied_headers(found: Found, values: Mapping[str, str]) -> str:
@@ -80,7 +84,7 @@ def _check_itself(call: S3Call, found: Found, *, replaces: bool) -> None:
     changes = (
         replaces or "versionId=" in values[copying.HEADER] or "x-amz-website-redirect-location" in values
         or values.get("x-amz-storage-class", found.version.storage_class) != found.version.storage_class
-        or sse.SSE in values or sends_customer_key(values) or call.bucket.encryption is not None
+        or sse.is_asked_for(values) or call.bucket.encryption is not None
     )  # fmt: skip
     if same and not changes:
         raise InvalidRequest(_TO_ITSELF)
@@ -95,7 +99,7 @@ def upload_part_copy(call: S3Call) -> S3Answer:
     """Store a part of an upload that is a span of another object (S3 UploadPartCopy)."""
     uploading.part_number(call.query["partNumber"])
     opened = uploading.find(call)
-    customer = sent_key(call)
+    customer = sse.part_key(call, opened.envelope)
     found = copying.find(call)
     wanted = call.header("x-amz-copy-source-range")
     size = found.version.size
@@ -107,7 +111,7 @@ def upload_part_copy(call: S3Call) -> S3Answer:
     if opened.upload.checksum:
         shown = {f"Checksum{opened.algorithm}": b64encode(stored.checksums[opened.algorithm]).decode()}
     return S3Answer(
-        headers=_source_header(found.version) | sse.answer(opened.envelope, customer, with_context=False),
+        headers=_source_header(found.version) | sse.answer(opened.envelope, customer),
         body=xml_writer.document("CopyPartResult", {
             "LastModified": iso_millis(stored.part.modified_at), "ETag": f'"{stored.etag}"',
         } | shown),

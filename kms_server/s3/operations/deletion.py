@@ -80,7 +80,7 @@ def _check_match(call: S3Call, version: Version | None, match: str | None) -> No
 
 def delete_objects(call: S3Call) -> S3Answer:
     """Remove up to 1,000 objects; each by itself is allowed or refused (S3 DeleteObjects)."""
-    if call.payload.declared() is None and call.header("content-md5") is None:
+    if not call.payload.is_checked:
         raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     document = xml_reader.parse(call.payload.whole(_MOST_BODY), "Delete")
     wanted = [_Wanted.of(element) for element in document.findall("Object")]

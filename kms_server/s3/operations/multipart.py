@@ -8,13 +8,13 @@ from kms_server.s3 import uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.encryption import sealing
+from kms_server.s3.encryption import manifest
 from kms_server.s3.encryption.types import ObjectKeys
 from kms_server.s3.errors import InvalidArgument, InvalidRequest
 from kms_server.s3.operations.buckets import owner_id
 from kms_server.s3.uploading import DEFAULT_CHECKSUM, OpenUpload
 from kms_server.s3.wire import checksums, xml_writer
-from kms_server.s3.writing import NewObject, chosen, sent_key
+from kms_server.s3.writing import NewObject
 from kms_server.storage import uploads
 from kms_server.storage.objects import Part
 from kms_server.storage.uploads import Upload
@@ -28,7 +28,7 @@ def create_multipart_upload(call: S3Call) -> S3Answer:
     asked = values.get("x-amz-checksum-algorithm")
     checksum = checksums.named(asked or DEFAULT_CHECKSUM)
     kind = checksums.type_of(checksum, values.get("x-amz-checksum-type"))
-    encryption = chosen(call, values)
+    encryption = sse.chosen(call, values)
     new = NewObject.of(call, values)
     _, envelope = call.services.encryption.create(call.call, encryption, new.target)
     upload = Upload(
@@ -40,7 +40,7 @@ def create_multipart_upload(call: S3Call) -> S3Answer:
         uploads.add(connection, upload)
     told = {"x-amz-checksum-algorithm": checksum.name, "x-amz-checksum-type": kind} if asked else {}
     return S3Answer(
-        headers=told | sse.answer(envelope, encryption.customer),
+        headers=told | sse.answer(envelope, encryption.customer, with_context=True),
         body=xml_writer.document("InitiateMultipartUploadResult", {
             "Bucket": call.bucket_name, "Key": call.key, "UploadId": upload.upload_id,
         }),
@@ -51,12 +51,12 @@ def upload_part(call: S3Call) -> S3Answer:
     """Store a part of an upload (S3 UploadPart)."""
     uploading.part_number(call.query["partNumber"])
     opened = uploading.find(call)
-    customer = sent_key(call)
+    customer = sse.part_key(call, opened.envelope)
     declared = call.payload.declared()
     _check_algorithm(opened, declared)
     keys = opened.keys(call, customer)
     stored = uploading.store_part(call, opened, keys, call.payload, declared)
-    told = {"ETag": f'"{stored.etag}"'} | sse.answer(opened.envelope, customer, with_context=False)
+    told = {"ETag": f'"{stored.etag}"'} | sse.answer(opened.envelope, customer)
     shown = declared or (opened.algorithm if opened.upload.checksum else None)
     if shown:
         told[checksums.CHECKSUMS[shown].header] = b64encode(stored.checksums[shown]).decode()
@@ -103,7 +103,7 @@ def list_parts(call: S3Call) -> S3Answer:
 
 
 def _listed(opened: OpenUpload, part: Part, keys: ObjectKeys | None) -> dict[str, xml_writer.Content]:
-    details = None if keys is None else sealing.open_details(opened.upload.upload_id, part, keys)
+    details = None if keys is None else manifest.open_part(keys, opened.upload.upload_id, part)
     told: dict[str, xml_writer.Content] = {
         "PartNumber": part.number, "LastModified": iso_millis(part.modified_at),
         "ETag": f'"{details.etag if details else part.etag}"', "Size": part.size,
@@ -118,7 +118,9 @@ def _number(call: S3Call, name: str, default: int) -> int:
     if text is None:
         return default
     if not text.isdecimal() or len(text) > 10:
-        raise InvalidArgument(f"Provided {name} not an integer or within integer range", ArgumentName=name, ArgumentValue=text)
+        raise InvalidArgument(
+            f"Provided {name} not an integer or within integer range", ArgumentName=name, ArgumentValue=text
+        )
     return min(int(text), _MOST_LISTED) if name.startswith("max") else int(text)
 
 

@@ -1,8 +1,8 @@
 """PutObject, GetObject, HeadObject."""
 
 from collections.abc import Mapping
-from email.utils import formatdate
 
+from kms_server.clock import http_date
 from kms_server.s3 import conditions, metadata, ranges, reading, versions
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
@@ -10,7 +10,7 @@ from kms_server.s3.errors import EntityTooLarge, InvalidPartNumber, InvalidReque
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.uploading import DEFAULT_CHECKSUM, part_number
-from kms_server.s3.writing import NewObject, check_conditions, chosen, put, sent_key, version_header
+from kms_server.s3.writing import NewObject, check_conditions, put, version_header
 from kms_server.storage import objects
 
 # Query parameters by which a signed request chooses headers of the answer (S3 GetObject).
@@ -25,7 +25,7 @@ _OVERRIDES = {
 def put_object(call: S3Call) -> S3Answer:
     """Store an object (S3 PutObject)."""
     values = call.request.headers
-    encryption = chosen(call, values)
+    encryption = sse.chosen(call, values)
     new = NewObject.of(call, values)
     length, most = call.payload.length, call.services.shared.limits.max_put_bytes
     if length is not None and length > most:
@@ -41,12 +41,14 @@ def get_object(call: S3Call) -> S3Answer:
     """The bytes of an object, or a span of them (S3 GetObject)."""
     found = _found(call)
     versions.require_readable(found.version, call.call.time)
-    opened = reading.opened(call, found, sent_key(call))
+    opened = reading.opened(call, found, sse.customer_key(call))
     span, told = _span(call, opened)
     shown = _headers(call, found) | told | _overrides(call)
     if span is None:
         span = Span(0, found.version.size)
-        return S3Answer(headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span))
+        return S3Answer(
+            headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span)
+        )
     shown["Content-Range"] = span.header(found.version.size)
     return S3Answer(206, headers=shown, length=span.length, parts=opened.read(call, span))
 
@@ -57,7 +59,7 @@ def head_object(call: S3Call) -> S3Answer:
     The KMS is asked only for a checksum: everything else is known without a key.
     """
     found = _found(call)
-    customer = sent_key(call)
+    customer = sse.customer_key(call)
     call.services.encryption.check(found.envelope, customer)
     shown = _headers(call, found) | _overrides(call)
     size = found.version.size
@@ -78,7 +80,9 @@ def _found(call: S3Call) -> Found:
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, call.bucket, call.key, call.query.get("versionId"))
         found = Found.of(connection, call.bucket, version)
-    conditions.check_read(call.request.headers, reading.etag_of(call, found.bucket, version), version.modified_at)
+    conditions.check_read(
+        call.request.headers, reading.etag_of(call, found.bucket, version), version.modified_at
+    )
     return found
 
 
@@ -102,12 +106,12 @@ def _headers(call: S3Call, found: Found) -> dict[str, str]:
     """What both GET and HEAD tell, known without any key."""
     version = found.version
     told = {
-        "Last-Modified": formatdate(int(version.modified_at), usegmt=True),
+        "Last-Modified": http_date(version.modified_at),
         "ETag": f'"{reading.etag_of(call, found.bucket, version)}"',
         "Accept-Ranges": "bytes",
     }  # fmt: skip
     told |= {_titled(name): value for name, value in found.headers.items()}
-    told |= version_header(version) | sse.answer(found.envelope, sent_key(call), with_context=False)
+    told |= version_header(version) | sse.answer(found.envelope, sse.customer_key(call))
     if version.storage_class != metadata.STANDARD:
         told["x-amz-storage-class"] = version.storage_class
     restore = versions.restore_header(version, call.call.time)
@@ -124,13 +128,15 @@ def _titled(name: str) -> str:
 
 
 def _checksum(call: S3Call, opened: Opened) -> dict[str, str]:
-    if call.header("x-amz-checksum-mode") != "ENABLED" or opened.manifest.checksums is None:
+    if call.header("x-amz-checksum-mode") != "ENABLED":
         return {}
     return opened.manifest.checksums.headers()
 
 
 def _overrides(call: S3Call) -> dict[str, str]:
-    wanted: Mapping[str, str] = {_OVERRIDES[name]: value for name, value in call.query.items() if name in _OVERRIDES}
+    wanted: Mapping[str, str] = {
+        _OVERRIDES[name]: value for name, value in call.query.items() if name in _OVERRIDES
+    }
     if wanted and call.is_anonymous:
         raise InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
     return {name.title(): value for name, value in wanted.items()}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from kms_server.s3.call import Level, S3Operation
 from kms_server.s3.errors import MethodNotAllowed, NotBuilt
 from kms_server.s3.operations import (
+    attributes,
     buckets,
     completion,
     configuration,
@@ -24,6 +25,7 @@ OPERATIONS: tuple[S3Operation, ...] = (
     *encryption.OPERATIONS,
     *listing.OPERATIONS,
     *objects.OPERATIONS,
+    *attributes.OPERATIONS,
     *object_settings.OPERATIONS,
     *deletion.OPERATIONS,
     *copies.OPERATIONS,

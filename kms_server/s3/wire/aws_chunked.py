@@ -84,7 +84,7 @@ class ChunkedDecoder:
         self._previous = signing.seed if signing else ""
         self._missing = length
         self._ready: list[memoryview] = []
-        self._held: list[memoryview] = []
+        self._held = bytearray()
         self._left = 0
         self._size = _LEAST_SIGNED_CHUNK
         self._signature = ""
@@ -132,11 +132,12 @@ class ChunkedDecoder:
             self._ready.append(piece)
             return
         self._hash.update(piece)
-        self._held.append(piece)
+        # Pieces may be of one byte each.
+        self._held += piece
         if not self._left:
             self._verify_chunk(self._signing)
-            self._ready += self._held
-            self._held.clear()
+            self._ready.append(memoryview(self._held))
+            self._held = bytearray()
 
     def _verify_chunk(self, signing: ChunkSigning) -> None:
         expected = signing.chunk(self._previous, self._hash.hexdigest())

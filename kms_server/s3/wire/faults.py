@@ -23,18 +23,23 @@ _S3: dict[type[ServiceError], type[S3Error]] = {
 }
 
 
+def identification(request_id: str) -> tuple[tuple[str, str], ...]:
+    """The headers by which an answer is known."""
+    host_id = b64encode(hashlib.sha256(request_id.encode()).digest()).decode()
+    return (("x-amz-request-id", request_id), ("x-amz-id-2", host_id))
+
+
 def fault(error: ServiceError, request_id: str, *, resource: str | None = None, head: bool) -> Response:
     """The response of a call that failed. An answer to HEAD (`head`) and 304 have no body."""
     told = s3_error(error)
-    host_id = b64encode(hashlib.sha256(request_id.encode()).digest()).decode()
-    headers = (("x-amz-request-id", request_id), ("x-amz-id-2", host_id))
+    headers = identification(request_id)
     if head or told.status == _NOT_MODIFIED:
         return Response(told.status, headers, b"")
     body = document(
         "Error",
         {
             "Code": told.code, "Message": told.message, **told.details, "Resource": resource, "RequestId": request_id,
-            "HostId": host_id,
+            "HostId": headers[1][1],
         },
         namespace=None,
     )  # fmt: skip

@@ -37,10 +37,24 @@ def locate(request: Request, domain: str | None) -> Location:
     key = path
     if bucket is None:
         name, _, key = path.partition("/")
+    check_key(key)
+    return Location(name, key, is_virtual=False) if bucket is None else Location(bucket, key, is_virtual=True)
+
+
+def check_key(key: str) -> None:
+    """Check the length of a key.
+
+    Raises:
+        KeyTooLong
+    """
     size = len(key.encode())
     if size > MOST_KEY_BYTES:
         raise KeyTooLong(Size=f"{size}", MaxSizeAllowed=f"{MOST_KEY_BYTES}")
-    return Location(name, key, is_virtual=False) if bucket is None else Location(bucket, key, is_virtual=True)
+
+
+def is_virtual(request: Request, domain: str | None) -> bool:
+    """Whether the host of a request names a bucket."""
+    return domain is not None and _bucket_of(request, domain) is not None
 
 
 def parse_query(text: str) -> dict[str, str]:

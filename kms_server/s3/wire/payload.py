@@ -4,6 +4,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Self
 
 from kms_server.protocol.message import Body, Request
 from kms_server.s3.errors import (
@@ -34,6 +35,11 @@ class BytesBody:
         return piece
 
 
+def body_of(request: Request) -> Body:
+    """The body of a request, not decoded."""
+    return BytesBody(request.body) if request.stream is None else request.stream
+
+
 class RequestPayload:
     """Implements `s3.call.Payload`; nothing of the body is read, and nothing said of it looked at, before it is asked for.
 
@@ -59,17 +65,12 @@ class RequestPayload:
         self._at_end = False
 
     @classmethod
-    def of(
-        cls, request: Request, signing: ChunkSigning | None, *, checksums: bool = True
-    ) -> "RequestPayload":
+    def of(cls, request: Request, signing: ChunkSigning | None, *, checksums: bool = True) -> Self:
         """The payload of a request."""
-        body: Body | None = BytesBody(request.body) if request.stream is None else request.stream
-        if not request.body and _FRAMING.isdisjoint(request.headers):
-            body = None
-        return cls(request.headers, body, signing, checksums=checksums)
+        return cls(request.headers, body_of(request), signing, checksums=checksums)
 
     @classmethod
-    def of_form(cls, fields: Mapping[str, str], file: Body) -> "RequestPayload":
+    def of_form(cls, fields: Mapping[str, str], file: Body) -> Self:
         """The payload of a POST form; `fields` have lower-case names and may declare digests of the file."""
         told = {name: value for name, value in fields.items() if name in BY_HEADER or name in _FORM_HEADERS}
         return cls(told, file, None)
@@ -91,6 +92,15 @@ class RequestPayload:
         """
         checksum = self._digests.checksum
         return checksum.name if checksum else None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the client declared a digest of the body, beside the signed one.
+
+        Raises:
+            InvalidArgument, InvalidDigest, InvalidRequest
+        """
+        return self._digests.md5 is not None or self._digests.checksum is not None
 
     @cached_property
     def _digests(self) -> Digests:
@@ -130,12 +140,12 @@ class RequestPayload:
         """
         if self.length is not None and self.length > most:
             raise MaxMessageLengthExceeded
-        found = b""
+        found = bytearray()
         while piece := self._read(most + 1 - len(found)):
             found += piece
             if len(found) > most:
                 raise MaxMessageLengthExceeded
-        return found
+        return bytes(found)
 
     def digest(self, algorithm: str) -> bytes:
         """A digest of the whole body, once it was read to its end, by the name of a checksum."""

@@ -107,12 +107,17 @@ def allowed(asked: Asked) -> bool:
     if asked.key_account is None:
         return identity_allows(asked) and limits_allow(asked)
     ways = key_policy_ways(asked, "Allow") | grant_ways(asked)
-    if asked.key_account != asked.caller.account and asked.closed:
+    if asked.key_account == asked.caller.account:
+        return allowed_at_home(asked, ways)
+    if asked.closed:
         return False
     if not asked.caller.account:
         return "itself" in ways
-    if asked.key_account != asked.caller.account:
-        return bool(ways) and identity_allows(asked) and limits_allow(asked)
+    return bool(ways) and identity_allows(asked) and limits_allow(asked)
+
+
+def allowed_at_home(asked: Asked, ways: set[str]) -> bool:
+    """The same for a caller of the account that owns what is asked for."""
     if "itself" in ways:
         return True
     if ("role" in ways or "grant" in ways) and limits_allow(asked):

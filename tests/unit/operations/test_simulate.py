@@ -184,6 +184,27 @@ def test_policies_of_other_resources_may_allow_by_themselves(iam: Iam, mira: Ide
     assert foreign["EvalDecisionDetails"] == {"IAM Policy": "allowed", "Resource Policy": "implicitDeny"}
 
 
+def test_identity_policies_about_buckets(iam: Iam) -> None:
+    own = document(
+        allow("s3:*") | {"Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/home/*"]},
+        allow("s3:Put*", effect="Deny") | {"Resource": "arn:aws:s3:::b/home/secret"},
+    )
+    told = {
+        ("s3:GetObject", "arn:aws:s3:::b/home/x"): "allowed",
+        ("s3:GetObject", "arn:aws:s3:::b/other"): "implicitDeny",
+        ("s3:PutObject", "arn:aws:s3:::b/home/secret"): "explicitDeny",
+        ("s3:ListBucket", "arn:aws:s3:::b"): "allowed",
+        ("s3:ListAllMyBuckets", "*"): "implicitDeny",
+    }
+    for (action, arn), decision in told.items():
+        assert custom(iam, own, actions=[action], ResourceArns=[arn])["EvalDecision"] == decision
+    bucket = "arn:${Partition}:s3:::${BucketName}"
+    forms = {"s3:GetObject": bucket + "/${ObjectName}", "s3:ListBucket": bucket, "s3:ListAllMyBuckets": "*"}
+    for action, form in forms.items():
+        found = custom(iam, own, actions=[action], ResourceArns=["arn:aws:s3:::b/home/x"])
+        assert found["EvalResourceName"] == form
+
+
 def test_attached_policies_are_named(service: Service, iam: Iam) -> None:
     one, _ = user(service, "ines", allow("kms:Encrypt"))
     with service.database.write() as tx:

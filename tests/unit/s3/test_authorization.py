@@ -11,7 +11,8 @@ from kms_server.s3.authorization import ALL_BUCKETS, authorize, authorize_call, 
 from kms_server.s3.call import Level, S3Call
 from kms_server.s3.errors import AccessDenied
 from kms_server.s3.public_access import BLOCKED
-from tests.unit.s3.world import ACCOUNT, AWAY, BUCKET, World, operation
+from tests.unit.operations.service import ACCOUNT
+from tests.unit.s3.world import AWAY, BUCKET, World, operation
 
 GET, PUT = "s3:GetObject", "s3:PutObject"
 EVERYBODY: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": GET, "Resource": f"{BUCKET}/*"}

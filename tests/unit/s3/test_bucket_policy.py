@@ -12,7 +12,8 @@ from kms_server.s3.errors import MalformedPolicy
 from kms_server.s3.public_access import is_public
 from kms_server.storage import identities
 from kms_server.storage.identities import Kind
-from tests.unit.s3.world import ACCOUNT, AWAY, BUCKET, World
+from tests.unit.operations.service import ACCOUNT
+from tests.unit.s3.world import AWAY, BUCKET, World
 
 OBJECTS = f"{BUCKET}/*"
 ALLOW: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": OBJECTS}

@@ -8,7 +8,8 @@ import pytest
 
 from kms_server.s3.call import S3Call
 from kms_server.s3.condition_keys import NOTHING_MORE, Given, S3Context
-from tests.unit.s3.world import ACCOUNT, REGION, World, operation
+from tests.unit.operations.service import ACCOUNT, REGION
+from tests.unit.s3.world import World, operation
 
 PUT = "s3:PutObject"
 SSE = "x-amz-server-side-encryption"

@@ -130,13 +130,13 @@ def read_answer(client: socket.socket, *, with_body: bool = True) -> tuple[int, 
         assert piece, received
         received += piece
     status, headers = parse_head(received)
-    body = b""
+    body = bytearray()
     length = int(headers.get("content-length", "0")) if with_body else 0
     while len(body) < length:
         piece = client.recv(length - len(body))
         assert piece, body
         body += piece
-    return status, headers, body
+    return status, headers, bytes(body)
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:

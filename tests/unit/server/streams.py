@@ -96,13 +96,17 @@ def digest_of(body: bytes) -> bytes:
 
 def put(body: bytes, target: str = "/s/put", headers: bytes = b"") -> bytes:
     """An upload with a Content-Length."""
-    return b"PUT %b HTTP/1.1\r\nHost: a\r\n%bContent-Length: %d\r\n\r\n" % (target.encode(), headers, len(body)) + body
+    return (
+        b"PUT %b HTTP/1.1\r\nHost: a\r\n%bContent-Length: %d\r\n\r\n" % (target.encode(), headers, len(body))
+        + body
+    )
 
 
 def chunked(body: bytes, size: int, target: str = "/s/put", headers: bytes = b"") -> bytes:
     """An upload in chunks."""
     pieces = b"".join(
-        b"%x\r\n%b\r\n" % (len(body[at : at + size]), body[at : at + size]) for at in range(0, len(body), size)
+        b"%x\r\n%b\r\n" % (len(body[at : at + size]), body[at : at + size])
+        for at in range(0, len(body), size)
     )
     head = b"PUT %b HTTP/1.1\r\nHost: a\r\n%bTransfer-Encoding: chunked\r\n\r\n" % (target.encode(), headers)
     return head + pieces + b"0\r\n\r\n"

@@ -2,15 +2,17 @@
 
 import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from kms_server.config import Limits
-from kms_server.server import incoming_body, outgoing_body
+from kms_server.config import Limits, Settings
+from kms_server.server import incoming_body, outgoing_body, tls
 from tests.unit.server.door_server import (
     RunningDoor,
     SteeredPipeline,
@@ -67,7 +69,12 @@ def test_many_requests_in_a_row_are_answered_in_turn() -> None:
         sent = b"".join(
             make
             for number, body in enumerate(bodies)
-            for make in (put(body, "/s/echo"), chunked(body, 50, "/s/echo"), get(f"/{number}"), get("/s/get/9"))
+            for make in (
+                put(body, "/s/echo"),
+                chunked(body, 50, "/s/echo"),
+                get(f"/{number}"),
+                get("/s/get/9"),
+            )
         )
         sending = threading.Thread(target=client.sendall, args=(sent,))
         sending.start()
@@ -95,7 +102,10 @@ def test_an_upload_that_nobody_reads_yet_is_held_back() -> None:
 
 def test_the_body_of_a_request_behind_others_is_held_back_and_then_read() -> None:
     pipeline, streams = SteeredPipeline(), SteeredStreams()
-    with running_door(pipeline, Limits(max_pipelined=3), streams=streams) as door, door.connection() as client:
+    with (
+        running_door(pipeline, Limits(max_pipelined=3), streams=streams) as door,
+        door.connection() as client,
+    ):
         sent = get("/blocked") + get("/1") * 3 + put(LARGE) + get("/2")
         sending = threading.Thread(target=client.sendall, args=(sent,))
         sending.start()
@@ -137,7 +147,7 @@ def test_a_client_that_goes_in_the_middle_of_its_upload_is_told_to_the_reader() 
             else:
                 assert read_all(client) == b""
             assert streams.gone.wait(20)
-            eventually(lambda: not door.door.connections)  # noqa: B023
+            eventually(lambda: not door.door.connections)
 
 
 def test_a_client_that_goes_in_the_middle_of_its_download_ends_the_making() -> None:
@@ -150,6 +160,33 @@ def test_a_client_that_goes_in_the_middle_of_its_download_ends_the_making() -> N
         assert streams.closed.wait(20)
         assert streams.made < 900_000_000
         eventually(lambda: not door.door.connections)
+
+
+def test_tls_carries_both_ways_with_bounds(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, tls_auto=True)
+    tls.ensure_auto(settings)
+    context = ssl.create_default_context(cafile=tmp_path / "tls" / "ca.pem")
+    streams = SteeredStreams()
+    with (
+        running_door(SteeredPipeline(), streams=streams, tls=tls.context(settings)) as door,
+        door.connection(context) as client,
+    ):
+        sending = threading.Thread(target=client.sendall, args=(put(LARGE * 4, "/s/gate"),))
+        sending.start()
+        eventually(lambda: any(not each._reading for each in connections_of(door.door)))
+        body = connections_of(door.door)[0]._reader.streamed
+        assert body is not None
+        assert body._held <= incoming_body.HIGH_WATER + 2 * RECEIVE
+        streams.gate.set()
+        sending.join()
+        assert read_answer(client)[2] == digest_of(LARGE * 4)
+        client.sendall(get("/s/get/60000000"))
+        eventually(lambda: any(each.write_paused for each in connections_of(door.door)))
+        threading.Event().wait(0.2)
+        assert streams.made < 20_000_000
+        assert len(read_answer(client)[2]) == 60_000_000
+        client.sendall(put(LARGE, "/s/early")[:1_000])
+        assert read_answer(client)[::2] == (403, b"early")
 
 
 def test_the_first_read_asks_for_the_body() -> None:
@@ -180,7 +217,9 @@ def test_a_body_that_comes_unasked_needs_no_continue() -> None:
 
 def test_a_body_that_is_not_wanted_is_not_asked_for() -> None:
     with streaming(SteeredStreams()) as door, door.connection() as client:
-        client.sendall(put(LARGE, "/s/early", b"Expect: 100-continue\r\n")[:200].partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        client.sendall(
+            put(LARGE, "/s/early", b"Expect: 100-continue\r\n")[:200].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        )
         status, headers, body = read_answer(client)
         assert (status, headers["connection"], body) == (403, "close", b"early")
         assert read_all(client) == b""
@@ -322,7 +361,7 @@ def test_draining_lets_transfers_finish_and_closing_ends_them() -> None:
         streams.gate.set()
         status, headers, body = read_answer(up)
         assert (status, headers["connection"], body) == (200, "close", digest_of(b"abc"))
-        assert len(door.door.connections) == 1
+        eventually(lambda: len(door.door.connections) == 1)
         door.call(door.door.cut_off)
         assert streams.gone.wait(20)
 

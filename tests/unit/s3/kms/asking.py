@@ -18,7 +18,7 @@ from tests.unit.operations.service import REGION, Service
 BUCKET = "arn:aws:s3:::ledger"
 OBJECT = f"{BUCKET}/2026/batch"
 CONTEXT = {"aws:s3:arn": OBJECT}
-PLACE = {"context": CONTEXT, "region": REGION, "source_arn": OBJECT}
+PLACE: dict[str, Any] = {"context": CONTEXT, "region": REGION, "source_arn": OBJECT}
 
 
 def pipeline(service: Service) -> Pipeline:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
 from kms_server.errors import ValidationException
 from kms_server.iam.principal import NOBODY
+from kms_server.operations import explanation, recorded
+from kms_server.operations.call import Forwarded
 from kms_server.quotas.limiter import quota_subject
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.client import KmsClient
@@ -32,6 +35,7 @@ from tests.unit.s3.kms.asking import (
 
 S3 = "fas.s3.amazonaws.com"
 OTHER = "444455556666"
+VIA_S3 = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
 _DENY: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*"}
 
 
@@ -45,7 +49,9 @@ def allowed(service: Service, arn: str, by: Credentials | None = None) -> bool:
     """Whether the client is given a data key; `still_allows` must say the same."""
     kms: KmsClient = client(service)
     call = asked(service, by)
-    still = kms.still_allows(call, "GenerateDataKey", key_arn=arn, since=time.monotonic(), **PLACE)
+    still = kms.still_allows(
+        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=time.monotonic(), **PLACE
+    )
     try:
         kms.generate_data_key(call, key_id=arn, **PLACE)
     except e.AccessDenied:
@@ -109,8 +115,20 @@ def test_a_clients_own_call_shows_as_before(service: Service) -> None:
     assert not record["userIdentity"].keys() & {"invokedBy", "sessionContext"}
 
 
+def test_a_record_is_explained_as_the_services_call(service: Service) -> None:
+    arn = key(service, {**_DENY, "Condition": VIA_S3})
+    with pytest.raises(e.AccessDenied):
+        client(service).generate_data_key(asked(service), key_id=arn, **PLACE)
+    found = recorded.rebuild(services(service), records(service, "GenerateDataKey")[-1])
+    assert found.question.forwarded == Forwarded("s3", REGION)
+    assert any("aws:SourceArn" in gap for gap in found.gaps)
+    assert not explanation.tell(services(service), found.question).decision.allowed
+    direct = replace(found.question, forwarded=None)
+    assert explanation.tell(services(service), direct).decision.allowed
+
+
 CONDITIONS: list[tuple[dict[str, Any], bool]] = [
-    ({"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}, True),
+    (VIA_S3, True),
     ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, False),
     ({"StringEquals": {"kms:CallerAccount": ACCOUNT}}, True),
     ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": OBJECT}}, True),
@@ -157,8 +175,10 @@ def test_grants_hold_for_the_caller_and_the_object(service: Service) -> None:
     assert allowed(service, arn, credentials)
     elsewhere = PLACE | {"context": {"aws:s3:arn": BUCKET}}
     call = asked(service, credentials)
-    assert not client(service).still_allows(call, "GenerateDataKey", key_arn=arn, since=0.0, **elsewhere)
-    assert not client(service).still_allows(call, "Decrypt", key_arn=arn, since=0.0, **PLACE)
+    assert not client(service).still_allows(
+        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=0.0, **elsewhere
+    )
+    assert not client(service).still_allows(call, "Decrypt", key_id=arn, key_arn=arn, since=0.0, **PLACE)
 
 
 def test_another_accounts_key(service: Service) -> None:
@@ -219,7 +239,7 @@ def test_failures(
     assert raised.value.message == text
     assert records(service, "GenerateDataKey")[-1]["errorMessage"] == text
     assert not client(service).still_allows(
-        asked(service), "GenerateDataKey", key_arn=named, since=time.monotonic(), **PLACE
+        asked(service), "GenerateDataKey", key_id=named, key_arn=named, since=time.monotonic(), **PLACE
     )
 
 

@@ -50,8 +50,8 @@ PUBLISHED = [
             "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
             "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
         ),
-        b"x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:"
-        + b"d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n",
+        b"x-amz-checksum-crc32c:sOO8/Q==\r\n%s:%s\r\n"
+        % (b"x-amz-trailer-signature", b"d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435"),
     ),
 ]
 

@@ -110,7 +110,9 @@ def test_lengths() -> None:
 
 
 def test_a_broken_connection() -> None:
-    found = RequestPayload.of(request("PUT", "/", {"content-length": "9"}, stream=Pieces([HELLO], broken=True)), None)
+    found = RequestPayload.of(
+        request("PUT", "/", {"content-length": "9"}, stream=Pieces([HELLO], broken=True)), None
+    )
     assert found.read(10) == HELLO
     with pytest.raises(ClientGone):
         found.read(10)

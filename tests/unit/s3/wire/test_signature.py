@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kms_server.errors import ServiceError
 from kms_server.protocol.message import Request
-from kms_server.protocol.signed import signing_key
+from kms_server.protocol.signed import signing_key, string_to_sign
 from kms_server.s3 import errors as e
 from kms_server.s3.wire import signature, verification
 from tests.unit.s3.wire.signing import ACCESS_KEY, KEY, SCOPE, SECRET, STAMP, request
@@ -173,9 +173,7 @@ def signed_with(headers: Mapping[str, str], names: str, target: str = "/b/k") ->
     unsigned = request("GET", target, base | {"authorization": authorization(names, "0" * 64)})
     signed = signature.parse(unsigned)
     assert signed is not None
-    text = verification.string_to_sign(
-        signed, verification.canonical_request(unsigned, signed).encode("latin-1")
-    )
+    text = string_to_sign(signed, verification.canonical_request(unsigned, signed).encode("latin-1"))
     value = KEY.digest(text.encode("latin-1")).hex()
     return request("GET", target, base | {"authorization": authorization(names, value)})
 
