@@ -6,8 +6,9 @@ import click
 
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.server.files import make_private_dir
-from kms_server.server.startup import require_database
+from kms_server.server.state import require_database
 from kms_server.storage import migrate as migrations
+from kms_server.storage import schema_version
 from kms_server.storage.database import open_database
 
 
@@ -22,5 +23,5 @@ def migrate(**where: Unpack[Where]) -> None:
     database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
     with migrations.lock(settings.state_dir):
         migrations.upgrade(database.engine)
-    click.echo(f"the schema is at version {migrations.current(database.engine)}")
+    click.echo(f"the schema is at version {schema_version.known()[-1]}")
     database.close()
