@@ -18,8 +18,8 @@ import botocore.session
 from botocore.config import Config
 
 import kms_server
+from tests.functional.command_line import Done, clean_environment, run_in
 
-_START_SECONDS = 60
 _COMMAND = [sys.executable, "-m", "kms_server.cli.main"]
 _EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
 _making_a_client = threading.Lock()
@@ -74,11 +74,8 @@ class ServerProcess:
         self.options = options
         self._workers = workers
         self._port = 0
-        clean = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))
-        }
         root = str(Path(kms_server.__file__).parent.parent)
-        self._env = clean | {"PYTHONPATH": root} | (env or {})
+        self._env = clean_environment() | {"PYTHONPATH": root} | (env or {})
         self.restart()
 
     def restart(self) -> None:
@@ -131,15 +128,10 @@ class ServerProcess:
         """A client of the first root."""
         return self.access.client(service, **options)
 
-    def cli(
-        self, *arguments: str, check: bool = True, stderr: int = subprocess.PIPE
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run another command on the same data."""
+    def cli(self, *arguments: str, check: bool = True, **streams: Any) -> Done:
+        """Run another command on the same data; `streams` are those of `run_in`."""
         # A command's options stand behind its own name, which is one word or two.
-        done = subprocess.run(
-            [*_COMMAND, *arguments, *self._where()], env=self._env, stdout=subprocess.PIPE, stderr=stderr, text=True,
-            timeout=120, check=False,
-        )  # fmt: skip
+        done = run_in(self._env, *arguments, *self._where(), **streams)
         assert not check or done.returncode == 0, done.stderr
         return done
 
