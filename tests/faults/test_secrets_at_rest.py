@@ -60,7 +60,7 @@ def send_malformed(server: ServerProcess, key: str) -> None:
 
 
 def test_nothing_is_found(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(own_interpreter=True)
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     for _ in range(3):

@@ -4,8 +4,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +16,9 @@ import botocore.session
 from botocore.config import Config
 
 import kms_server
+from tests.functional import processes
 from tests.functional.command_line import Done, clean_environment, run_in
 
-_COMMAND = [sys.executable, "-m", "kms_server.cli.main"]
 _EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
 _making_a_client = threading.Lock()
 
@@ -67,12 +65,14 @@ class ServerProcess:
     """`kms-server serve` on a free port, with its data in `directory`."""
 
     def __init__(
-        self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None
-    ) -> None:
+        self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None,
+        own_interpreter: bool = False,
+    ) -> None:  # fmt: skip
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
         self.options = options
         self._workers = workers
+        self._own_interpreter = own_interpreter
         self._port = 0
         root = str(Path(kms_server.__file__).parent.parent)
         self._env = clean_environment() | {"PYTHONPATH": root} | (env or {})
@@ -80,25 +80,12 @@ class ServerProcess:
 
     def restart(self) -> None:
         """Start (again) on the same data and, once it has one, the same port."""
-        command = [
-            *_COMMAND,
-            "serve",
-            "--port",
-            str(self._port),
-            "--workers",
-            str(self._workers),
-            *self._where(),
-        ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.options],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=self._env,
-                start_new_session=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().decode()
+        listen = ["--port", str(self._port), "--workers", str(self._workers)]
+        self.process, self._stdout = processes.start(
+            ["serve", *listen, *self._where(), *self.options], self._env, self.log,
+            own_interpreter=self._own_interpreter,
+        )  # fmt: skip
+        line = self._stdout.readline()
         assert line.startswith("kms-server is ready at "), self.log.read_text()
         self.url = line.split()[-1]
         self._port = int(self.url.rpartition(":")[2])
@@ -176,21 +163,20 @@ class ServerProcess:
 
     def kill9(self) -> None:
         """SIGKILL the whole process group."""
+        assert self.process.pid is not None
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._close()
+        self._ended()
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=40)
-        self._close()
-        return self.process.returncode
+        self.process.terminate()
+        return self._ended()
 
-    def _close(self) -> None:
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+    def _ended(self) -> int:
+        self.process.join(40)
+        self._stdout.close()
+        assert self.process.exitcode is not None, "it goes on"
+        return self.process.exitcode
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until something holds."""
