@@ -1,5 +1,6 @@
 """`kms-server migrate`: bring the database's schema up to date."""
 
+from contextlib import closing
 from typing import Unpack
 
 import click
@@ -20,8 +21,7 @@ def migrate(**where: Unpack[Where]) -> None:
     require_database(settings)
     make_private_dir(settings.data_dir)
     make_private_dir(settings.state_dir)
-    database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
-    with migrations.lock(settings.state_dir):
-        migrations.upgrade(database.engine)
-    click.echo(f"the schema is at version {schema_version.known()[-1]}")
-    database.close()
+    with closing(open_database(settings.database_url, settings.data_dir, settings.state_dir)) as database:
+        with migrations.lock(settings.state_dir):
+            migrations.upgrade(database.engine)
+        click.echo(f"the schema is at version {schema_version.known()[-1]}")

@@ -1,6 +1,7 @@
 """A server's lasting state, as its workers and the commands beside it open it."""
 
 import secrets
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,15 @@ def open_state(settings: Settings) -> State:
     require_database(settings)
     make_private_dir(settings.state_dir)
     database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
-    schema_version.require_current(database.engine)
-    root = FileRootKey.load(root_key_path(settings))
-    with database.read() as connection:
-        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
-        offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
-    check_fingerprint(settings, root, fingerprint)
+    with ExitStack() as refused:
+        refused.callback(database.close)
+        schema_version.require_current(database.engine)
+        root = FileRootKey.load(root_key_path(settings))
+        with database.read() as connection:
+            fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
+            offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
+        check_fingerprint(settings, root, fingerprint)
+        refused.pop_all()
     return State(settings, database, root, Clock(offset))
 
 
