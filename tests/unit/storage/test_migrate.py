@@ -1,6 +1,5 @@
 """The migrations build the declared schema, once, and leave a newer one alone."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +42,7 @@ from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.schema import metadata
 from kms_server.storage.tables import audit_metadata
 from kms_server.storage.tables import grants as grants_table
+from tests.functional.command_line import run
 from tests.unit.databases import Place, empty
 
 ROOT = Path(kms_server.__file__).parent.parent
@@ -54,6 +54,7 @@ OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
 import sys
 from kms_server.storage import migrate
+from tests.functional.command_line import run
 from tests.unit.databases import Place, migrated
 
 place = Place.of(sys.argv[1:])
@@ -344,7 +345,6 @@ def test_a_newer_database_is_left_alone(database: Database) -> None:
 def test_every_command_refuses_a_newer_database_in_one_line(database: Database, place: Place) -> None:
     before = _from_the_future(database)
     where = ["--data-dir", str(place.directory), *(("--database-url", place.url) if place.url else ())]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KMS_SERVER_")}
     for arguments in (
         ["serve", "--port", "0"],
         ["migrate"],
@@ -353,10 +353,7 @@ def test_every_command_refuses_a_newer_database_in_one_line(database: Database, 
         ["audit", "query"],
         ["clock", "advance", "1h"],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "kms_server.cli.main", *arguments, *where], capture_output=True, text=True, timeout=60,
-            check=False, cwd=ROOT, env=clean,
-        )  # fmt: skip
+        done = run(*arguments, *where)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert "newer version (schema 9999): upgrade kms-server, nothing was changed" in done.stderr
     assert contents(database.engine) == before
