@@ -81,7 +81,7 @@ class ServerProcess:
     def restart(self) -> None:
         """Start (again) on the same data and, once it has one, the same port."""
         listen = ["--port", str(self._port), "--workers", str(self._workers)]
-        self.process, self._stdout = processes.start(
+        self._process, self._stdout = processes.start(
             ["serve", *listen, *self._where(), *self.options], self._env, self.log,
             own_interpreter=self._own_interpreter,
         )  # fmt: skip
@@ -152,9 +152,15 @@ class ServerProcess:
         lines = self.cli("audit", "query", "--format", "jsonl", *filters).stdout.splitlines()
         return [json.loads(line) for line in lines]
 
+    @property
+    def pid(self) -> int:
+        """The master, which is the leader of the process group."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def worker_pids(self) -> list[int]:
         """The worker processes."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
     def kill_a_worker(self) -> None:
@@ -163,20 +169,19 @@ class ServerProcess:
 
     def kill9(self) -> None:
         """SIGKILL the whole process group."""
-        assert self.process.pid is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        os.killpg(self.pid, signal.SIGKILL)
         self._ended()
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        self.process.terminate()
+        self._process.terminate()
         return self._ended()
 
     def _ended(self) -> int:
-        self.process.join(40)
+        self._process.join(40)
         self._stdout.close()
-        assert self.process.exitcode is not None, "it goes on"
-        return self.process.exitcode
+        assert self._process.exitcode is not None, "it goes on"
+        return self._process.exitcode
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until something holds."""

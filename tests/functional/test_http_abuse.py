@@ -162,7 +162,7 @@ def test_the_stop_signal_lets_a_request_finish(start_server: StartServer) -> Non
         # What comes later is answered, so the half request has been read.
         idle.sendall(HEALTH)
         assert read_answer(idle)[0] == 200
-        os.kill(server.process.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGTERM)
         assert idle.recv(1) == b""
         client.sendall(b"Host: a\r\n\r\n")
         status, headers, _ = read_answer(client)
