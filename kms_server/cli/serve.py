@@ -92,7 +92,7 @@ def serve(**options: object) -> None:
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
         check_state(settings)
-        listener = gunicorn_app.bind(settings.host, settings.port)
+        listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
