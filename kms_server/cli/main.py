@@ -24,9 +24,7 @@ _COMMANDS = {
     "quota": Elsewhere(
         "kms_server.cli.quota:quota", "Rate limits per key, and per account, Region and quota."
     ),
-    "s3": Elsewhere(
-        "kms_server.cli.s3:s3", "The objects of the S3 layer, and the secret that two servers share."
-    ),
+    "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
     "seed": Elsewhere(
         "kms_server.cli.seed:seed",
         "Make the keys and aliases of FILE.yaml that are missing; - reads standard input.",
