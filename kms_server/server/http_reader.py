@@ -103,17 +103,12 @@ class HttpReader:
             self.streamed.fail()
 
     def _parse(self) -> None:
-        data, at = self._unread, 0
+        data, at, most = self._unread, 0, self._limits.max_pipelined
         try:
             # The thread that reads a claimed body waits for it, however many requests stand before.
-            while at < len(data) and (
-                self.streamed is not None or len(self._requests) < self._limits.max_pipelined
-            ):
-                piece = (
-                    data[at : at + _PIECE_BYTES]
-                    if self.streamed is None
-                    else self._piece(self.streamed, data, at)
-                )
+            while at < len(data) and (self.streamed is not None or len(self._requests) < most):
+                body = self.streamed
+                piece = data[at : at + _PIECE_BYTES] if body is None else self._piece(body, data, at)
                 at += len(piece)
                 self._feed(piece)
         except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -204,10 +199,9 @@ class HttpReader:
 
     def _hand_over(self, headers: dict[str, str]) -> None:
         length = None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
-        body = IncomingBody(length, awaits_continue=self.awaits_continue)
+        self.streamed = IncomingBody(length, awaits_continue=self.awaits_continue)
         self.awaits_continue = False
-        self.streamed = body
-        self._requests.append(self._incoming(body))
+        self._requests.append(self._incoming(self.streamed))
 
     def _check_body_headers(self, headers: dict[str, str]) -> None:
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
@@ -220,8 +214,8 @@ class HttpReader:
             self.awaits_continue = self._is_1_1
 
     def _check_size(self, lines: list[tuple[bytes, bytes]]) -> None:
-        too_large = http_headers.size(lines) > self._limits.max_header_bytes
-        if too_large or len(lines) > self._limits.max_header_count:
+        limits = self._limits
+        if len(lines) > limits.max_header_count or http_headers.size(lines) > limits.max_header_bytes:
             self._refuse(431)
 
     def on_body(self, part: bytes) -> None:

@@ -79,8 +79,8 @@ def test_from_the_master_to_a_key_and_on(scene: Scene, monkeypatch: pytest.Monke
 
 
 def test_the_user_s_context_stays(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = ObjectCall(scene, Chosen(SSE_KMS, ONE, {"a": "b"}), monkeypatch)
-    one.update(OTHER)
+    one = ObjectCall(scene, Chosen(SSE_KMS, ONE, {"a": "b", "aws:s3:arn": TARGET.arn}), monkeypatch)
+    one.update(OTHER, bucket_key=True)
     assert envelopes.decode(one.version.envelope).context == {"a": "b"}
 
 
