@@ -13,6 +13,7 @@ from kms_server.cli.issuer import trust_issuer
 from kms_server.cli.migrate import migrate
 from kms_server.cli.quota import quota
 from kms_server.cli.s3 import s3
+from kms_server.cli.s3_objects import rewrap, sweep, verify
 from kms_server.cli.seed import seed
 from kms_server.cli.serve import serve
 from kms_server.errors import OperatorError, ServiceError
@@ -32,6 +33,8 @@ def cli() -> None:
 
 
 identity.add_command(trust_issuer)
+for of_objects in (verify, rewrap, sweep):
+    s3.add_command(of_objects)
 for command in (serve, migrate, identity, seed, quota, audit, clock, s3):
     cli.add_command(command)
 
