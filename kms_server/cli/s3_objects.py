@@ -106,8 +106,8 @@ def rewrap(*, s3_store: str | None, **where: Unpack[Where]) -> None:
                 for bucket, key in batch.failed:
                     click.echo(f"{bucket}  {key!r}  its keys do not open")
                 failures += len(batch.failed)
-                done += batch.count - len(batch.failed)
-                advance(batch.count)
+                done += batch.seen - len(batch.failed)
+                advance(batch.seen)
     click.echo(f"{done} rewrapped, {failures} failed")
     if failures:
         sys.exit(1)

@@ -25,9 +25,9 @@ _BATCH = 25
 
 
 class Rewrapped(NamedTuple):
-    """What became of a batch: how many it was, and those whose keys did not open, as pairs of bucket and key."""
+    """What became of a batch: how many were `seen`, and those whose keys did not open, as pairs of bucket and key."""
 
-    count: int
+    seen: int
     failed: Sequence[tuple[str, str]]
 
 
