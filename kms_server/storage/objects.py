@@ -3,7 +3,7 @@
 Every verb that changes a key's versions locks the key, by its row in `objects`, until the transaction ends.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,6 @@ from kms_server.storage import blob_ledger
 from kms_server.storage.buckets import BucketGone
 from kms_server.storage.object_tables import object_versions, objects
 from kms_server.storage.object_tables import parts as parts_table
-from kms_server.storage.old_materials import old_materials
 
 NULL = "null"
 
@@ -170,29 +169,6 @@ def change(connection: Connection, version: Version, **fields: Any) -> bool:  # 
     """Set columns of a version that no envelope is bound to; False when it is gone."""
     own = object_versions.c.number == version.number
     return connection.execute(update(object_versions).where(own).values(**fields)).rowcount > 0
-
-
-def replace_envelope(connection: Connection, version: Version, **fields: Any) -> bool:  # noqa: ANN401
-    """Set columns of a version whose envelope is still the one given; False when it is another, or gone."""
-    same = (object_versions.c.number == version.number) & (object_versions.c.envelope == version.envelope)
-    return connection.execute(update(object_versions).where(same).values(**fields)).rowcount > 0
-
-
-def under_old_master(connection: Connection, current_materials: Collection[str], limit: int) -> list[Version]:
-    """Up to `limit` versions with a key under a backing key of the SSE-S3 master that is not among the current ones."""
-    found: list[Version] = []
-    for material in old_materials(connection, object_versions.c.material, current_materials):
-        statement = _SELECT.where(object_versions.c.material == material).order_by(object_versions.c.number)
-        found += map(of_row, connection.execute(statement.limit(limit - len(found))))
-        if len(found) == limit:
-            break
-    return found
-
-
-def each(connection: Connection, after_number: int, limit: int) -> list[Version]:
-    """Up to `limit` versions of all buckets whose numbers are higher than `after_number`, in the order of numbers."""
-    statement = _SELECT.where(object_versions.c.number > after_number).order_by(object_versions.c.number)
-    return [of_row(row) for row in connection.execute(statement.limit(limit))]
 
 
 def values_of(one: Any) -> dict[str, Any]:  # noqa: ANN401 - a version, part or upload

@@ -150,12 +150,18 @@ def stale(connection: Connection, before: float, limit: int) -> list[Upload]:
     return _read(connection, statement.limit(limit))
 
 
-def under_old_master(connection: Connection, current_materials: Collection[str], limit: int) -> list[Upload]:
-    """Up to `limit` uploads with a key under a backing key of the SSE-S3 master that is not among the current ones."""
+def under_old_master(
+    connection: Connection, current: Collection[str], limit: int, after: tuple[str, str] = ("", "")
+) -> list[Upload]:
+    """Up to `limit` uploads with a key under a backing key of the SSE-S3 master that is not among the current ones.
+
+    They come by backing key and upload id; those up to the pair `after` are left out.
+    """
     found: list[Upload] = []
-    for material in old_materials(connection, uploads.c.material, current_materials):
-        statement = _SELECT.where(uploads.c.material == material).order_by(uploads.c.upload_id)
-        found += _read(connection, statement.limit(limit - len(found)))
+    for material in old_materials(connection, uploads.c.material, current, after[0]):
+        least = after[1] if material == after[0] else ""
+        statement = _SELECT.where(uploads.c.material == material, uploads.c.upload_id > least)
+        found += _read(connection, statement.order_by(uploads.c.upload_id).limit(limit - len(found)))
         if len(found) == limit:
             break
     return found
