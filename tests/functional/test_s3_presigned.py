@@ -12,7 +12,7 @@ from botocore.config import Config
 from tests.functional.server_process import ServerProcess, StartServer
 
 DEFAULT, SIGV4 = Config(), Config(signature_version="s3v4")
-KMS = {"ServerSideEncryption": "aws:kms"}
+KMS: dict[str, Any] = {"ServerSideEncryption": "aws:kms"}
 CONFIGS = pytest.mark.parametrize("config", [DEFAULT, SIGV4], ids=["default", "s3v4"])
 
 

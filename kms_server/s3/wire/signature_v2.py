@@ -118,13 +118,16 @@ def _canonical_headers(headers: Mapping[str, str]) -> list[str]:
 
 
 def _canonical_resource(request: Request, query: Mapping[str, str], domain: str | None) -> str:
-    """Bucket and key as they stand in the request, and what of the query is signed, decoded.
+    """Bucket, slash and key as they stand in the request, and what of the query is signed, decoded.
 
     Raises:
         InvalidArgument: a value would read as further parameters, which the signature does not tell apart.
     """
     place = paths.locate(request, domain)
     path = f"/{place.bucket}{request.path}" if place.is_virtual else request.path
+    # A bucket is signed with a slash behind it, whether or not one is sent.
+    if place.bucket and not place.key and not path.endswith("/"):
+        path += "/"
     items = [
         f"{name}={query[name]}" if query[name] else name for name in sorted(query.keys() & SIGNED_PARAMETERS)
     ]

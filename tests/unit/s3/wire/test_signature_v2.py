@@ -65,7 +65,9 @@ def test_the_published_example() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("by", [BY, SESSION], ids=["key", "session"])
 def test_botocore_presigns(path: str, query: str, by: Credentials) -> None:
-    made = presigned(f"http://{HOST}{path}{query}", by=by)
+    # botocore itself tells the signer of the slash behind a bucket.
+    auth_path = "/b/" if path == "/b" else None
+    made = presigned(f"http://{HOST}{path}{query}", by=by, auth_path=auth_path)
     verify(made)
     assert parsed(made).session_token == by.token
     for other in (made._replace(method="PUT"), made._replace(target=made.target.replace("?", "x?", 1))):
