@@ -5,7 +5,6 @@ import sys
 
 import boto3
 from s3_encryption import S3EncryptionClient, S3EncryptionClientConfig
-from s3_encryption.exceptions import S3EncryptionClientSecurityError
 from s3_encryption.materials.kms_keyring import KmsKeyring
 
 _CONTEXT = {"department": "research & development"}
@@ -19,13 +18,11 @@ def main(verb: str, kms_key: str, bucket: str, key: str) -> None:
     if verb == "put":
         client.put_object(**place, Body=sys.stdin.buffer.read(), EncryptionContext=_CONTEXT)
     elif verb == "upload":
-        client.upload_fileobj(io.BytesIO(sys.stdin.buffer.read()), bucket, key)
+        plaintext = io.BytesIO(sys.stdin.buffer.read())
+        client.upload_fileobj(plaintext, bucket, key, EncryptionContext=_CONTEXT)
     else:
-        try:
-            body = client.get_object(**place, EncryptionContext=_CONTEXT)["Body"]
-            sys.stdout.buffer.write(body.read())
-        except S3EncryptionClientSecurityError as error:
-            sys.exit(f"refused: {error}")
+        body = client.get_object(**place, EncryptionContext=_CONTEXT)["Body"]
+        sys.stdout.buffer.write(body.read())
 
 
 main(*sys.argv[1:])
