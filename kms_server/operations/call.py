@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from kms_server.audit.lookup import Source
+from kms_server.audit.places import Source
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from kms_server.crypto.stream import CHUNK, PartOpener, PartSealer, StreamError
-from kms_server.s3.blobs.store import BlobMissing, BlobStore, StoreFull
+from kms_server.s3.blobs.store import BlobMissing, BlobStore, StoreFull, StoreUnavailable
 from kms_server.s3.encryption.types import ObjectKeys
 from kms_server.s3.errors import EntityTooLarge, InternalError, ServiceUnavailable
 from kms_server.s3.ranges import Span
@@ -43,6 +43,8 @@ def store(blobs: BlobStore, keys: ObjectKeys, read: Read, *, number: int, now: f
             writer.finish()
     except StoreFull:
         raise ServiceUnavailable("There is no room for the object.") from None
+    except StoreUnavailable:
+        raise ServiceUnavailable from None
     return Part(blob_id, number, size, sealer.header, None, now)
 
 
@@ -85,6 +87,8 @@ def check(blobs: BlobStore, keys: ObjectKeys, parts: Iterable[Part]) -> None:
         sealed = _opener(keys, part).sealed_size
         try:
             there = blobs.size(part.blob_id) if part.inline is None else len(part.inline)
+        except StoreUnavailable:
+            raise ServiceUnavailable from None
         except BlobMissing:
             raise InternalError from None
         if there != sealed:
@@ -109,6 +113,8 @@ def _part(blobs: BlobStore, keys: ObjectKeys, part: Part, first: int, end: int) 
             else:
                 sealed = part.inline[offset : offset + count]
             piece = opener.open(sealed, first, until)
+        except StoreUnavailable:
+            raise ServiceUnavailable from None
         except (BlobMissing, StreamError):
             raise InternalError from None
         yield piece

@@ -103,17 +103,12 @@ class HttpReader:
             self.streamed.fail()
 
     def _parse(self) -> None:
-        data, at = self._unread, 0
+        data, at, most = self._unread, 0, self._limits.max_pipelined
         try:
             # The thread that reads a claimed body waits for it, however many requests stand before.
-            while at < len(data) and (
-                self.streamed is not None or len(self._requests) < self._limits.max_pipelined
-            ):
-                piece = (
-                    data[at : at + _PIECE_BYTES]
-                    if self.streamed is None
-                    else self._piece(self.streamed, data, at)
-                )
+            while at < len(data) and (self.streamed is not None or len(self._requests) < most):
+                body = self.streamed
+                piece = data[at : at + _PIECE_BYTES] if body is None else self._piece(body, data, at)
                 at += len(piece)
                 self._feed(piece)
         except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -169,7 +164,17 @@ class HttpReader:
     def on_headers_complete(self) -> None:
         """All headers are here."""
         self.in_body = True
-        self._headers = headers = self._named(self._lines)
+        lines, limits = self._lines, self._limits
+        # Counted only where the bytes that have arrived could hold too many.
+        if (
+            self._wire_bytes + self._piece_bytes > limits.max_header_bytes
+            or len(lines) > limits.max_header_count
+        ):
+            self._check_size(lines)
+        try:
+            self._headers = headers = http_headers.named(lines)
+        except ValueError:
+            self._refuse(400)
         version = self._parser.get_http_version()
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
@@ -194,10 +199,9 @@ class HttpReader:
 
     def _hand_over(self, headers: dict[str, str]) -> None:
         length = None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
-        body = IncomingBody(length, awaits_continue=self.awaits_continue)
+        self.streamed = IncomingBody(length, awaits_continue=self.awaits_continue)
         self.awaits_continue = False
-        self.streamed = body
-        self._requests.append(self._incoming(body))
+        self._requests.append(self._incoming(self.streamed))
 
     def _check_body_headers(self, headers: dict[str, str]) -> None:
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
@@ -209,18 +213,10 @@ class HttpReader:
                 self._refuse(417)
             self.awaits_continue = self._is_1_1
 
-    def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    def _check_size(self, lines: list[tuple[bytes, bytes]]) -> None:
         limits = self._limits
-        if len(lines) > limits.max_header_count:
+        if len(lines) > limits.max_header_count or http_headers.size(lines) > limits.max_header_bytes:
             self._refuse(431)
-        # Counted only where the bytes that have arrived could hold too many.
-        arrived = self._wire_bytes + self._piece_bytes
-        if arrived > limits.max_header_bytes and http_headers.size(lines) > limits.max_header_bytes:
-            self._refuse(431)
-        try:
-            return http_headers.named(lines)
-        except ValueError:
-            self._refuse(400)
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""

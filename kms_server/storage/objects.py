@@ -79,6 +79,7 @@ def columns(table: Table, kind: type[Any]) -> "list[Column[Any]]":
 
 
 _SELECT = select(*columns(object_versions, Version))
+_INSERT = insert(object_versions).returning(object_versions.c.number)
 
 
 def of_row(row: Sequence[Any]) -> Version:
@@ -141,9 +142,7 @@ def add(connection: Connection, version: Version, parts: Sequence[Part]) -> Vers
             _discard(connection, replaced)
     values = values_of(version)
     del values["number"]
-    number: int = connection.execute(
-        insert(object_versions).values(values).returning(object_versions.c.number)
-    ).scalar_one()
+    number: int = connection.execute(_INSERT, values).scalar_one()
     if parts:
         connection.execute(insert(parts_table), [values_of(part) | {"version": number} for part in parts])
     _set_newest(connection, version.bucket_id, version.key, number, is_marker=version.is_marker)

@@ -55,7 +55,7 @@ def add(connection: Connection, upload: Upload) -> None:
     bucket = select(buckets.c.bucket_id).where(buckets.c.bucket_id == upload.bucket_id)
     if connection.execute(bucket.with_for_update(read=True, key_share=True)).one_or_none() is None:
         raise BucketGone
-    connection.execute(insert(uploads).values(values_of(upload)))
+    connection.execute(insert(uploads), values_of(upload))
 
 
 def get(connection: Connection, bucket_id: str, key: str, upload_id: str) -> Upload | None:
@@ -79,7 +79,7 @@ def add_part(connection: Connection, upload: Upload, part: Part) -> None:
     _lock(connection, upload)
     former = (parts_table.c.upload_id == upload.upload_id) & (parts_table.c.number == part.number)
     blob_ledger.discard(connection, former)
-    connection.execute(insert(parts_table).values(values_of(part) | {"upload_id": upload.upload_id}))
+    connection.execute(insert(parts_table), values_of(part) | {"upload_id": upload.upload_id})
 
 
 def parts(connection: Connection, upload_id: str, after: int, limit: int) -> list[Part]:

@@ -93,7 +93,9 @@ def _create_object_versions() -> None:
         sa.Column("tags", sa.Text(), nullable=True, comment="JSON object"),
         sa.Column("checksum", sa.String(length=64), nullable=True, comment="algorithm and type"),
         sa.Column("part_count", sa.Integer(), nullable=True, comment="null: no multipart upload made it"),
-        sa.Column("restored_from", sa.Double(), nullable=True, comment="when a restored copy can be read first"),
+        sa.Column(
+            "restored_from", sa.Double(), nullable=True, comment="when a restored copy can be read first"
+        ),
         sa.Column("restored_until", sa.Double(), nullable=True),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
         sa.Column(

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import boto3
@@ -20,8 +21,13 @@ from kms_server.s3.blobs.remote import RemoteBlobs
 from kms_server.s3.blobs.store import BlobMissing, BlobStore, StoreUnavailable
 from tests.unit.side_by_side import side_by_side
 
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
 BUCKET = "sealed"
-SECRETS = {"access_key_id": "upstream", "secret_access_key": "upstream", "region": "us-east-1"}
+SECRETS: "S3Config" = {
+    "access_key_id": "upstream", "secret_access_key": "upstream", "region": "us-east-1"
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def client(url: str) -> "boto3.client":
 def upstream(url: str) -> S3Store:
     """A prefix of the bucket that nobody else uses."""
     return S3Store(
-        BUCKET, prefix=f"{uuid4().hex}/x", endpoint=url, client_options={"allow_http": True}, **SECRETS
+        BUCKET, prefix=f"{uuid4().hex}/x", endpoint=url, client_options={"allow_http": True}, config=SECRETS
     )
 
 
@@ -196,7 +202,7 @@ def test_other_objects_of_the_bucket_are_no_blobs(moto: str) -> None:
 def test_a_store_that_cannot_be_used_is_unavailable(moto: str, bucket: str) -> None:
     endpoint = moto if bucket == "absent" else "http://127.0.0.1:9"
     store = S3Store(
-        bucket, endpoint=endpoint, client_options={"allow_http": True}, retry_config={"max_retries": 0}, **SECRETS
+        bucket, endpoint=endpoint, client_options={"allow_http": True}, retry_config={"max_retries": 0}, config=SECRETS
     )  # fmt: skip
     blobs = RemoteBlobs(store)
     for length in (1, 15_000_000):

@@ -22,7 +22,7 @@ from kms_server.s3.errors import InternalError, InvalidArgument
 from kms_server.s3.kms.client import DataKey, KmsClient
 
 MANAGED_KEY = "alias/aws/s3"
-_ARN = "aws:s3:arn"
+SOURCE_ARN = "aws:s3:arn"
 
 
 class SseKms:
@@ -129,9 +129,9 @@ def _full_context(pairs: Mapping[str, str], source: str) -> dict[str, str]:
     Raises:
         InvalidArgument: the user's own says that this is another object or bucket.
     """
-    if pairs.get(_ARN, source) != source:
+    if pairs.get(SOURCE_ARN, source) != source:
         raise InvalidArgument(
-            f"The encryption context must have {source} as {_ARN}, or leave it out.",
-            ArgumentName="x-amz-server-side-encryption-context", ArgumentValue=pairs[_ARN],
+            f"The encryption context must have {source} as {SOURCE_ARN}, or leave it out.",
+            ArgumentName="x-amz-server-side-encryption-context", ArgumentValue=pairs[SOURCE_ARN],
         )  # fmt: skip
-    return dict(pairs) | {_ARN: source}
+    return dict(pairs) | {SOURCE_ARN: source}

@@ -10,6 +10,7 @@ from kms_server.s3 import versions
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption.default import BucketDefault
+from kms_server.s3.encryption.sse_kms import SOURCE_ARN
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, Envelope
 from kms_server.s3.errors import (
     AccessDenied,
@@ -75,9 +76,11 @@ def update_object_encryption(call: S3Call) -> S3Answer:
     envelope = envelopes.decode(version.envelope)
     if envelope.kind not in {SSE_S3, SSE_KMS}:
         raise InvalidRequest("The encryption type of the object cannot be changed.")
-    wanted = replace(chosen, context=envelope.context)
+    # The ARN in the context is the object's or the bucket's, by the bucket key.
+    context = {name: value for name, value in envelope.context.items() if name != SOURCE_ARN}
     target = target_of(call.bucket, version)
-    _replace_envelope(call, version, call.services.encryption.rewrap(call.call, envelope, wanted, target))
+    fresh = call.services.encryption.rewrap(call.call, envelope, replace(chosen, context=context), target)
+    _replace_envelope(call, version, fresh)
     return S3Answer()
 
 

@@ -144,15 +144,13 @@ def _overrides(call: S3Call) -> dict[str, str]:
 
 OPERATIONS = (
     S3Operation(
-        "PutObject", put_object, "PUT", Level.OBJECT, "s3:PutObject", encrypts=True, customer_key=True, is_data=True,
+        "PutObject", put_object, "PUT", Level.OBJECT, "s3:PutObject", encrypts=True, is_data=True,
         writes=True,
     ),
     S3Operation(
-        "GetObject", get_object, "GET", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion",
-        customer_key=True, is_data=True,
+        "GetObject", get_object, "GET", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion", is_data=True,
     ),
     S3Operation(
-        "HeadObject", head_object, "HEAD", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion",
-        customer_key=True, is_data=True,
+        "HeadObject", head_object, "HEAD", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion", is_data=True,
     ),
 )  # fmt: skip

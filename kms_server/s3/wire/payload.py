@@ -67,7 +67,8 @@ class RequestPayload:
     @classmethod
     def of(cls, request: Request, signing: ChunkSigning | None, *, checksums: bool = True) -> Self:
         """The payload of a request."""
-        return cls(request.headers, body_of(request), signing, checksums=checksums)
+        body = None if not request.body and _FRAMING.isdisjoint(request.headers) else body_of(request)
+        return cls(request.headers, body, signing, checksums=checksums)
 
     @classmethod
     def of_form(cls, fields: Mapping[str, str], file: Body) -> Self:

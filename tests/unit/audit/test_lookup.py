@@ -12,7 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Filter, Source, lookup, sources, stream
+from kms_server.audit.lookup import Filter, lookup, stream
+from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
 from kms_server.audit.table_log import TableLog

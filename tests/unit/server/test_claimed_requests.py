@@ -30,6 +30,7 @@ def test_a_claimed_request_is_handed_over_before_its_body() -> None:
     made.receive(HEAD + b"Content-Length: 5000000000\r\n\r\n")
     incoming = made.take()
     assert incoming is not None
+    assert incoming.body is not None
     assert incoming.keep_alive
     assert incoming.request.stream is incoming.body is made.streamed is not None
     assert (incoming.request.body, incoming.body.to_come) == (b"", 5_000_000_000)

@@ -13,7 +13,7 @@ PROXY = Origin("10.0.0.1", None)
 ENTRANCE = Entrance((ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
 
 
-def origin(peer: Origin = PROXY, **headers: str) -> Origin:
+def origin(peer: Origin = PROXY, /, **headers: str) -> Origin:
     return ENTRANCE.origin(peer, {f"x-forwarded-{name}": value for name, value in headers.items()})
 
 

@@ -117,7 +117,7 @@ def test_a_full_disk_is_told_and_nothing_stays(
     def full(*_: object) -> None:
         raise OSError(code, "full")
 
-    monkeypatch.setattr(local.os, call, full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(StoreFull):
         write(blobs)
     monkeypatch.undo()
@@ -130,7 +130,7 @@ def test_other_failures_of_the_disk_are_themselves(
     def broken(*_: object) -> None:
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(local.os, "fdatasync", broken)
+    monkeypatch.setattr(os, "fdatasync", broken)
     with pytest.raises(OSError, match="broken"):
         write(blobs)
 

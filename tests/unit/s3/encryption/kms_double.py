@@ -19,7 +19,8 @@ class KmsDouble:
 
     def __init__(self) -> None:
         self._ciphers = {
-            arn: MessageCipher(arn.encode(), arn.rpartition("/")[2], "ab" * 32) for arn in (ONE, OTHER, MANAGED)
+            arn: MessageCipher(arn.encode(), arn.rpartition("/")[2], "ab" * 32)
+            for arn in (ONE, OTHER, MANAGED)
         }
         self.aliases = {"alias/aws/s3": MANAGED}
         self.disabled: set[str] = set()

@@ -1,5 +1,6 @@
 """Bucket keys: few calls of the KMS, and none that a caller may not make any more goes unasked."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,7 +17,9 @@ CHOSEN = Chosen(SSE_KMS, ONE, bucket_key=True)
 SOMEBODY = Principal("IAMUser", "000000000000", "arn:aws:iam::000000000000:user/a", "AIDAA", "AKIAA", "a")
 
 
-def put(scene: Scene, number: int = 0, by: Principal = ROOT, chosen: Chosen = CHOSEN, bucket: str = "b1") -> Envelope:
+def put(
+    scene: Scene, number: int = 0, by: Principal = ROOT, chosen: Chosen = CHOSEN, bucket: str = "b1"
+) -> Envelope:
     target = TARGET._replace(object_id=f"{number:032x}", bucket_id=bucket)
     return scene.encryption.create(call_of(by), chosen, target)[1]
 
@@ -85,8 +88,8 @@ def test_an_alias_that_names_another_key(scene: Scene) -> None:
 
 def test_a_data_key_is_kept_for_an_hour(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     put(scene)
-    now = bucket_keys.time.monotonic()
-    monkeypatch.setattr(bucket_keys.time, "monotonic", lambda: now + 3_601)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 3_601)
     put(scene)
     assert calls(scene) == ["GenerateDataKey"] * 2
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,10 @@ from kms_server.operations.call import Services
 from kms_server.s3.encryption.master import ACCOUNT, ALIAS, Master
 from kms_server.storage import aliases
 from tests.unit.operations.service import REGION, Service
+
+_MEMBERS: dict[str, dict[str, Any]] = {
+    "Encrypt": {"Plaintext": b"x"}, "GenerateDataKey": {"NumberOfBytes": 32}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +48,7 @@ def test_its_id_and_arn_are_as_those_of_a_stranger_s_key(service: Service, seale
     other = service.ok("CreateKey", by=stranger)["KeyMetadata"]
     named = {key_id: other["KeyId"], key_arn(REGION, ACCOUNT, key_id): other["Arn"]}
     for operation in ("DescribeKey", "Encrypt", "GenerateDataKey", "DisableKey", "ScheduleKeyDeletion"):
-        members = {"Plaintext": b"x"} if operation == "Encrypt" else {}
-        members |= {"NumberOfBytes": 32} if operation == "GenerateDataKey" else {}
+        members = _MEMBERS.get(operation, {})
         for own, foreign in named.items():
             refused = service.refused(operation, KeyId=own, **members)
             expected = service.refused(operation, KeyId=foreign, **members)

@@ -49,7 +49,9 @@ def allowed(service: Service, arn: str, by: Credentials | None = None) -> bool:
     """Whether the client is given a data key; `still_allows` must say the same."""
     kms: KmsClient = client(service)
     call = asked(service, by)
-    still = kms.still_allows(call, "GenerateDataKey", key_id=arn, key_arn=arn, since=time.monotonic(), **PLACE)
+    still = kms.still_allows(
+        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=time.monotonic(), **PLACE
+    )
     try:
         kms.generate_data_key(call, key_id=arn, **PLACE)
     except e.AccessDenied:
@@ -173,7 +175,9 @@ def test_grants_hold_for_the_caller_and_the_object(service: Service) -> None:
     assert allowed(service, arn, credentials)
     elsewhere = PLACE | {"context": {"aws:s3:arn": BUCKET}}
     call = asked(service, credentials)
-    assert not client(service).still_allows(call, "GenerateDataKey", key_id=arn, key_arn=arn, since=0.0, **elsewhere)
+    assert not client(service).still_allows(
+        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=0.0, **elsewhere
+    )
     assert not client(service).still_allows(call, "Decrypt", key_id=arn, key_arn=arn, since=0.0, **PLACE)
 
 
