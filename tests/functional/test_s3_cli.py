@@ -115,7 +115,11 @@ def test_a_policy_that_denies_unencrypted_uploads(shell: Shell) -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::strict/*"}
     header = "s3:x-amz-server-side-encryption"
     statements = [
-        {**deny, "Sid": "DenyIncorrectEncryptionHeader", "Condition": {"StringNotEquals": {header: "aws:kms"}}},
+        {
+            **deny,
+            "Sid": "DenyIncorrectEncryptionHeader",
+            "Condition": {"StringNotEquals": {header: "aws:kms"}},
+        },
         {**deny, "Sid": "DenyUnencryptedObjectUploads", "Condition": {"Null": {header: "true"}}},
     ]
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements})

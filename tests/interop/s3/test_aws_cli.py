@@ -68,7 +68,9 @@ class TestAwsCli(SseKmsContract, SseCustomerKeyContract):
         assert store.program.output("s3", "ls", there) == b""
         store.program.run("s3", "rb", there)
 
-    def test_a_copy_of_several_parts(self, store: Store, s3: Any, bucket: str, key: str, tmp_path: Path) -> None:
+    def test_a_copy_of_several_parts(
+        self, store: Store, s3: Any, bucket: str, key: str, tmp_path: Path
+    ) -> None:
         content = bytes(range(256)) * (SEVERAL_PARTS // 256)
         (tmp_path / "source").write_bytes(content)
         store.put(tmp_path / "source", "large")
