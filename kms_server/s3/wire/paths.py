@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from kms_server.protocol.message import Request
 from kms_server.s3.errors import InvalidArgument, InvalidURI, KeyTooLong
+from kms_server.s3.wire.header_text import as_header
 
 MOST_KEY_BYTES = 1_024
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
@@ -75,11 +76,15 @@ def parse_query(text: str) -> dict[str, str]:
 
 
 def with_hoisted(request: Request, query: Mapping[str, str]) -> Request:
-    """A presigned request with the headers that its client put into the query; call it once the signature is verified."""
+    """A presigned request with the headers that its client put into the query; who wrote them its signature tells.
+
+    Raises:
+        InvalidArgument: one can be no header.
+    """
     if "X-Amz-Algorithm" not in query:
         return request
     hoisted = {name.lower(): value for name, value in query.items() if name.lower().startswith(_HOISTED)}
-    told = {name: value for name, value in hoisted.items() if name not in _OF_SIGNATURE}
+    told = {name: as_header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
     return request._replace(headers=told | dict(request.headers)) if told else request
 
 
