@@ -179,7 +179,11 @@ def changed(column: str, change: Callable[[Any], Any]) -> Callable[[Pair], None]
 
 
 def in_envelope(member: str, at: float) -> Callable[[Pair], None]:
-    return lambda pair: pair.envelope(lambda kept: replace(kept, **{member: flip(at)(getattr(kept, member))}))
+    def change(kept: Envelope) -> Envelope:
+        fields: dict[str, Any] = {member: flip(at)(getattr(kept, member))}
+        return replace(kept, **fields)
+
+    return lambda pair: pair.envelope(change)
 
 
 class Tampering(NamedTuple):
