@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.functional import processes
 from tests.functional.server_process import ServerProcess
 
 CONTENT = b"a secret of the shell\n" * 1_000
@@ -36,13 +35,10 @@ class Shell:
 
     def aws(self, command: str, *more: str, fails: str = "") -> str:
         """Run a command; its output, or what it says of the error that it is expected to end with."""
-        done = subprocess.run(
-            [Path(sys.executable).parent / "aws", *command.split(), *more], env=self._environment, cwd=self.directory,
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert (done.returncode != 0) == bool(fails), done.stdout + done.stderr
-        assert fails in done.stderr
-        return done.stdout
+        code, output, errors = processes.aws([*command.split(), *more], self._environment, self.directory)
+        assert (code != 0) == bool(fails), output + errors
+        assert fails in errors
+        return output
 
     def head(self, bucket: str, key: str) -> Any:
         """What `head-object` shows."""
