@@ -137,7 +137,7 @@ def test_keys_of_every_kind(s3: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["AES256", "aws:kms", "aws:kms:dsse"])
 def test_nothing_at_all(s3: Any, bucket: str, kind: str) -> None:
-    asked = {"ServerSideEncryption": kind}
+    asked: dict[str, Any] = {"ServerSideEncryption": kind}
     place = {"Bucket": bucket, "Key": "nothing"}
     s3.put_object(**place, Body=b"", **asked)
     assert read(s3, bucket, "nothing") == b""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.functional.s3_client import Refusal, new_bucket, read, refusal, s3_client, upload
+from tests.functional.s3_client import new_bucket, read, refusal, s3_client, upload
 from tests.functional.server_process import StartServer
 
 BODY = b"an object"
@@ -84,11 +84,7 @@ def test_archives(start_server: StartServer) -> None:
         s3.put_object(**place, Body=BODY, StorageClass=kind)
         frozen = (403, "InvalidObjectState", "The operation is not valid for the object's storage class")
         copy = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/ice"}
-        for call in (
-            lambda: refusal(s3.get_object, **place),
-            lambda copy=copy: refusal(s3.copy_object, **copy),
-        ):
-            refused: Refusal = call()
+        for refused in (refusal(s3.get_object, **place), refusal(s3.copy_object, **copy)):
             assert refused[:3] == frozen
             assert refused.details["StorageClass"] == kind
         assert s3.head_object(**place)["StorageClass"] == kind
