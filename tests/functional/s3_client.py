@@ -96,13 +96,23 @@ def send(
 
 def signed(
     access: Access, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"",
-    *, host: str | None = None,
+    *, host: str | None = None, payload: str | None = None,
 ) -> AWSRequest:  # fmt: skip
-    """A signed request, not sent yet."""
+    """A signed request, not sent yet; `payload` is what it says of its body, by default the digest."""
     told = {"Host": host or urlsplit(access.url).netloc} | dict(headers or {})
     request = AWSRequest(method, access.url + path, headers=told, data=body)
-    S3SigV4Auth(Credentials(access.access_key_id, access.secret), "s3", "us-east-1").add_auth(request)
+    _Signer(access, payload).add_auth(request)
     return request
+
+
+class _Signer(S3SigV4Auth):  # type: ignore[misc]
+    def __init__(self, access: Access, payload: str | None) -> None:
+        super().__init__(Credentials(access.access_key_id, access.secret), "s3", "us-east-1")
+        self._told = payload
+
+    def payload(self, request: AWSRequest) -> str:
+        told: str = self._told or super().payload(request)
+        return told
 
 
 def exchange(access: Access, request: AWSRequest) -> Answer:

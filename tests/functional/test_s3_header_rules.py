@@ -47,7 +47,9 @@ def server(tls_server: ServerProcess) -> ServerProcess:
 def test_headers_that_no_write_takes(server: ServerProcess, bucket: str) -> None:
     copy = {"x-amz-copy-source": f"{bucket}/refused-source"}
     assert send(server.access, "PUT", f"/{bucket}/refused-source", body=BODY).status == 200
-    ways = (("PUT", f"/{bucket}/refused", {}), ("PUT", f"/{bucket}/refused", copy), ("POST", f"/{bucket}/refused?uploads", {}))  # fmt: skip
+    put, begin = ("PUT", f"/{bucket}/refused"), ("POST", f"/{bucket}/refused?uploads")
+    nothing: dict[str, str] = {}
+    ways = ((*put, nothing), (*put, copy), (*begin, nothing))
     for (headers, code, message, name, value), (method, path, more) in product(WRITES, ways):
         answer = send(
             server.access, method, path, headers | more, BODY if method == "PUT" and not more else b""

@@ -1,7 +1,7 @@
 """Bucket policies about encryption, transport, other accounts and everybody."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ KEY_ID = f"s3:{SSE}-aws-kms-key-id"
 
 
 @contextmanager
-def policy(s3: Any, bucket: str, *statements: Mapping[str, Any]) -> Iterator[None]:
+def policy(s3: Any, bucket: str, *statements: dict[str, Any]) -> Iterator[None]:
     """A bucket policy for as long as the block lasts; statements are about all objects unless they say otherwise."""
     common = {"Principal": "*", "Resource": f"arn:aws:s3:::{bucket}/*"}
     document = {"Version": "2012-10-17", "Statement": [common | statement for statement in statements]}
