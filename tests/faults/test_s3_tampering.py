@@ -318,7 +318,8 @@ def test_a_change_is_noticed(pair: Pair, kind: str, shape: str, name: str) -> No
     tampering = TAMPERINGS[name]
     tampering.change(pair)
     assert refuses(pair, pair.victim)
-    assert refuses(pair, pair.other) == tampering.spoils_other
+    if tampering.spoils_other:
+        assert refuses(pair, pair.other)
     expected = {pair.victim.path} | ({pair.other.path} if tampering.spoils_other else set())
     if kind == "SSE-C" and not tampering.structural:
         assert damaged(pair) <= expected
