@@ -12,9 +12,11 @@ from sqlalchemy import Connection, Table, select
 
 from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
+from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.errors import InternalError
-from kms_server.server.startup import State, prepare
+from kms_server.server.startup import prepare
+from kms_server.server.state import State
 from kms_server.server.worker_state import build
 from kms_server.storage import settings
 from kms_server.storage.object_tables import object_versions, parts
@@ -62,7 +64,7 @@ def advance(state: State, days: float) -> None:
     with state.database.write() as tx:
         settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
     state.clock.advance_to(offset)
-    state.lifecycle().run_due()
+    Lifecycle(state.database, state.root_key, state.clock).run_due()
 
 
 class S3InProcess:

@@ -15,7 +15,7 @@ from kms_server.audit.record import Row
 from kms_server.cli.operator import opened
 from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
-from kms_server.server.worker_state import audit_sources, data_sources
+from kms_server.server.audit_trail import audit_sources, data_sources
 
 
 @click.group()

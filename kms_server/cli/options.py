@@ -86,9 +86,17 @@ def _options(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
     for parameter in command.params:
         if parameter.expose_value:
             yield from ((name[2:], parameter) for name in parameter.opts if name.startswith("--"))
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            yield from _options(inner)
+    for inner in commands_of(command):
+        yield from _options(inner)
+
+
+def commands_of(command: click.Command) -> list[click.Command]:
+    """The commands right below one; a command that is no group has none."""
+    if not isinstance(command, click.Group):
+        return []
+    context = click.Context(command)
+    found = (command.get_command(context, name) for name in command.list_commands(context))
+    return [one for one in found if one is not None]
 
 
 def _fitting(path: Path, name: str, parameter: click.Parameter, value: object) -> object:

@@ -19,7 +19,7 @@ from kms_server.s3.leftovers import Leftovers, Swept
 from kms_server.s3.rewrapping import Rewrapping
 from kms_server.s3.verifying import Verdict, Verifying
 from kms_server.server.s3_operator import operator_call, operator_services
-from kms_server.server.startup import State
+from kms_server.server.state import State
 from kms_server.storage import buckets, object_upkeep
 from kms_server.storage.object_upkeep import EVERYTHING, Scope
 

@@ -43,6 +43,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Where sealed objects are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or memory:// "
     "with --ephemeral and one worker. Default: the local disk.",
 )
+@option("--s3-domain", default="localhost", help="Hosts BUCKET.NAME name a bucket; every path may as well.")
+@option(
+    "--restore-delay", type=click.FloatRange(0), default=10.0,
+    help="Seconds until an object that is restored from GLACIER or DEEP_ARCHIVE can be read, by the server's clock.",
+)  # fmt: skip
 @option(
     "--block-sse-c", is_flag=True,
     help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
@@ -91,7 +96,7 @@ def serve(**options: object) -> None:
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
         check_state(settings)
-        listener = gunicorn_app.bind(settings.host, settings.port)
+        listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)

@@ -98,8 +98,8 @@ class S3Operation:
 
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
     `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
-    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken, `customer_key` that
-    those of SSE-C are. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
+    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are
+    taken. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
     checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
     """
 
@@ -112,7 +112,6 @@ class S3Operation:
     header: str | None = None
     version_action: str | None = None
     encrypts: bool = False
-    customer_key: bool = False
     is_data: bool = False
     writes: bool = False
     needs_bucket: bool = True

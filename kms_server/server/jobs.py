@@ -12,7 +12,8 @@ from pathlib import Path
 
 from kms_server.audit.segments import seal
 from kms_server.keyring.keyring import Keyring
-from kms_server.server.startup import State
+from kms_server.operations.lifecycle import Lifecycle
+from kms_server.server.state import State
 
 _LOG = logging.getLogger(__name__)
 _REREAD_SECONDS = 0.25
@@ -36,7 +37,7 @@ class Jobs:
         self._state = state
         self._keyring = keyring
         self._chores = chores
-        self._lifecycle = state.lifecycle()
+        self._lifecycle = Lifecycle(state.database, state.root_key, state.clock)
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
         if chores:

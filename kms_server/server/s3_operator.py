@@ -11,8 +11,8 @@ from kms_server.s3.call import S3Services
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.kms.by_operator import OperatorKms
 from kms_server.s3.kms.requests import DECRYPT
-from kms_server.server.startup import State
-from kms_server.server.worker_state import services_of
+from kms_server.server.services import services_of
+from kms_server.server.state import State
 
 
 def operator_services(state: State) -> S3Services:

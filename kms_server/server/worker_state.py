@@ -6,17 +6,9 @@ from dataclasses import dataclass
 from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
-from kms_server.audit.log import AuditLog
-from kms_server.audit.places import Source, sources
-from kms_server.audit.segments import SegmentLog
-from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
-from kms_server.keyring.keyring import Keyring
-from kms_server.keyring.material_pool import MaterialPool
-from kms_server.operations.call import Services
-from kms_server.quotas.buckets import Buckets
-from kms_server.quotas.limiter import Limiter
 from kms_server.server import tls
+from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
 from kms_server.server.entrance import Entrance
@@ -25,8 +17,8 @@ from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
-from kms_server.server.startup import State, open_state
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.server.services import services_of
+from kms_server.server.state import State, open_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +47,6 @@ class WorkerState:
         self.commit.close()
         self.data_commit.close()
         self.state.database.close()
-
-
-def audit_log(state: State) -> AuditLog:
-    """Where records of management events go that change nothing."""
-    if state.settings.database_url is None:
-        return SegmentLog(state.settings.audit_dir, state.settings.limits)
-    return TableLog(state.database.engine, audit_events)
-
-
-def data_log(state: State) -> AuditLog:
-    """Where records of data events go that change nothing."""
-    if state.settings.database_url is None:
-        return SegmentLog(state.settings.data_audit_dir, state.settings.limits)
-    return TableLog(state.database.engine, audit_data_events)
-
-
-def audit_sources(state: State) -> list[Source]:
-    """Every place that holds records of management events."""
-    segments = None if state.settings.database_url else state.settings.audit_dir
-    return sources(state.database.engine, segments)
-
-
-def data_sources(state: State) -> list[Source]:
-    """Every place that holds records of data events."""
-    segments = None if state.settings.database_url else state.settings.data_audit_dir
-    return sources(state.database.engine, segments, data=True)
-
-
-def services_of(state: State) -> Services:
-    """What operations work with."""
-    settings = state.settings
-    return Services(
-        database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
-        root_key=state.root_key, clock=state.clock,
-        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=settings.limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
-    )  # fmt: skip
 
 
 def build(settings: Settings) -> WorkerState:

@@ -46,6 +46,10 @@ _SUBRESOURCES = _NOT_BUILT | {
     query for operation in OPERATIONS for query in operation.queries if "=" not in query
 }
 
+# One part of an object that is there, which only reads can mean without an upload.
+_OF_READS = frozenset({"partNumber"})
+_READS = frozenset({"GET", "HEAD"})
+
 
 def _by_place() -> dict[tuple[str, Level], list[S3Operation]]:
     """Operations by method and level, those that ask for most first."""
@@ -66,10 +70,11 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
     Raises:
         MethodNotAllowed, NotBuilt: there is none.
     """
+    subresources = _SUBRESOURCES - _OF_READS if method in _READS else _SUBRESOURCES
     for operation in _PLACES.get((method, level), ()):
         if _asks(operation, query, headers):
             # The plain operation is not meant where a subresource is named that has another method.
-            if not operation.queries and not _SUBRESOURCES.isdisjoint(query):
+            if not operation.queries and not subresources.isdisjoint(query):
                 break
             return operation
     if not _NOT_BUILT.isdisjoint(query):

@@ -15,6 +15,7 @@ from kms_server.config import Limits, Settings
 from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
 from kms_server.operations.call import Call
+from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import Stage, handle
 from kms_server.server.startup import prepare
@@ -149,7 +150,8 @@ class Service:
         with self.database.write() as tx:
             settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
         self._worker.state.clock.advance_to(offset)
-        self._worker.state.lifecycle().run_due()
+        state = self._worker.state
+        Lifecycle(state.database, state.root_key, state.clock).run_due()
 
     def user(
         self, name: str, *actions: str, deny: tuple[str, ...] = (), account: str = ACCOUNT

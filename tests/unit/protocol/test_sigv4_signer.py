@@ -10,6 +10,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from kms_server import errors as e
 from kms_server.protocol import sigv4
 from kms_server.protocol.message import Request
+from kms_server.protocol.signed import signing_key
 from kms_server.protocol.sigv4_signer import Credentials, sign
 
 NOW = 1_790_000_000.0
@@ -20,7 +21,7 @@ REQUEST = Request("POST", "/", HEADERS, b'{"a":1}', "")
 def verify(request: Request, secret: str = "secret") -> None:
     signed = sigv4.parse(request)
     sigv4.check_scope(signed.claim.credential, "kms")
-    key = sigv4.signing_key(secret, signed.claim.credential.date, "eu-west-1", "kms")
+    key = signing_key(secret, signed.claim.credential.date, "eu-west-1", "kms")
     sigv4.verify(request, signed, key, now=NOW, window=300, presigned_lifetime=300)
 
 

@@ -22,8 +22,9 @@ from kms_server.protocol.message import Request
 from kms_server.s3 import errors as e
 from kms_server.server.pipeline import handle
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
+from kms_server.server.services import services_of
 from kms_server.server.startup import prepare
-from kms_server.server.worker_state import build, services_of
+from kms_server.server.worker_state import build
 from tests.query_wire import FORM
 
 HOST = "127.0.0.1:4599"

@@ -27,7 +27,7 @@ _SUBKEYS = ("kms:EncryptionContext:", "aws:PrincipalTag/", "aws:RequestTag/", "a
 _SUBKEYS_BY_NUMBER = ("kms:RecipientAttestation:PCR", "kms:RecipientAttestation:NitroTPMPCR")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML in which a key of a mapping stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

@@ -11,8 +11,8 @@ from kms_server.operations.call import Call, Services
 from kms_server.operations.registry import find
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.kms.in_process import InProcessKms
+from kms_server.server.audit_trail import audit_sources
 from kms_server.server.pipeline import Pipeline
-from kms_server.server.worker_state import audit_sources
 from tests.unit.operations.service import REGION, Service
 
 BUCKET = "arn:aws:s3:::ledger"
