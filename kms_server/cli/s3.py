@@ -7,20 +7,21 @@ import click
 from kms_server.cli.command_group import CommandGroup, Elsewhere
 from kms_server.server import forward_secret
 
+_OBJECTS = "kms_server.cli.s3_objects"
+
 
 @click.group(
     cls=CommandGroup,
     elsewhere={
         "rewrap": Elsewhere(
-            "kms_server.cli.s3_objects:rewrap",
+            f"{_OBJECTS}:rewrap",
             "Rewrap all keys of objects that are under former backing keys of the SSE-S3 master.",
         ),
         "sweep": Elsewhere(
-            "kms_server.cli.s3_objects:sweep",
-            "Delete sealed bytes that belong to no object, as the server does by itself.",
+            f"{_OBJECTS}:sweep", "Delete sealed bytes that belong to no object, as the server does by itself."
         ),
         "verify": Elsewhere(
-            "kms_server.cli.s3_objects:verify",
+            f"{_OBJECTS}:verify",
             "Read and authenticate every version of every object, and name those that are damaged.",
         ),
     },
