@@ -88,7 +88,8 @@ class S3InProcess:
         assert self.worker.streams is not None
         request = Request(method, target, told, b"", "127.0.0.1", TlsDetails("", ""), _Bytes(body))
         response = self.worker.streams.answer(request)
-        received, broken = [], False
+        received: list[bytes] = []
+        broken = False
         try:
             received.extend(bytes(part) for part in response.parts)
         except InternalError:

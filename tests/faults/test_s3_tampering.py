@@ -179,7 +179,14 @@ def changed(column: str, change: Callable[[Any], Any]) -> Callable[[Pair], None]
 
 
 def in_envelope(member: str, at: float) -> Callable[[Pair], None]:
-    return lambda pair: pair.envelope(lambda kept: replace(kept, **{member: flip(at)(getattr(kept, member))}))
+    def tamper(pair: Pair) -> None:
+        def spoiled(kept: Envelope) -> Envelope:
+            values: dict[str, Any] = {member: flip(at)(getattr(kept, member))}
+            return replace(kept, **values)
+
+        pair.envelope(spoiled)
+
+    return tamper
 
 
 class Tampering(NamedTuple):
