@@ -36,7 +36,8 @@ _OF_VERSION = frozenset(
 _OF_TAGGED = frozenset(
     {
         "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging", "s3:GetObject", "s3:GetObjectAcl",
-        "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging",
+        "s3:GetObjectAttributes", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionAcl",
+        "s3:GetObjectVersionAttributes", "s3:GetObjectVersionTagging",
         "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",
     }
 )  # fmt: skip

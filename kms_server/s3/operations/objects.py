@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from kms_server.clock import http_date
-from kms_server.s3 import conditions, metadata, ranges, reading, versions
+from kms_server.s3 import conditions, judged, metadata, ranges, reading, versions
+from kms_server.s3.authorization import may
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import EntityTooLarge, InvalidPartNumber, InvalidRequest
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.uploading import DEFAULT_CHECKSUM, part_number
+from kms_server.s3.wire.header_text import as_answered
 from kms_server.s3.writing import NewObject, check_conditions, put, version_header
 from kms_server.storage import objects
 
@@ -124,9 +126,14 @@ def _headers(call: S3Call, found: Found) -> dict[str, str]:
     if restore is not None:
         told["x-amz-restore"] = restore
     tags = metadata.read_tags(version.tags)
-    if tags:
+    if tags and _may_read_tags(call):
         told["x-amz-tagging-count"] = str(len(tags))
     return told
+
+
+def _may_read_tags(call: S3Call) -> bool:
+    action = "s3:GetObjectVersionTagging" if "versionId" in call.query else "s3:GetObjectTagging"
+    return may(call, action, f"{call.bucket.arn}/{call.key}", given=judged.given(call))
 
 
 def _titled(name: str) -> str:
@@ -145,7 +152,7 @@ def _overrides(call: S3Call) -> dict[str, str]:
     }
     if wanted and call.is_anonymous:
         raise InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
-    return {name.title(): value for name, value in wanted.items()}
+    return {name.title(): as_answered(f"response-{name}", value) for name, value in wanted.items()}
 
 
 OPERATIONS = (

@@ -45,10 +45,8 @@ _NOT_BUILT = frozenset(
 _SUBRESOURCES = _NOT_BUILT | {
     query for operation in OPERATIONS for query in operation.queries if "=" not in query
 }
-
-# One part of an object that is there, which only reads can mean without an upload.
-_OF_READS = frozenset({"partNumber"})
-_READS = frozenset({"GET", "HEAD"})
+# What reads an object takes the number of a part, too.
+_SUBRESOURCES_OF = {method: _SUBRESOURCES - {"partNumber"} for method in ("GET", "HEAD")}
 
 
 def _by_place() -> dict[tuple[str, Level], list[S3Operation]]:
@@ -70,7 +68,7 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
     Raises:
         MethodNotAllowed, NotBuilt: there is none.
     """
-    subresources = _SUBRESOURCES - _OF_READS if method in _READS else _SUBRESOURCES
+    subresources = _SUBRESOURCES_OF.get(method, _SUBRESOURCES)
     for operation in _PLACES.get((method, level), ()):
         if _asks(operation, query, headers):
             # The plain operation is not meant where a subresource is named that has another method.

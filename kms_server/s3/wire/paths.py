@@ -7,11 +7,11 @@ from urllib.parse import unquote_to_bytes
 
 from kms_server.protocol.message import Request
 from kms_server.s3.errors import InvalidArgument, InvalidURI, KeyTooLong
+from kms_server.s3.wire.header_text import as_header
 
 MOST_KEY_BYTES = 1_024
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 _HOISTED = re.compile("x-amz-[a-z0-9!#$%&'*+.^_`|~-]+")
-_NO_HEADER = re.compile("[\0-\x08\n-\x1f\x7f]")
 _PRESIGNED = frozenset({"X-Amz-Algorithm", "AWSAccessKeyId"})
 # Query parameters of a signature, which are no headers.
 _OF_SIGNATURE = frozenset(
@@ -85,19 +85,13 @@ def with_hoisted(request: Request, query: Mapping[str, str]) -> Request:
     if _PRESIGNED.isdisjoint(query):
         return request
     hoisted = {name.lower(): value for name, value in query.items() if _HOISTED.fullmatch(name.lower())}
-    told = {name: _header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
+    told = {name: as_header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
     return request._replace(headers=told | dict(request.headers)) if told else request
 
 
 def byte_characters(text: str) -> str:
     """A text as headers come: each character stands for a byte of its UTF-8."""
     return text.encode().decode("latin-1")
-
-
-def _header(name: str, value: str) -> str:
-    if _NO_HEADER.search(value):
-        raise InvalidArgument(ArgumentName=name, ArgumentValue=value)
-    return byte_characters(value)
 
 
 def _bucket_of(request: Request, domain: str) -> str | None:

@@ -24,7 +24,8 @@ class SteeredStreams:
 
     `/s/put` reads the body and answers its length and digest, `/s/echo` answers with it, `/s/get/N` gives N bytes,
     `/s/early` answers at once, `/s/gate` reads the body when `gate` is set, `/s/broken` fails, `/s/status/N` has no
-    body, `/s/cut/N` and `/s/short/N` fail after N bytes or end there, `/s/headers` shows who may read it.
+    body, `/s/cut/N` and `/s/short/N` fail after N bytes or end there, `/s/headers` shows who may read it, and
+    `/s/split/N` has a header with a line break.
     """
 
     gate: threading.Event = field(default_factory=threading.Event)
@@ -58,6 +59,8 @@ class SteeredStreams:
             return StreamedResponse(int(size), (("ETag", '"1"'), ("Last-Modified", "then")), 0, ())
         if what == "early":
             return StreamedResponse(403, _TEXT, 5, [b"early"])
+        if what == "split":
+            return StreamedResponse(200, (("A", "b\r\nC: d"),), int(size), self._parts(what, int(size)))
         if what == "headers":
             return StreamedResponse(200, (("Access-Control-Allow-Origin", "http://one.test"),), 0, ())
         return StreamedResponse(200, _TEXT, int(size), self._parts(what, int(size)))
