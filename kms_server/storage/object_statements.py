@@ -6,7 +6,7 @@ Their parameters have names of their own; those of columns are for what is inser
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kms_server.storage.blob_ledger import Discard
@@ -16,7 +16,7 @@ _versions = object_versions.c
 
 
 def _is(table: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of a table by their names
-    return (table.bucket_id == bindparam("of_bucket")) & (table.object_key == bindparam("of_key"))
+    return and_(table.bucket_id == bindparam("of_bucket"), table.object_key == bindparam("of_key"))
 
 
 def _lock(dialect: ModuleType) -> Any:  # noqa: ANN401 - each dialect has an Insert of its own
