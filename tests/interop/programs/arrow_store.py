@@ -8,9 +8,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-_FILES = fs.S3FileSystem(
-    endpoint_override=os.environ["AWS_ENDPOINT_URL"], region=os.environ["AWS_REGION"]
-)
+_FILES = fs.S3FileSystem(endpoint_override=os.environ["AWS_ENDPOINT_URL"], region=os.environ["AWS_REGION"])
 
 
 def put(bucket: str, key: str, path: str) -> None:

@@ -27,7 +27,11 @@ def _sse(kind: str, key: str) -> Any:
 def put(bucket: str, key: str, path: str, *sse: str) -> None:
     """Store a file."""
     _CLIENT.fput_object(
-        bucket_name=bucket, object_name=key, file_path=path, part_size=5 << 20, sse=_sse(*sse) if sse else None
+        bucket_name=bucket,
+        object_name=key,
+        file_path=path,
+        part_size=5 << 20,
+        sse=_sse(*sse) if sse else None,
     )
 
 
@@ -45,7 +49,9 @@ def names(bucket: str, prefix: str) -> None:
 
 def copy(bucket: str, key: str, to: str) -> None:
     """Copy an object within its bucket."""
-    _CLIENT.copy_object(bucket_name=bucket, object_name=to, source=CopySource(bucket_name=bucket, object_name=key))
+    _CLIENT.copy_object(
+        bucket_name=bucket, object_name=to, source=CopySource(bucket_name=bucket, object_name=key)
+    )
 
 
 def remove(bucket: str, key: str) -> None:

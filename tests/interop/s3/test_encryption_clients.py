@@ -37,7 +37,9 @@ def test_what_one_wrote_the_other_reads(
     assert request.getfixturevalue(reader).output("get", key, bucket, "file") == PLAINTEXT
 
 
-def test_its_calls_of_the_kms(of_python: Program, server: ServerProcess, bucket: str, new_key: NewKey) -> None:
+def test_its_calls_of_the_kms(
+    of_python: Program, server: ServerProcess, bucket: str, new_key: NewKey
+) -> None:
     key = new_key()
     of_python.run("put", key, bucket, "file", given=PLAINTEXT)
     of_python.run("get", key, bucket, "file")

@@ -17,6 +17,10 @@ class TestMinio(SseKmsContract, SseCustomerKeyContract):
     ) -> None:
         (tmp_path / "source").write_bytes(b"of a department")
         self.open(environment, bucket, "sse-kms", key).put(tmp_path / "source", "file")
-        used = [record for record in server.audit_records("--key", key) if record["eventName"] == "GenerateDataKey"]
+        used = [
+            record
+            for record in server.audit_records("--key", key)
+            if record["eventName"] == "GenerateDataKey"
+        ]
         context: Any = used[-1]["requestParameters"]["encryptionContext"]
         assert context == {"department": "größe", "aws:s3:arn": f"arn:aws:s3:::{bucket}/file"}

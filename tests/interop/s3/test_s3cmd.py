@@ -11,7 +11,9 @@ from tests.interop.toolchain import Program, python_client
 
 class S3cmd(Store):
     def put(self, source: Path, key: str) -> None:
-        words = ("--server-side-encryption", f"--server-side-encryption-kms-id={self.sse[1]}") if self.sse else ()
+        words = (
+            ("--server-side-encryption", f"--server-side-encryption-kms-id={self.sse[1]}") if self.sse else ()
+        )
         self.program.run("put", *words, source, f"s3://{self.bucket}/{key}")
 
     def get(self, key: str, target: Path, *, fails: bool = False) -> None:
