@@ -9,7 +9,6 @@ from datetime import datetime
 
 from kms_server.clock import real_now
 from kms_server.s3.call import S3Call
-from kms_server.s3.wire.legacy_signature import is_legacy
 
 _SIGV4, _SIGV2 = "AWS4-HMAC-SHA256", "AWS"
 _FORM = "POST"
@@ -21,15 +20,12 @@ def kind(call: S3Call) -> str | None:
         return None
     if call.header("authorization") is not None:
         return "REST-HEADER"
-    presigned = "X-Amz-Signature" in call.query or is_legacy(call.request)
-    return "REST-QUERY-STRING" if presigned else _FORM
+    return "REST-QUERY-STRING" if "X-Amz-Signature" in call.query else _FORM
 
 
 def version(call: S3Call, fields: Mapping[str, str]) -> str | None:
     """The signature's version, which a form has among its fields; None: there is none."""
     signed = kind(call)
-    if is_legacy(call.request):
-        return _SIGV2
     return fields.get("x-amz-algorithm", _SIGV2) if signed == _FORM else signed and _SIGV4
 
 

@@ -12,8 +12,7 @@ from kms_server.keyring.session_token import is_temporary
 from kms_server.protocol.message import Request
 from kms_server.protocol.signed import Signed, epoch
 from kms_server.s3.errors import ExpiredToken, InvalidAccessKeyId, InvalidToken
-from kms_server.s3.operations import table
-from kms_server.s3.wire import legacy_signature, paths, signature, verification
+from kms_server.s3.wire import signature, verification
 from kms_server.s3.wire.aws_chunked import ChunkSigning
 from kms_server.server.authentication import RefusalLog
 from kms_server.server.signers import Signers, anyone
@@ -54,7 +53,6 @@ class S3Authenticator:
     def __init__(self, keyring: Keyring, settings: Settings, domain: str | None = None) -> None:
         self._signers = Signers(keyring, settings, domain)
         self._dev = settings.dev
-        self._domain = domain
         self._refusals = RefusalLog()
 
     def authenticate(self, request: Request, *, may_block: bool = True) -> S3Caller:
@@ -65,9 +63,6 @@ class S3Authenticator:
             AccessDeniedException: a web page calls a server in `--dev`.
         """
         self._signers.refuse_web_pages(request)
-        presigned = legacy_signature.parse(request)
-        if presigned is not None:
-            return self._authenticate_legacy(request, presigned, may_block=may_block)
         signed = signature.parse(request)
         if signed is None:
             return S3Caller(NOBODY)
@@ -110,32 +105,9 @@ class S3Authenticator:
         """Count a request that was not authenticated; it writes no audit record."""
         self._refusals.note(request.source_ip, error.code)
 
-    def _authenticate_legacy(
-        self, request: Request, signed: legacy_signature.Presigned, *, may_block: bool
-    ) -> S3Caller:
-        identity = self._identity_of(signed.access_key_id, signed.session_token, may_block=may_block)
-        if identity is None:
-            return S3Caller(anyone(signed.access_key_id), auth_type=QUERY)
-        if not self._dev:
-            place = paths.locate(request, self._domain)
-            bucket = place.bucket if place.is_virtual else None
-            legacy_signature.verify(
-                request,
-                signed,
-                identity.secret,
-                bucket=bucket,
-                subresources=table.SUBRESOURCES,
-                now=real_now(),
-            )
-        return S3Caller(identity.principal, auth_type=QUERY)
-
     def _identity(self, signed: Signed, *, may_block: bool) -> Identity | None:
         signature.check_scope(signed)
-        return self._identity_of(
-            signed.claim.credential.access_key_id, signed.session_token, may_block=may_block
-        )
-
-    def _identity_of(self, access_key_id: str, token: str | None, *, may_block: bool) -> Identity | None:
+        access_key_id, token = signed.claim.credential.access_key_id, signed.session_token
         try:
             return self._signers.identity(access_key_id, token, may_block=may_block)
         except ExpiredTokenException:

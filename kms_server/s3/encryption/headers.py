@@ -21,7 +21,6 @@ from kms_server.s3.encryption.customer_headers import (
 from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, CustomerKey, Envelope
 from kms_server.s3.errors import AccessDenied, InvalidArgument
-from kms_server.s3.kms import requests
 
 __all__ = [
     "answer", "chosen", "customer_key", "is_asked_for", "needs_customer", "part_key", "refuse", "source_key",
@@ -51,8 +50,11 @@ def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
         raise _refused("The encryption method specified is not supported", SSE, kind)
     _check_belongs_to_kms(values, kind)
     made = _by_default(values, default) if kind is None else _by_request(values, kind, default)
-    if made.kind in _OF_KMS:
-        requests.require_signed(call.call)
+    if made.kind in _OF_KMS and call.is_anonymous:
+        raise InvalidArgument(
+            "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
+            ArgumentName="Authorization", ArgumentValue="null",
+        )  # fmt: skip
     return made
 
 

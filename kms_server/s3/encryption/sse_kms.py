@@ -19,7 +19,6 @@ from kms_server.s3.encryption.types import (
     Target,
 )
 from kms_server.s3.errors import InternalError, InvalidArgument
-from kms_server.s3.kms import requests
 from kms_server.s3.kms.client import DataKey, KmsClient
 
 MANAGED_KEY = "alias/aws/s3"
@@ -69,7 +68,6 @@ class SseKms:
         )
 
     def _inner(self, call: Call, envelope: Envelope, target: Target) -> bytes:
-        requests.require_signed(call)
         key_arn = envelope.key_arn
         if key_arn is None:
             raise InternalError

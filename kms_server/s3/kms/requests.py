@@ -7,7 +7,6 @@ from typing import Any
 from kms_server.iam.principal import NOBODY
 from kms_server.operations.call import Call
 from kms_server.s3.errors import InvalidArgument
-from kms_server.s3.wire.legacy_signature import is_legacy
 
 GENERATE, DECRYPT = "GenerateDataKey", "Decrypt"
 
@@ -24,12 +23,12 @@ def opening(key_arn: str, context: Mapping[str, str], ciphertext: bytes) -> dict
 
 
 def require_signed(call: Call) -> None:
-    """Refuse to ask the KMS for nobody, or for whoever may have a URL of signature version 2.
+    """Refuse to ask the KMS for nobody.
 
     Raises:
-        InvalidArgument: the S3 call is anonymous, or presigned that way.
+        InvalidArgument: the S3 call is anonymous.
     """
-    if call.principal is NOBODY or is_legacy(call.request):
+    if call.principal is NOBODY:
         raise InvalidArgument(
             "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
             ArgumentName="Authorization", ArgumentValue="null",

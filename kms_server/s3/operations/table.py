@@ -42,7 +42,7 @@ _NOT_BUILT = frozenset(
         "replication", "requestPayment", "retention", "select", "session", "torrent", "website", "abac",
     }
 )  # fmt: skip
-SUBRESOURCES = _NOT_BUILT | {
+_SUBRESOURCES = _NOT_BUILT | {
     query for operation in OPERATIONS for query in operation.queries if "=" not in query
 }
 
@@ -69,7 +69,7 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
     for operation in _PLACES.get((method, level), ()):
         if _asks(operation, query, headers):
             # The plain operation is not meant where a subresource is named that has another method.
-            if not operation.queries and not SUBRESOURCES.isdisjoint(query):
+            if not operation.queries and not _SUBRESOURCES.isdisjoint(query):
                 break
             return operation
     if not _NOT_BUILT.isdisjoint(query):

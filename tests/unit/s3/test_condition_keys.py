@@ -126,11 +126,6 @@ def test_signatures(world: World) -> None:
     form, nobody = put(world), world.call(operation(PUT), key="k")
     kinds = [values(one, "s3:authType") for one in (signed, presigned, form, nobody)]
     assert kinds == [["REST-HEADER"], ["REST-QUERY-STRING"], ["POST"], []]
-    legacy = put(world)
-    legacy.call.request = legacy.call.request._replace(target="/pictures/k?AWSAccessKeyId=a")
-    assert values(legacy, "s3:authType") == ["REST-QUERY-STRING"]
-    assert values(legacy, "s3:signatureversion") == ["AWS"]
-    assert values(legacy, "s3:signatureAge") == []
     versions = [values(one, "s3:signatureversion") for one in (signed, presigned, nobody)]
     assert versions == [["AWS4-HMAC-SHA256"], ["AWS4-HMAC-SHA256"], []]
     for fields, version in (({"x-amz-algorithm": "AWS4-HMAC-SHA256"}, "AWS4-HMAC-SHA256"), ({}, "AWS")):

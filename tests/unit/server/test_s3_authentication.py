@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -178,22 +178,3 @@ def test_dev(scene: Scene) -> None:
         with pytest.raises(AccessDeniedException, match="--dev"):
             dev.authenticate(signed(scene.root, headers))
     scene.dev(dev_allow_remote=True).authenticate(signed(scene.root, {"host": "other.test"}))
-
-
-def test_presigned_requests_of_version_2(scene: Scene) -> None:
-    def request(by: Credentials) -> Request:
-        aws = AWSRequest("GET", f"http://{HOST}/b/k")
-        HmacV1QueryAuth(by, expires=60).add_auth(aws)
-        return received(aws)
-
-    for by in (scene.root, scene.session):
-        caller = scene.authenticator.authenticate(request(by))
-        assert (caller.principal.arn, caller.region, caller.auth_type) == (ROOT, None, "REST-QUERY-STRING")
-    wrong = Credentials(scene.root.access_key, "wrong")
-    with pytest.raises(e.SignatureDoesNotMatch):
-        scene.authenticator.authenticate(request(wrong))
-    with pytest.raises(e.InvalidAccessKeyId):
-        scene.authenticator.authenticate(request(Credentials("AKIA" + "A" * 16, "secret")))
-    assert scene.dev().authenticate(request(wrong)).principal.arn == ROOT
-    anybody = scene.dev().authenticate(request(Credentials("111122223333", "any")))
-    assert anybody.principal.arn == "arn:aws:iam::111122223333:root"

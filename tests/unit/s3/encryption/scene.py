@@ -8,7 +8,6 @@ from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.call import Call, Services
 from kms_server.operations.lifecycle import Lifecycle
-from kms_server.protocol.message import Request
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.encryption.types import Target
@@ -43,10 +42,9 @@ class Scene:
         self.keyring.reread()
 
 
-def call_of(principal: Principal = ROOT, target: str = "/") -> Call:
+def call_of(principal: Principal = ROOT) -> Call:
     """A call of somebody."""
-    request = Request("GET", target, {}, b"", "")
-    return cast("Call", SimpleNamespace(principal=principal, account=principal.account, request=request))
+    return cast("Call", SimpleNamespace(principal=principal, account=principal.account))
 
 
 def version_of(**fields: Any) -> Version:

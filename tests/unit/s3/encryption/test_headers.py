@@ -8,14 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from kms_server.iam.principal import NOBODY
 from kms_server.s3 import errors as e
 from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, CustomerKey, Envelope
 from tests.unit.s3.encryption.kms_double import ONE
-from tests.unit.s3.encryption.scene import ROOT, TARGET, Scene, call_of
+from tests.unit.s3.encryption.scene import TARGET, Scene, call_of
 
 SSE = "x-amz-server-side-encryption"
 KEY = bytes(range(32))
@@ -45,7 +44,7 @@ def asking(
         return block if found.blocks_sse_c is None else found.blocks_sse_c
 
     return cast("S3Call", SimpleNamespace(
-        request=SimpleNamespace(headers=headers), is_secure=secure, call=call_of(NOBODY if anonymous else ROOT),
+        request=SimpleNamespace(headers=headers), is_secure=secure, is_anonymous=anonymous,
         bucket=SimpleNamespace(encryption=default and default.write()),
         services=SimpleNamespace(encryption=SimpleNamespace(blocks_sse_c=blocks)),
     ))  # fmt: skip

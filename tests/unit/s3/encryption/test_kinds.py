@@ -112,14 +112,6 @@ def test_a_context_may_name_the_object_but_no_other(scene: Scene) -> None:
             scene.encryption.create(call_of(), wrong, TARGET)
 
 
-@pytest.mark.parametrize("bucket_key", [False, True])
-def test_nobody_opens_it_with_a_url_of_signature_version_2(scene: Scene, *, bucket_key: bool) -> None:
-    _, envelope = scene.encryption.create(call_of(), Chosen(SSE_KMS, ONE, bucket_key=bucket_key), TARGET)
-    opened(scene, envelope)
-    with pytest.raises(e.InvalidArgument, match="require AWS Signature Version 4"):
-        scene.encryption.open(call_of(target="/b/k?AWSAccessKeyId=a"), envelope, TARGET, None)
-
-
 def test_without_a_key_it_is_the_managed_one(scene: Scene) -> None:
     for kind in (SSE_KMS, DSSE_KMS):
         assert scene.encryption.create(call_of(), Chosen(kind), TARGET)[1].key_arn == MANAGED
