@@ -150,7 +150,8 @@ class S3Call:
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
     `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
-    becomes of the call.
+    becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
+    is how old that of a presigned URL is, in milliseconds.
     """
 
     operation: S3Operation
@@ -163,6 +164,8 @@ class S3Call:
     form: PostForm | None = None
     found: LoadedBucket | None = None
     recorded: bool = False
+    auth_type: str | None = None
+    signature_age: int | None = None
     answered: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -193,7 +196,8 @@ class S3Call:
         self.call.touches("AWS::S3::Bucket", arn)
         if self.found is not None:
             self.call.recipient = self.found.bucket.account
-            if self.is_anonymous:
+            # No other signature names a Region.
+            if not self.call.sigv4:
                 self.call.region = self.found.bucket.region
 
     @property

@@ -67,6 +67,6 @@ def _date(text: str | None) -> float | None:
         return None
     try:
         moment: datetime = parsedate_to_datetime(text)
-    except ValueError:
+        return moment.timestamp()
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp()

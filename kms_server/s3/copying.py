@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from kms_server.s3 import buckets, conditions, reading, versions
+from kms_server.s3 import buckets, conditions, judged, reading, versions
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import S3Call
-from kms_server.s3.condition_keys import Given
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.errors import InvalidArgument, NoSuchBucket
+from kms_server.s3.errors import AccessDenied, InvalidArgument, NoSuchBucket
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.wire.checksums import CHECKSUMS, Hasher
@@ -56,8 +55,10 @@ def find(call: S3Call) -> Found:
     if loaded is None:
         raise NoSuchBucket(BucketName=place.bucket)
     bucket: Bucket = loaded.bucket
+    if call.header("x-amz-source-expected-bucket-owner") not in (None, bucket.account):
+        raise AccessDenied
     action = "s3:GetObjectVersion" if place.version_id else "s3:GetObject"
-    given = Given(version=place.version_id)
+    given = judged.given_of_source(call, bucket, place.key, place.version_id)
     authorize(call, action, f"{bucket.arn}/{place.key}", bucket=loaded, given=given)
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, bucket, place.key, place.version_id)
@@ -70,6 +71,21 @@ def find(call: S3Call) -> Found:
         "x-amz-copy-source-",
     )
     return found
+
+
+def authorize_tags(call: S3Call, found: Found) -> None:
+    """Check that the caller may read the tags of the source, and set them, where it has any (S3 CopyObject).
+
+    Raises:
+        AccessDenied
+    """
+    if found.version.tags is None:
+        return
+    place, source = named(call.request.headers[HEADER]), f"{found.bucket.arn}/{found.version.key}"
+    action = "s3:GetObjectVersionTagging" if place.version_id else "s3:GetObjectTagging"
+    given = judged.given_of_source(call, found.bucket, place.key, place.version_id)
+    authorize(call, action, source, bucket=buckets.find(call.services.shared, place.bucket), given=given)
+    authorize(call, "s3:PutObjectTagging", f"{call.bucket.arn}/{call.key}", given=judged.given(call))
 
 
 def opened(call: S3Call, found: Found) -> Opened:

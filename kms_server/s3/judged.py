@@ -9,6 +9,7 @@ from kms_server.s3.condition_keys import NOTHING_MORE, Given
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
 from kms_server.storage import objects, uploads
+from kms_server.storage.buckets import Bucket
 from kms_server.storage.objects import Version
 
 
@@ -16,18 +17,26 @@ def given(call: S3Call) -> Given:
     """The tags of the object that is there; the encryption of the upload that the call goes on with."""
     if call.operation.level is not Level.OBJECT or call.found is None:
         return NOTHING_MORE
-    encryption = partial(_of_upload, call) if "uploadId" in call.query else None
-    return Given(tags=partial(_tags, call), encryption=encryption)
+    # A parameter that the operation does not know says nothing: it may name another upload than the one to be made.
+    goes_on = "uploadId" in call.operation.queries
+    return Given(
+        tags=partial(_tags, call, call.bucket, call.key, call.query.get("versionId")),
+        encryption=partial(_of_upload, call) if goes_on else None,
+    )
 
 
-def _tags(call: S3Call) -> Mapping[str, str]:
-    bucket_id, version_id = call.bucket.bucket_id, call.query.get("versionId")
+def given_of_source(call: S3Call, bucket: Bucket, key: str, version_id: str | None) -> Given:
+    """The version id and the tags of an object that a call copies."""
+    return Given(version=version_id, tags=partial(_tags, call, bucket, key, version_id))
+
+
+def _tags(call: S3Call, bucket: Bucket, key: str, version_id: str | None) -> Mapping[str, str]:
     version: Version | None
     with call.services.shared.database.read() as connection:
         if version_id is None:
-            version = objects.current(connection, bucket_id, call.key)
+            version = objects.current(connection, bucket.bucket_id, key)
         else:
-            version = objects.version(connection, bucket_id, call.key, version_id)
+            version = objects.version(connection, bucket.bucket_id, key, version_id)
     return metadata.read_tags(version.tags) if version else {}
 
 

@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from kms_server.s3.errors import InvalidArgument, InvalidStorageClass, InvalidTag, MetadataTooLarge
+from kms_server.s3.errors import (
+    InvalidArgument,
+    InvalidRequest,
+    InvalidStorageClass,
+    InvalidTag,
+    MetadataTooLarge,
+)
 
 USER = "x-amz-meta-"
 _MOST_USER_BYTES = 2_048
@@ -13,12 +19,28 @@ _KEPT = (
     "cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires",
     "x-amz-website-redirect-location",
 )  # fmt: skip
+_LOCK = "x-amz-object-lock-"
 _DEFAULT_TYPE = "binary/octet-stream"
 STANDARD = "STANDARD"
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _CLASSES = ARCHIVED | {
     STANDARD, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR",
 }  # fmt: skip
+
+
+def is_kept(name: str) -> bool:
+    """Whether a header, by its lower-case name, is kept with an object."""
+    return name in _KEPT or name.startswith(USER)
+
+
+def require_no_lock(headers: Mapping[str, str]) -> None:
+    """Refuse what would keep an object from being deleted: no bucket has Object Lock, and none must seem to.
+
+    Raises:
+        InvalidRequest
+    """
+    if any(name.startswith(_LOCK) for name in headers):
+        raise InvalidRequest("Bucket is missing Object Lock Configuration")
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:

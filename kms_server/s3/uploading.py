@@ -30,7 +30,7 @@ def part_number(text: str) -> int:
     Raises:
         InvalidArgument
     """
-    if not text.isdecimal() or not 1 <= int(text[:6]) <= MOST_PARTS:
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= MOST_PARTS:
         raise InvalidArgument(
             f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive", ArgumentName="partNumber",
             ArgumentValue=text,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from kms_server.s3 import conditions, content, metadata
+from kms_server.s3 import conditions, content, judged, metadata
+from kms_server.s3.authorization import authorize
 from kms_server.s3.call import S3Call, Source
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
@@ -37,8 +38,13 @@ class NewObject:
         """What request headers, or the fields of a form, say of the object.
 
         Raises:
+            AccessDenied: the caller may not set tags.
             S3Error: they cannot be.
         """
+        metadata.require_no_lock(values)
+        if values.get("x-amz-tagging"):
+            given = replace(judged.given(call), headers=values)
+            authorize(call, "s3:PutObjectTagging", f"{call.bucket.arn}/{call.key}", given=given)
         return cls(
             call.bucket, call.key, os.urandom(16).hex(), json.dumps(metadata.kept_headers(values)),
             metadata.tags_of_header(values.get("x-amz-tagging")), metadata.storage_class(values),
@@ -105,7 +111,8 @@ def put(call: S3Call, new: NewObject, encryption: Chosen, source: Source, checks
     version = sealed_version(call, new, sealed)
     # What fails from here on leaves the blob to the sweep: only the index knows whether a commit has happened.
     with call.indexing() as connection:
-        check_conditions(call, objects.lock(connection, new.bucket.bucket_id, new.key))
+        if conditions.is_conditional(call.request.headers):
+            check_conditions(call, objects.lock(connection, new.bucket.bucket_id, new.key))
         version = objects.add(connection, version, [part])
     content.settle(services.blobs, [part])
     return Written(version, sealed)

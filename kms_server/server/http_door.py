@@ -141,15 +141,22 @@ class Connection(ClientLink):
         self._take(future.result())
         self.advance()
 
-    def begin_answer(self, response: StreamedResponse) -> None:
-        """Send the head of the answer to a claimed request."""
+    def begin_answer(self, response: StreamedResponse) -> bool:
+        """Send the head of the answer to a claimed request; False when none can be made of it."""
         incoming = self._current
         assert incoming is not None  # noqa: S101 - there is an answer only to a request under way
         self._keep_alive = self._keeps(incoming)
         request = incoming.request
         if "origin" in request.headers:
             response = for_web_page(request.method, request.target, response)
-        self.write(self._door.writer.render_head(response, keep_alive=self._keep_alive))
+        try:
+            head = self._door.writer.render_head(response, keep_alive=self._keep_alive)
+        except ValueError:
+            _LOG.error("an answer cannot be written")
+            self.abort()
+            return False
+        self.write(head)
+        return True
 
     def end_transfer(self, error: BaseException | None) -> None:
         """A claimed request has its whole answer, or `error` says why not; then the answer must not seem whole."""

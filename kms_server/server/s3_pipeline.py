@@ -25,7 +25,7 @@ from kms_server.s3.wire import faults, paths, post_form, xml_writer
 from kms_server.s3.wire.payload import RequestPayload, body_of
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.server.pipeline import fault_of
-from kms_server.server.s3_authentication import S3Authenticator
+from kms_server.server.s3_authentication import S3Authenticator, S3Caller
 
 _SCOPE = "/s3/aws4_request"
 _ENCODED_SCOPE = "%2fs3%2faws4_request"
@@ -58,6 +58,8 @@ class S3Pipeline:
         if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
             return True
         named = request.path != "/" or paths.is_virtual(request, self._domain)
+        if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
+            return named or not query_reader.is_query(request)
         return named and request.method != "OPTIONS" and not query_reader.is_query(request)
 
     def answer(self, request: Request) -> StreamedResponse:
@@ -65,8 +67,8 @@ class S3Pipeline:
         request_id = event_id.new_request_id()
         call: S3Call | None = None
         try:
-            call = self._arrive(request, request_id)
-            answer = self._run(call)
+            call, caller = self._arrive(request, request_id)
+            answer = self._run(call, caller)
             self._record(call)
         except ServiceError as error:
             return self._refused(request, request_id, call, error)
@@ -76,34 +78,39 @@ class S3Pipeline:
             return self._refused(request, request_id, call, fault_of(error))
         return _response(call, answer, request_id)
 
-    def _arrive(self, request: Request, request_id: str) -> S3Call:
+    def _arrive(self, request: Request, request_id: str) -> tuple[S3Call, S3Caller]:
         """From here on there is a call, which will be recorded if anybody is known to have made it."""
         place = paths.locate(request, self._domain)
         query = paths.parse_query(request.query)
-        operation = table.find(request.method, _level(place), query, request.headers)
+        # What an operation is known by may stand among them; they are heeded once the signature is verified.
+        hoisted = paths.with_hoisted(request, query)
+        operation = table.find(request.method, _level(place), query, hoisted.headers)
         shared = self._services.shared
         shared.keyring.refresh(may_block=True)
         form = _form(request) if operation.by_form else None
         if form is None:
             caller = self._authenticator.authenticate(request)
-            request = paths.with_hoisted(request, query)
+            request = hoisted
         else:
             caller = self._authenticator.authenticate_form(request, form.fields)
         now = shared.clock.now()
         call = Call(
             operation.row, shared, caller.principal, caller.region or DEFAULT_REGION, request, request_id,
-            event_id.new(now), now, may_block=True, document={},
+            event_id.new(now), now, may_block=True, document={}, sigv4=caller.sigv4,
         )  # fmt: skip
         payload = RequestPayload.of(request, caller.signing, checksums=operation.checksums)
         key = place.key if form is None else form.fields["key"]
-        arrived = S3Call(operation, self._services, call, place.bucket, key, query, payload, form)
+        arrived = S3Call(
+            operation, self._services, call, place.bucket, key, query, payload, form, auth_type=caller.auth_type,
+            signature_age=caller.signature_age,
+        )  # fmt: skip
         arrived.find_bucket()
-        if arrived.found is not None:
-            caller.check_region(arrived.found.bucket.region)
-        return arrived
+        return arrived, caller
 
-    def _run(self, call: S3Call) -> S3Answer:
-        if call.operation.needs_bucket and call.found is None:
+    def _run(self, call: S3Call, caller: S3Caller) -> S3Answer:
+        if call.found is not None:
+            caller.check_region(call.found.bucket.region)
+        elif call.operation.needs_bucket:
             raise NoSuchBucket(BucketName=call.bucket_name)
         authorize_call(call, given=judged.given(call))
         if call.operation.encrypts:

@@ -26,8 +26,8 @@ class Client(Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes."""
 
-    def begin_answer(self, response: StreamedResponse) -> None:
-        """Send the head of the answer."""
+    def begin_answer(self, response: StreamedResponse) -> bool:
+        """Send the head of the answer; False when none can be made of it, and the connection ends."""
 
     def end_transfer(self, error: BaseException | None) -> None:
         """The whole answer has been sent, or `error` says why not."""
@@ -86,7 +86,8 @@ class Transfer:
             return
         if not self.begun:
             self.begun = True
-            self._client.begin_answer(response)
+            if not self._client.begin_answer(response):
+                return
         for _ in range(_PIECES):
             if self._client.write_paused:
                 return

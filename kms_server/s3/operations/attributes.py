@@ -1,7 +1,7 @@
 """GetObjectAttributes."""
 
 from kms_server.clock import http_date
-from kms_server.s3 import reading, versions
+from kms_server.s3 import judged, reading, versions
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
@@ -25,7 +25,7 @@ def get_object_attributes(call: S3Call) -> S3Answer:
     """
     wanted = _wanted(call)
     action = "s3:GetObjectVersion" if "versionId" in call.query else "s3:GetObject"
-    authorize(call, action, f"{call.bucket.arn}/{call.key}")
+    authorize(call, action, f"{call.bucket.arn}/{call.key}", given=judged.given(call))
     customer = sse.customer_key(call)
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, call.bucket, call.key, call.query.get("versionId"))

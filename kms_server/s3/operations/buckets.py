@@ -20,6 +20,7 @@ from kms_server.s3.errors import (
     InvalidArgument,
     InvalidBucketName,
     InvalidLocationConstraint,
+    NotBuilt,
     TooManyBuckets,
 )
 from kms_server.s3.public_access import BLOCKED
@@ -64,6 +65,8 @@ def create_bucket(call: S3Call) -> S3Answer:
     """A new bucket in the Region that the request was signed for, or that it names (S3 CreateBucket)."""
     name = call.bucket_name
     _check_name(name)
+    if (call.header("x-amz-bucket-object-lock-enabled") or "").lower() == "true":
+        raise NotBuilt
     region = _region(call)
     authorize(call, "s3:CreateBucket", f"arn:aws:s3:::{name}", given=Given(location=region))
     access_lists.require_owner_alone(call.request.headers)
@@ -111,7 +114,7 @@ def owner_id(account: str) -> str:
 def _most_buckets(text: str | None) -> int:
     if text is None:
         return _MOST_LISTED
-    if not text.isdecimal() or not 1 <= int(text[:6]) <= _MOST_LISTED:
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= _MOST_LISTED:
         raise InvalidArgument(
             f"Argument max-buckets must be an integer between 1 and {_MOST_LISTED}", ArgumentName="max-buckets",
             ArgumentValue=text,

@@ -48,7 +48,7 @@ class _Named(NamedTuple):
     @classmethod
     def of(cls, element: Element) -> "_Named":
         number, etag = (element.findtext("PartNumber") or "").strip(), element.findtext("ETag") or ""
-        if not number.isdecimal() or not 1 <= int(number[:6]) <= MOST_PARTS:
+        if not number.isdecimal() or len(number) > 6 or not 1 <= int(number) <= MOST_PARTS:
             raise MalformedXML
         told = {
             child.tag.removeprefix("Checksum"): child.text or ""

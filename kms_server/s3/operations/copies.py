@@ -41,6 +41,7 @@ def copy_object(call: S3Call) -> S3Answer:
     if not replaces:
         new = replace(new, headers=_copied_headers(found, values))
     if not _directive(values, "x-amz-tagging-directive"):
+        copying.authorize_tags(call, found)
         new = replace(new, tags=source.tags)
     opened = copying.opened(call, found)
     checksum = _algorithm(values, source)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from kms_server.s3 import conditions
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
+from kms_server.s3.condition_keys import Given
 from kms_server.s3.errors import InvalidRequest, MalformedXML, PreconditionFailed, S3Error
 from kms_server.s3.reading import etag_of
-from kms_server.s3.wire import xml_reader, xml_writer
+from kms_server.s3.wire import paths, xml_reader, xml_writer
 from kms_server.storage import objects
 from kms_server.storage.objects import NULL, Version
 
@@ -117,7 +118,8 @@ class _Wanted(NamedTuple):
 def _remove_one(call: S3Call, connection: Connection, one: _Wanted) -> Removed | S3Error:
     action = "s3:DeleteObjectVersion" if one.version_id else "s3:DeleteObject"
     try:
-        authorize(call, action, f"{call.bucket.arn}/{one.key}")
+        paths.check_key(one.key)
+        authorize(call, action, f"{call.bucket.arn}/{one.key}", given=Given(version=one.version_id or None))
         return remove(call, connection, one.key, one.version_id or None, one.etag or None)
     except S3Error as error:
         return error

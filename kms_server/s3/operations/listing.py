@@ -171,7 +171,7 @@ def _version_place(
     version = objects.version(connection, call.bucket.bucket_id, key, version_marker)
     # Markers of ours have the number behind the id, for versions that are deleted from one page to the next.
     number = str(version.number) if version else version_marker.rpartition(".")[2]
-    if not (number.isascii() and number.isdecimal()) or int(number[:20]) > _LARGEST_NUMBER:
+    if not number.isdecimal() or len(number) > 19 or int(number) > _LARGEST_NUMBER:
         raise InvalidArgument(
             "Invalid version id specified", ArgumentName="version-id-marker", ArgumentValue=version_marker
         )

@@ -79,7 +79,7 @@ def restore_object(call: S3Call) -> S3Answer:
 
 def _days(document: Element) -> int:
     text = xml_reader.text_of(document, "Days")
-    if text is None or not text.isdecimal() or not 1 <= int(text[:6]) <= 36_500:
+    if text is None or not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= 36_500:
         raise MalformedXML
     return int(text)
 

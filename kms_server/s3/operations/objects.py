@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 
 from kms_server.clock import http_date
-from kms_server.s3 import conditions, metadata, ranges, reading, versions
+from kms_server.s3 import conditions, judged, metadata, ranges, reading, versions
+from kms_server.s3.authorization import may
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import EntityTooLarge, InvalidPartNumber, InvalidRequest
 from kms_server.s3.ranges import Span
 from kms_server.s3.reading import Found, Opened
 from kms_server.s3.uploading import DEFAULT_CHECKSUM, part_number
+from kms_server.s3.wire.header_text import as_answered
 from kms_server.s3.writing import NewObject, check_conditions, put, version_header
 from kms_server.storage import objects
 
@@ -49,8 +51,8 @@ def get_object(call: S3Call) -> S3Answer:
         return S3Answer(
             headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span)
         )
-    shown["Content-Range"] = span.header(found.version.size)
-    return S3Answer(206, headers=shown, length=span.length, parts=opened.read(call, span))
+    status, told = _partial(span, found.version.size)
+    return S3Answer(status, headers=shown | told, length=span.length, parts=opened.read(call, span))
 
 
 def head_object(call: S3Call) -> S3Answer:
@@ -73,7 +75,8 @@ def head_object(call: S3Call) -> S3Answer:
         span = ranges.wanted(call.header("range"), size)
     if span is None:
         return S3Answer(headers=shown, length=size, parts=())
-    return S3Answer(206, headers=shown | {"Content-Range": span.header(size)}, length=span.length, parts=())
+    status, told = _partial(span, size)
+    return S3Answer(status, headers=shown | told, length=span.length, parts=())
 
 
 def _found(call: S3Call) -> Found:
@@ -99,7 +102,12 @@ def _span(call: S3Call, opened: Opened) -> tuple[Span | None, dict[str, str]]:
     told = {} if count is None else {"x-amz-mp-parts-count": str(count)}
     sizes = [part.size for part in opened.manifest.parts]
     first = sum(sizes[: number - 1])
-    return (Span(first, first + sizes[number - 1]), told) if sizes[number - 1] else (None, told)
+    return Span(first, first + sizes[number - 1]), told
+
+
+def _partial(span: Span, size: int) -> tuple[int, dict[str, str]]:
+    """The status of an answer with a span, and the header that tells which; an empty part has no range."""
+    return (206, {"Content-Range": span.header(size)}) if span.length else (200, {})
 
 
 def _headers(call: S3Call, found: Found) -> dict[str, str]:
@@ -118,9 +126,14 @@ def _headers(call: S3Call, found: Found) -> dict[str, str]:
     if restore is not None:
         told["x-amz-restore"] = restore
     tags = metadata.read_tags(version.tags)
-    if tags:
+    if tags and _may_read_tags(call):
         told["x-amz-tagging-count"] = str(len(tags))
     return told
+
+
+def _may_read_tags(call: S3Call) -> bool:
+    action = "s3:GetObjectVersionTagging" if "versionId" in call.query else "s3:GetObjectTagging"
+    return may(call, action, f"{call.bucket.arn}/{call.key}", given=judged.given(call))
 
 
 def _titled(name: str) -> str:
@@ -139,7 +152,7 @@ def _overrides(call: S3Call) -> dict[str, str]:
     }
     if wanted and call.is_anonymous:
         raise InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
-    return {name.title(): value for name, value in wanted.items()}
+    return {name.title(): as_answered(f"response-{name}", value) for name, value in wanted.items()}
 
 
 OPERATIONS = (

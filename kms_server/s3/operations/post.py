@@ -1,8 +1,9 @@
 """PostObject: an upload by a form in a web page."""
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
-from kms_server.s3 import access_lists
+from kms_server.s3 import access_lists, metadata
 from kms_server.s3.authorization import authorize
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.condition_keys import Given
@@ -10,11 +11,17 @@ from kms_server.s3.encryption import headers as sse
 from kms_server.s3.errors import AccessDenied, EntityTooLarge, EntityTooSmall
 from kms_server.s3.uploading import DEFAULT_CHECKSUM
 from kms_server.s3.wire import xml_writer
+from kms_server.s3.wire.header_text import as_header
 from kms_server.s3.wire.payload import RequestPayload
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.s3.wire.post_policy import read_policy
 from kms_server.s3.writing import NewObject, put
 
+_CONDITIONS = frozenset({"if-match", "if-none-match"})
+# A form copies nothing, and conditions stand in its head.
+_ONLY_HEADERS = _CONDITIONS | {"x-amz-copy-source", "x-amz-metadata-directive"}
+# What a URL is made of (RFC 3986 section 2), escapes included.
+_OF_URLS = "%/:?#[]@!$&'()*+,;=-._~"
 _STATUSES = {"200": 200, "201": 201}
 
 
@@ -48,11 +55,30 @@ def post_object(call: S3Call) -> S3Answer:
     fields = form.fields
     source = _limited(call, form)
     access_lists.require_owner_alone(fields)
-    authorize(call, "s3:PutObject", f"{call.bucket.arn}/{call.key}", given=Given(headers=fields))
+    authorize(
+        call, "s3:PutObject", f"{call.bucket.arn}/{call.key}", given=Given(headers=_judged(call, fields))
+    )
     encryption = sse.chosen(call, fields)
-    new = NewObject.of(call, fields)
+    new = NewObject.of(call, _as_headers(fields))
     written = put(call, new, encryption, source, source.declared() or DEFAULT_CHECKSUM)
     return _answer(call, form, written.headers(encryption.customer))
+
+
+def _judged(call: S3Call, fields: Mapping[str, str]) -> Mapping[str, str]:
+    """What policies see as the headers: the fields, but for what only real headers do."""
+    told = {name: value for name, value in fields.items() if name not in _ONLY_HEADERS}
+    return told | {name: value for name, value in call.request.headers.items() if name in _CONDITIONS}
+
+
+def _as_headers(fields: Mapping[str, str]) -> Mapping[str, str]:
+    """The fields, those that are kept as headers in the form of headers.
+
+    Raises:
+        InvalidArgument
+    """
+    return {
+        name: as_header(name, value) if metadata.is_kept(name) else value for name, value in fields.items()
+    }
 
 
 def _limited(call: S3Call, form: PostForm) -> _Limited:
@@ -81,9 +107,8 @@ def _answer(call: S3Call, form: PostForm, headers: dict[str, str]) -> S3Answer:
     redirect = fields.get("success_action_redirect") or fields.get("redirect")
     if redirect and urlsplit(redirect).scheme in ("http", "https"):
         told = {"bucket": call.bucket_name, "key": call.key, "etag": headers["ETag"]}
-        return S3Answer(
-            303, headers | {"Location": f"{redirect}{'&' if '?' in redirect else '?'}{urlencode(told)}"}
-        )
+        place = f"{quote(redirect, _OF_URLS)}{'&' if '?' in redirect else '?'}{urlencode(told)}"
+        return S3Answer(303, headers | {"Location": place})
     status = _STATUSES.get(fields.get("success_action_status", ""), 204)
     if status != 201:
         return S3Answer(status, headers)

@@ -45,6 +45,8 @@ _NOT_BUILT = frozenset(
 _SUBRESOURCES = _NOT_BUILT | {
     query for operation in OPERATIONS for query in operation.queries if "=" not in query
 }
+# What reads an object takes the number of a part, too.
+_SUBRESOURCES_OF = {method: _SUBRESOURCES - {"partNumber"} for method in ("GET", "HEAD")}
 
 
 def _by_place() -> dict[tuple[str, Level], list[S3Operation]]:
@@ -66,10 +68,11 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
     Raises:
         MethodNotAllowed, NotBuilt: there is none.
     """
+    subresources = _SUBRESOURCES_OF.get(method, _SUBRESOURCES)
     for operation in _PLACES.get((method, level), ()):
         if _asks(operation, query, headers):
             # The plain operation is not meant where a subresource is named that has another method.
-            if not operation.queries and not _SUBRESOURCES.isdisjoint(query):
+            if not operation.queries and not subresources.isdisjoint(query):
                 break
             return operation
     if not _NOT_BUILT.isdisjoint(query):

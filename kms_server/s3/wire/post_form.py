@@ -99,7 +99,7 @@ def read_form(body: Body, content_type: str) -> PostForm:
     Raises:
         PreconditionFailed: it is no multipart/form-data.
         MalformedPOSTRequest, MaxPostPreDataLengthExceeded, IncorrectNumberOfFiles
-        UserKeyMustBeSpecified: it has no field `key` before the file.
+        UserKeyMustBeSpecified: it has no field `key` before the file, or nothing in it.
     """
     boundary = _BOUNDARY.match(content_type)
     if boundary is None:
@@ -142,6 +142,8 @@ def _put_filename_in(fields: dict[str, str], filename: str) -> None:
     # Some browsers send a whole path.
     name = filename.replace("\\", "/").rpartition("/")[2]
     fields["key"] = fields["key"].replace(_FILENAME, name)
+    if not fields["key"]:
+        raise UserKeyMustBeSpecified
 
 
 def _text(data: bytes) -> str:

@@ -5,6 +5,8 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 from kms_server.s3.errors import MalformedXML
 
 _MOST_DEPTH = 16
+# The longest document that means anything has 10,000 parts of a few elements each.
+_MOST_ELEMENTS = 100_000
 
 
 class _Strict(TreeBuilder):
@@ -12,12 +14,13 @@ class _Strict(TreeBuilder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._depth = 0
+        self._depth = self._count = 0
 
     def start(self, tag: str, attrs: dict[str, str]) -> Element:
         """An element begins."""
         self._depth += 1
-        if self._depth > _MOST_DEPTH:
+        self._count += 1
+        if self._depth > _MOST_DEPTH or self._count > _MOST_ELEMENTS:
             raise MalformedXML
         return super().start(tag.rpartition("}")[2], attrs)
 

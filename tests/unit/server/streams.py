@@ -24,7 +24,8 @@ class SteeredStreams:
 
     `/s/put` reads the body and answers its length and digest, `/s/echo` answers with it, `/s/get/N` gives N bytes,
     `/s/early` answers at once, `/s/gate` reads the body when `gate` is set, `/s/broken` fails, `/s/status/N` has no
-    body, `/s/cut/N` and `/s/short/N` fail after N bytes or end there, `/s/headers` shows who may read it.
+    body, `/s/cut/N` and `/s/short/N` fail after N bytes or end there, `/s/headers` shows who may read it, and
+    `/s/split/N` has a header with a line break.
     """
 
     gate: threading.Event = field(default_factory=threading.Event)
@@ -54,13 +55,16 @@ class SteeredStreams:
         if what == "echo":
             body = b"".join(whole(request))
             return StreamedResponse(200, _TEXT, len(body), [body])
-        if what == "status":
-            return StreamedResponse(int(size), (("ETag", '"1"'), ("Last-Modified", "then")), 0, ())
-        if what == "early":
-            return StreamedResponse(403, _TEXT, 5, [b"early"])
-        if what == "headers":
-            return StreamedResponse(200, (("Access-Control-Allow-Origin", "http://one.test"),), 0, ())
-        return StreamedResponse(200, _TEXT, int(size), self._parts(what, int(size)))
+        fixed = {
+            "status": (int(size), (("ETag", '"1"'), ("Last-Modified", "then")), b""),
+            "early": (403, _TEXT, b"early"),
+            "headers": (200, (("Access-Control-Allow-Origin", "http://one.test"),), b""),
+        }
+        if what in fixed:
+            status, headers, body = fixed[what]
+            return StreamedResponse(status, headers, len(body), (body,))
+        headers = (("A", "b\r\nC: d"),) if what == "split" else _TEXT
+        return StreamedResponse(200, headers, int(size), self._parts(what, int(size)))
 
     def _digest(self, request: Request) -> bytes:
         seen, length = sha256(), 0

@@ -314,6 +314,16 @@ def test_a_failure_before_the_answer_is_an_internal_error(caplog: pytest.LogCapt
     assert "the secret" not in caplog.text
 
 
+def test_an_answer_with_a_broken_header_is_not_sent_and_holds_no_thread(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    streams = SteeredStreams()
+    with streaming(streams) as door:
+        assert door.exchange(get("/s/split/9000000")) == b""
+        assert streams.closed.wait(20)
+    assert "an answer cannot be written" in caplog.text
+
+
 def test_head_has_the_length_and_no_body() -> None:
     with streaming(SteeredStreams()) as door, door.connection() as client:
         client.sendall(get("/s/get/99", "HEAD") + get("/s/get/3"))
