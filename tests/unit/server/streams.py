@@ -9,6 +9,10 @@ from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 
 PART = bytes(range(256)) * 256
 _TEXT = (("Content-Type", "text/plain"),)
+_HEADERS = {
+    "headers": (("Access-Control-Allow-Origin", "http://one.test"),),
+    "split": (("A", "b\r\nC: d"),),
+}
 
 
 def whole(request: Request, most: int = 65_536) -> Iterator[bytes]:
@@ -59,11 +63,8 @@ class SteeredStreams:
             return StreamedResponse(int(size), (("ETag", '"1"'), ("Last-Modified", "then")), 0, ())
         if what == "early":
             return StreamedResponse(403, _TEXT, 5, [b"early"])
-        if what == "split":
-            return StreamedResponse(200, (("A", "b\r\nC: d"),), int(size), self._parts(what, int(size)))
-        if what == "headers":
-            return StreamedResponse(200, (("Access-Control-Allow-Origin", "http://one.test"),), 0, ())
-        return StreamedResponse(200, _TEXT, int(size), self._parts(what, int(size)))
+        headers = _HEADERS.get(what, _TEXT)
+        return StreamedResponse(200, headers, int(size), self._parts(what, int(size)))
 
     def _digest(self, request: Request) -> bytes:
         seen, length = sha256(), 0
