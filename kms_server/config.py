@@ -44,6 +44,11 @@ class Limits:
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
     max_clock_lead: float = 36_525 * 86_400.0
+    doomed_grace: float = 60.0
+    unsettled_grace: float = 600.0
+    upkeep_interval: float = 10.0
+    blob_search_interval: float = 3_600.0
+    rewrap_interval: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Settings:
     s3_store: str | None = None
     s3_domain: str = "localhost"
     restore_delay: float = 10.0
+    abort_uploads_after: int = 7
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None

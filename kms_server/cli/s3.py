@@ -4,10 +4,28 @@ from pathlib import Path
 
 import click
 
+from kms_server.cli.command_group import CommandGroup, Elsewhere
 from kms_server.server import forward_secret
 
+_OBJECTS = "kms_server.cli.s3_objects"
 
-@click.group()
+
+@click.group(
+    cls=CommandGroup,
+    elsewhere={
+        "rewrap": Elsewhere(
+            f"{_OBJECTS}:rewrap",
+            "Rewrap all keys of objects that are under former backing keys of the SSE-S3 master.",
+        ),
+        "sweep": Elsewhere(
+            f"{_OBJECTS}:sweep", "Delete sealed bytes that belong to no object, as the server does by itself."
+        ),
+        "verify": Elsewhere(
+            f"{_OBJECTS}:verify",
+            "Read and authenticate every version of every object, and name those that are damaged.",
+        ),
+    },
+)
 def s3() -> None:
     """The S3 layer."""
 

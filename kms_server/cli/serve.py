@@ -53,6 +53,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
 )  # fmt: skip
 @option(
+    "--abort-uploads-after", type=click.IntRange(0, 36_500), default=7,
+    help="Days after which multipart uploads are aborted that nobody completed; 0: never.",
+)  # fmt: skip
+@option(
     "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
 )
 @option(

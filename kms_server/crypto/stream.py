@@ -12,9 +12,9 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidTag
 from cryptography.utils import Buffer
 
-from kms_server.crypto.stream_header import CHUNK, TAG, StreamError, fresh, opened
+from kms_server.crypto.stream_header import CHUNK, TAG, StreamError, fresh, layers_of, opened
 
-__all__ = ["CHUNK", "PartOpener", "PartSealer", "StreamError"]
+__all__ = ["CHUNK", "PartOpener", "PartSealer", "StreamError", "sealed_size"]
 
 # Works on data under a nonce and associated data, and fills a buffer of exactly the right length.
 _Step = Callable[[bytes, memoryview, bytes, memoryview], object]
@@ -94,6 +94,15 @@ class PartSealer:
             to += step
 
 
+def sealed_size(header: bytes, size: int) -> int:
+    """How many bytes the chunks behind a header have when the part has `size` bytes.
+
+    Raises:
+        StreamError: the header is malformed.
+    """
+    return size + _chunks(size) * TAG * layers_of(header)
+
+
 class PartOpener:
     """Opens ranges of one part of `size` bytes; for one thread. A range ends before its `end`.
 
@@ -109,7 +118,7 @@ class PartOpener:
         self._open = _layered([cipher.decrypt_into for cipher in reversed(ciphers)], -TAG)
         self._overhead = TAG * len(ciphers)
         self._sealed_chunk = CHUNK + self._overhead
-        self._last = max(size - 1, 0) // CHUNK
+        self._last = _chunks(size) - 1
         self._buffer = memoryview(bytearray())
         self.size = size
         self.sealed_size = size + (self._last + 1) * self._overhead
@@ -146,6 +155,10 @@ class PartOpener:
         except InvalidTag:
             raise StreamError from None
         return out
+
+
+def _chunks(size: int) -> int:
+    return max(size - 1, 0) // CHUNK + 1
 
 
 def _keys(inner: bytes, outer: bytes | None) -> list[bytes]:

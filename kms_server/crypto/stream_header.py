@@ -53,21 +53,31 @@ def fresh(keys: Sequence[bytes], part_id: bytes) -> tuple[bytes, list[Cipher]]:
     return header, ciphers
 
 
+def layers_of(header: bytes) -> int:
+    """How many layers a stream has that begins with a header.
+
+    Raises:
+        StreamError: it is malformed.
+    """
+    if len(header) < _PREFIX or header[:4] != _MAGIC or header[5] != _CHUNK_BITS:
+        raise StreamError
+    layers = len(_SUITES.get(header[4], ()))
+    if not layers or len(header) != _PREFIX + _LAYER * layers:
+        raise StreamError
+    return layers
+
+
 def opened(keys: Sequence[bytes], part_id: bytes, header: bytes) -> list[Cipher]:
     """The ciphers that a header gives which was kept.
 
     Raises:
         StreamError: it is malformed, or made with other keys or for another part.
     """
-    prefix = header[:_PREFIX]
-    if len(prefix) != _PREFIX or prefix[:4] != _MAGIC or prefix[5] != _CHUNK_BITS:
-        raise StreamError
-    suite = _SUITES.get(prefix[4], ())
-    if len(suite) != len(keys) or len(header) != _PREFIX + _LAYER * len(suite):
+    if layers_of(header) != len(keys):
         raise StreamError
     return [
         cipher(_committed(key, header, layer, part_id))
-        for layer, (key, cipher) in enumerate(zip(keys, suite, strict=True))
+        for layer, (key, cipher) in enumerate(zip(keys, _SUITES[header[4]], strict=True))
     ]
 
 

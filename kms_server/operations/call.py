@@ -118,6 +118,8 @@ class Forwarded:
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
+    `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
+
     When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `recipient`
     is the account whose log the record of an anonymous call goes to.
 
@@ -136,6 +138,7 @@ class Call:
     may_block: bool
     document: Mapping[str, Any]
     forwarded: Forwarded | None = None
+    sigv4: bool = True
     recipient: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prepared: bytes = field(default=b"", repr=False)

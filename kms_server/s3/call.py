@@ -98,8 +98,8 @@ class S3Operation:
 
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
     `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
-    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken, `customer_key` that
-    those of SSE-C are. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
+    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are
+    taken. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
     checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
     """
 
@@ -112,7 +112,6 @@ class S3Operation:
     header: str | None = None
     version_action: str | None = None
     encrypts: bool = False
-    customer_key: bool = False
     is_data: bool = False
     writes: bool = False
     needs_bucket: bool = True
@@ -151,7 +150,8 @@ class S3Call:
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
     `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
-    becomes of the call.
+    becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
+    is how old that of a presigned URL is, in milliseconds.
     """
 
     operation: S3Operation
@@ -164,6 +164,8 @@ class S3Call:
     form: PostForm | None = None
     found: LoadedBucket | None = None
     recorded: bool = False
+    auth_type: str | None = None
+    signature_age: int | None = None
     answered: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -194,7 +196,8 @@ class S3Call:
         self.call.touches("AWS::S3::Bucket", arn)
         if self.found is not None:
             self.call.recipient = self.found.bucket.account
-            if self.is_anonymous:
+            # No other signature names a Region.
+            if not self.call.sigv4:
                 self.call.region = self.found.bucket.region
 
     @property

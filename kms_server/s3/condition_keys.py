@@ -13,11 +13,12 @@ from kms_server.keys.identifiers import parse_key_identifier
 from kms_server.operations.access import find_alias
 from kms_server.operations.condition_keys import tag
 from kms_server.operations.context import CallContext
-from kms_server.s3 import signature_keys
+from kms_server.protocol.signed import ALGORITHM as SIGV4
 from kms_server.s3.call import S3Call
 
 _SSE = "x-amz-server-side-encryption"
 _KMS_KEY = f"{_SSE}-aws-kms-key-id"
+_SIGV2 = "AWS"
 
 _PUT = frozenset({"s3:PutObject"})
 _ENCRYPT = _PUT | {"s3:UpdateObjectEncryption"}
@@ -159,7 +160,13 @@ def _tls_version(context: S3Context, _: str) -> Sequence[str]:
 
 
 def _signature_version(context: S3Context, _: str) -> Sequence[str]:
-    return _one(signature_keys.version(context.call, context.given.headers or {}))
+    call = context.call
+    return _one(call.auth_type and (SIGV4 if call.call.sigv4 else _SIGV2))
+
+
+def _signature_age(context: S3Context, _: str) -> Sequence[str]:
+    age = context.call.signature_age
+    return () if age is None else (str(age),)
 
 
 # By the name in lower case, up to a slash: the actions that have the key, None for all, and how it is read.
@@ -187,8 +194,8 @@ _KEYS: Mapping[str, tuple[frozenset[str] | None, _Read]] = {
         ("aws:ResourceAccount", None, _account),
         ("s3:TlsVersion", None, _tls_version),
         ("s3:x-amz-content-sha256", None, lambda context, _: _one(context.call.header("x-amz-content-sha256"))),
-        ("s3:authType", None, lambda context, _: _one(signature_keys.kind(context.call))),
+        ("s3:authType", None, lambda context, _: _one(context.call.auth_type)),
         ("s3:signatureversion", None, _signature_version),
-        ("s3:signatureAge", None, lambda context, _: _one(signature_keys.age(context.call))),
+        ("s3:signatureAge", None, _signature_age),
     )
 }  # fmt: skip

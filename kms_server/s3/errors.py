@@ -147,13 +147,6 @@ class InvalidBucketName(S3Error):
     text = "The specified bucket is not valid."
 
 
-class InvalidBucketState(S3Error):
-    """The bucket's state does not permit the call."""
-
-    status = 409
-    text = "The request is not valid with the current state of the bucket."
-
-
 class InvalidChunkSize(S3Error):
     """A signed chunk that is not the last is too small."""
 
@@ -359,13 +352,6 @@ class MissingContentLength(S3Error):
     text = "You must provide the Content-Length HTTP header."
 
 
-class MissingRequestBody(S3Error):
-    """The operation needs a body."""
-
-    code = "MissingRequestBodyError"
-    text = "Request Body is empty"
-
-
 class MissingSecurityHeader(S3Error):
     """A header that a signed request needs is missing."""
 
@@ -473,13 +459,6 @@ class OwnershipControlsNotFound(S3Error):
     text = "The bucket ownership controls were not found"
 
 
-class PermanentRedirect(S3Error):
-    """The bucket is in another Region."""
-
-    status = 301
-    text = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint."
-
-
 class PreconditionFailed(S3Error):
     """An If-Match, If-None-Match or the like does not hold."""
 
@@ -546,12 +525,6 @@ class UserKeyMustBeSpecified(S3Error):
     """A POST form has no key."""
 
     text = "The bucket POST must contain the specified field name. If it is specified, check the order of the fields."
-
-
-class XAmzContentChecksumMismatch(S3Error):
-    """A declared checksum is not the body's."""
-
-    text = "The provided 'x-amz-checksum' header does not match what was computed."
 
 
 class XAmzContentSHA256Mismatch(S3Error):

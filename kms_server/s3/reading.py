@@ -10,6 +10,7 @@ from kms_server.s3 import content
 from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import manifest
+from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.encryption.manifest import Manifest
 from kms_server.s3.encryption.types import CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InternalError
@@ -24,6 +25,19 @@ def target_of(bucket: Bucket, version: Version) -> Target:
     return Target(bucket.name, bucket.bucket_id, bucket.region, version.key, version.object_id)
 
 
+def envelope_of(version: Version) -> Envelope:
+    """The envelope of a version.
+
+    Raises:
+        InternalError: it is damaged, or the index tells of another one.
+    """
+    envelope = envelopes.decode(version.envelope)
+    told = version.kind, version.key_arn, version.material
+    if told != (envelope.kind, envelope.key_arn, envelope.material):
+        raise InternalError
+    return envelope
+
+
 class Found(NamedTuple):
     """A version as the index has it, with its parts; nothing is opened yet."""
 
@@ -34,9 +48,13 @@ class Found(NamedTuple):
 
     @classmethod
     def of(cls, connection: Connection, bucket: Bucket, version: Version) -> "Found":
-        """A version with its parts, as one moment has them."""
+        """A version with its parts, as one moment has them.
+
+        Raises:
+            InternalError: see `envelope_of`.
+        """
         parts = tuple(objects.parts(connection, version.number))
-        return cls(bucket, version, parts, envelopes.decode(version.envelope))
+        return cls(bucket, version, parts, envelope_of(version))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -64,7 +82,7 @@ class Opened(NamedTuple):
             InternalError: what is on disk is not what was stored.
         """
         blobs = call.services.blobs
-        content.check(blobs, self.keys, self.found.parts)
+        content.check(blobs, self.found.parts)
         pieces = content.read(blobs, self.keys, self.found.parts, span)
         return _begun(next(pieces, b""), pieces)
 
@@ -83,11 +101,20 @@ def opened(call: S3Call, found: Found, customer: CustomerKey | None) -> Opened:
     """
     encryption = call.services.encryption
     keys = encryption.open(call.call, found.envelope, found.target, customer)
+    return Opened(found, keys, opened_manifest(encryption, keys, found))
+
+
+def opened_manifest(encryption: Encryption, keys: ObjectKeys | None, found: Found) -> Manifest:
+    """The manifest of a version, which tells the same of its parts as the index; see `manifest.opened`.
+
+    Raises:
+        InternalError
+    """
     read = manifest.opened(encryption, keys, found.version, found.target)
     # The index names the blobs and holds the headers of their parts; the manifest says which ones they must be.
     if read.parts != Manifest.of(read.etag, read.checksums, found.parts).parts:
         raise InternalError
-    return Opened(found, keys, read)
+    return read
 
 
 def etag_of(call: S3Call, bucket: Bucket, version: Version) -> str:

@@ -111,7 +111,8 @@ def put(call: S3Call, new: NewObject, encryption: Chosen, source: Source, checks
     version = sealed_version(call, new, sealed)
     # What fails from here on leaves the blob to the sweep: only the index knows whether a commit has happened.
     with call.indexing() as connection:
-        check_conditions(call, objects.lock(connection, new.bucket.bucket_id, new.key))
+        if conditions.is_conditional(call.request.headers):
+            check_conditions(call, objects.lock(connection, new.bucket.bucket_id, new.key))
         version = objects.add(connection, version, [part])
     content.settle(services.blobs, [part])
     return Written(version, sealed)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from kms_server.clock import real_now
 from kms_server.config import Settings
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import ExpiredTokenException, ServiceError, UnrecognizedClientException
 from kms_server.iam.principal import NOBODY, Principal
 from kms_server.keyring.keyring import Identity, Keyring
@@ -12,8 +13,9 @@ from kms_server.keyring.session_token import is_temporary
 from kms_server.protocol.message import Request
 from kms_server.protocol.signed import Signed, epoch
 from kms_server.s3.errors import ExpiredToken, InvalidAccessKeyId, InvalidToken
-from kms_server.s3.wire import signature, verification
+from kms_server.s3.wire import signature, signature_v2, verification
 from kms_server.s3.wire.aws_chunked import ChunkSigning
+from kms_server.s3.wire.signature_v2 import SignedV2
 from kms_server.server.authentication import RefusalLog
 from kms_server.server.signers import Signers, anyone
 
@@ -24,8 +26,8 @@ HEADER, QUERY, FORM = "REST-HEADER", "REST-QUERY-STRING", "POST"
 class S3Caller(NamedTuple):
     """Who signed a request, and how; an anonymous caller has neither Region nor `auth_type`.
 
-    `signing` verifies the chunks of a signed body; None where signatures are not verified. `signature_age` is in
-    milliseconds.
+    Only with `sigv4` is there a Region. `signing` verifies the chunks of a signed body; None where signatures are not
+    verified. `signature_age` is that of a URL, in milliseconds; SigV2 does not tell.
     """
 
     principal: Principal
@@ -33,6 +35,7 @@ class S3Caller(NamedTuple):
     signing: ChunkSigning | None = None
     auth_type: str | None = None
     signature_age: int | None = None
+    sigv4: bool = False
 
     def check_region(self, expected: str) -> None:
         """Check that the request was signed for the Region of its bucket.
@@ -45,7 +48,7 @@ class S3Caller(NamedTuple):
 
 
 class S3Authenticator:
-    """Verifies SigV4 as S3 does it; with `dev` any signature passes, as it does for the other services.
+    """Verifies SigV4 as S3 does it, and SigV2 where it is not in a header; with `dev` any signature passes, as it does for the other services.
 
     `domain` is that of virtual-host style requests.
     """
@@ -53,6 +56,7 @@ class S3Authenticator:
     def __init__(self, keyring: Keyring, settings: Settings, domain: str | None = None) -> None:
         self._signers = Signers(keyring, settings, domain)
         self._dev = settings.dev
+        self._domain = domain
         self._refusals = RefusalLog()
 
     def authenticate(self, request: Request, *, may_block: bool = True) -> S3Caller:
@@ -63,22 +67,20 @@ class S3Authenticator:
             AccessDeniedException: a web page calls a server in `--dev`.
         """
         self._signers.refuse_web_pages(request)
+        old = signature_v2.parse(request, self._domain)
+        if old is not None:
+            return self._by_v2(old, QUERY, may_block=may_block)
         signed = signature.parse(request)
         if signed is None:
             return S3Caller(NOBODY)
-        identity = self._identity(signed, may_block=may_block)
-        if identity is None or self._dev:
-            return self._unverified(signed, identity, HEADER if signed.presigned_expires is None else QUERY)
         now = real_now()
-        key = self._signers.signing_key(identity, signed.claim.credential)
-        verification.verify(request, signed, key, now=now)
-        return S3Caller(
-            identity.principal,
-            signed.claim.credential.region,
-            ChunkSigning(key, signed.timestamp, signed.claim.credential.scope, signed.signature),
-            HEADER if signed.presigned_expires is None else QUERY,
-            _age(signed, now),
-        )
+        auth_type, age = (HEADER, None) if signed.presigned_expires is None else (QUERY, _age(signed, now))
+        principal, key = self._signer(signed, may_block=may_block)
+        signing = None
+        if key is not None:
+            verification.verify(request, signed, key, now=now)
+            signing = ChunkSigning(key, signed.timestamp, signed.claim.credential.scope, signed.signature)
+        return S3Caller(principal, signed.claim.credential.region, signing, auth_type, age, sigv4=True)
 
     def authenticate_form(
         self, request: Request, fields: Mapping[str, str], *, may_block: bool = True
@@ -90,24 +92,45 @@ class S3Authenticator:
             AccessDeniedException: a web page calls a server in `--dev`.
         """
         self._signers.refuse_web_pages(request)
+        old = signature_v2.parse_form(fields)
+        if old is not None:
+            return self._by_v2(old, FORM, may_block=may_block)
         signed = signature.parse_form(fields)
         if signed is None:
             return S3Caller(NOBODY)
-        identity = self._identity(signed, may_block=may_block)
-        if identity is None or self._dev:
-            return self._unverified(signed, identity, FORM)
-        key = self._signers.signing_key(identity, signed.claim.credential)
-        verification.check_signature(signed, fields["policy"], key)
-        region = signed.claim.credential.region
-        return S3Caller(identity.principal, region, None, FORM, _age(signed, real_now()))
+        principal, key = self._signer(signed, may_block=may_block)
+        if key is not None:
+            verification.check_signature(signed, fields["policy"], key)
+        return S3Caller(principal, signed.claim.credential.region, None, FORM, sigv4=True)
 
     def note_refusal(self, request: Request, error: ServiceError) -> None:
         """Count a request that was not authenticated; it writes no audit record."""
         self._refusals.note(request.source_ip, error.code)
 
-    def _identity(self, signed: Signed, *, may_block: bool) -> Identity | None:
+    def _by_v2(self, signed: SignedV2, auth_type: str, *, may_block: bool) -> S3Caller:
+        """The caller by a signature that names no Region."""
+        identity = self._identity(signed.access_key_id, signed.session_token, may_block=may_block)
+        if identity is not None and not self._dev:
+            signature_v2.verify(signed, identity.secret, now=real_now())
+        principal = identity.principal if identity else anyone(signed.access_key_id)
+        return S3Caller(principal, auth_type=auth_type)
+
+    def _signer(self, signed: Signed, *, may_block: bool) -> tuple[Principal, Prf | None]:
+        """Who says to have signed, and the key to verify it with; None in `--dev`, where nothing is verified."""
         signature.check_scope(signed)
-        access_key_id, token = signed.claim.credential.access_key_id, signed.session_token
+        credential = signed.claim.credential
+        identity = self._identity(credential.access_key_id, signed.session_token, may_block=may_block)
+        if identity is None:
+            return anyone(credential.access_key_id), None
+        key = None if self._dev else self._signers.signing_key(identity, credential)
+        return identity.principal, key
+
+    def _identity(self, access_key_id: str, token: str | None, *, may_block: bool) -> Identity | None:
+        """Whose credentials these are; None, in `--dev` alone: nobody's.
+
+        Raises:
+            ExpiredToken, InvalidToken, InvalidAccessKeyId
+        """
         try:
             return self._signers.identity(access_key_id, token, may_block=may_block)
         except ExpiredTokenException:
@@ -116,12 +139,6 @@ class S3Authenticator:
             if token is not None and is_temporary(access_key_id):
                 raise InvalidToken from None
             raise InvalidAccessKeyId(AWSAccessKeyId=access_key_id) from None
-
-    def _unverified(self, signed: Signed, identity: Identity | None, auth_type: str) -> S3Caller:
-        """Whoever calls a server in `--dev`."""
-        credential = signed.claim.credential
-        principal = identity.principal if identity else anyone(credential.access_key_id)
-        return S3Caller(principal, credential.region, None, auth_type, _age(signed, real_now()))
 
 
 def _age(signed: Signed, now: float) -> int:

@@ -1,11 +1,15 @@
 """What the S3 layer of one worker is made of."""
 
+from typing import NamedTuple
+
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
 from kms_server.operations.call import Services
 from kms_server.s3.blobs.opening import open_store
 from kms_server.s3.call import S3Services
 from kms_server.s3.encryption.keys import Encryption
+from kms_server.s3.upkeep import Upkeep
+from kms_server.server.jobs import Chore
 from kms_server.server.kms_client import kms_client
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
@@ -21,13 +25,26 @@ def s3_services(settings: Settings, services: Services, pipeline: Pipeline) -> S
     )
 
 
-def s3_pipeline(
+class S3Layer(NamedTuple):
+    """The way of S3 requests, and what is to be done beside them."""
+
+    pipeline: S3Pipeline
+    chores: tuple[Chore, ...]
+
+
+def s3_layer(
     settings: Settings, services: Services, pipeline: Pipeline, management: GroupCommit, data: GroupCommit
-) -> S3Pipeline | None:
-    """The way of S3 requests; None where they are not served."""
+) -> S3Layer | None:
+    """The S3 layer; None where it is not served."""
     if "s3" not in settings.services:
         return None
-    return S3Pipeline(
-        s3_services(settings, services, pipeline),
-        S3Authenticator(services.keyring, settings, settings.s3_domain), management, data, settings.s3_domain,
-    )  # fmt: skip
+    made = s3_services(settings, services, pipeline)
+    upkeep = Upkeep(made, settings.abort_uploads_after)
+    way = S3Pipeline(
+        made,
+        S3Authenticator(services.keyring, settings, settings.s3_domain),
+        management,
+        data,
+        settings.s3_domain,
+    )
+    return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

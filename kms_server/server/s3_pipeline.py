@@ -58,6 +58,8 @@ class S3Pipeline:
         if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
             return True
         named = request.path != "/" or paths.is_virtual(request, self._domain)
+        if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
+            return named or not query_reader.is_query(request)
         return named and request.method != "OPTIONS" and not query_reader.is_query(request)
 
     def answer(self, request: Request) -> StreamedResponse:
@@ -94,11 +96,14 @@ class S3Pipeline:
         now = shared.clock.now()
         call = Call(
             operation.row, shared, caller.principal, caller.region or DEFAULT_REGION, request, request_id,
-            event_id.new(now), now, may_block=True, document={},
+            event_id.new(now), now, may_block=True, document={}, sigv4=caller.sigv4,
         )  # fmt: skip
         payload = RequestPayload.of(request, caller.signing, checksums=operation.checksums)
         key = place.key if form is None else form.fields["key"]
-        arrived = S3Call(operation, self._services, call, place.bucket, key, query, payload, form)
+        arrived = S3Call(
+            operation, self._services, call, place.bucket, key, query, payload, form, auth_type=caller.auth_type,
+            signature_age=caller.signature_age,
+        )  # fmt: skip
         arrived.find_bucket()
         return arrived, caller
 

@@ -16,7 +16,7 @@ from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
-from kms_server.server.s3_composition import s3_pipeline
+from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
 
@@ -58,11 +58,12 @@ def build(settings: Settings) -> WorkerState:
     services = services_of(state)
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
-    jobs = Jobs(state, keyring)
+    layer = s3_layer(settings, services, pipeline, commit, data_commit)
+    streams = layer.pipeline if layer else None
+    jobs = Jobs(state, keyring, layer.chores if layer else ())
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
-    streams = s3_pipeline(settings, services, pipeline, commit, data_commit)
     app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
         pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Double, bindparam, delete, insert, select
 
 from kms_server.storage.object_tables import doomed_blobs, parts
 
@@ -18,11 +19,18 @@ def batches(blob_ids: Collection[str]) -> Iterator[Sequence[str]]:
         yield ordered[first : first + _BATCH]
 
 
-def discard(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Remove the parts that a condition finds; their blobs are doomed."""
-    blobs = select(parts.c.blob_id, literal(time.time())).where(which, parts.c.inline.is_(None))
-    connection.execute(insert(doomed_blobs).from_select(["blob_id", "doomed_at"], blobs))
-    connection.execute(delete(parts).where(which))
+class Discard:
+    """Removes the parts that a condition finds; their blobs are doomed."""
+
+    def __init__(self, which: ColumnElement[bool]) -> None:
+        blobs = select(parts.c.blob_id, bindparam("now", type_=Double)).where(which, parts.c.inline.is_(None))
+        self._doom = insert(doomed_blobs).from_select(["blob_id", "doomed_at"], blobs)
+        self._remove = delete(parts).where(which)
+
+    def run(self, connection: Connection, **found: Any) -> None:  # noqa: ANN401 - columns have many types
+        """Do so; `found` are the parameters of the condition."""
+        connection.execute(self._doom, found | {"now": time.time()})
+        connection.execute(self._remove, found)
 
 
 def doomed(connection: Connection, limit: int, *, older_than: float = 0.0) -> list[str]:

@@ -3,19 +3,18 @@
 Every verb that changes a key's versions locks the key, by its row in `objects`, until the transaction ends.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kms_server.storage import blob_ledger
+from kms_server.storage import object_statements as statements
 from kms_server.storage.buckets import BucketGone
+from kms_server.storage.object_statements import of_key
 from kms_server.storage.object_tables import object_versions, objects
 from kms_server.storage.object_tables import parts as parts_table
-from kms_server.storage.old_materials import old_materials
 
 NULL = "null"
 
@@ -79,7 +78,9 @@ def columns(table: Table, kind: type[Any]) -> "list[Column[Any]]":
 
 
 _SELECT = select(*columns(object_versions, Version))
-_INSERT = insert(object_versions).returning(object_versions.c.number)
+_CURRENT = _SELECT.join(objects, objects.c.current == object_versions.c.number).where(statements.HEAD)
+_NAMED = _SELECT.where(statements.OF_KEY, statements.OF_VERSION)
+_PARTS = select(*columns(parts_table, Part)).where(statements.PARTS_OF).order_by(parts_table.c.number)
 
 
 def of_row(row: Sequence[Any]) -> Version:
@@ -90,15 +91,13 @@ def of_row(row: Sequence[Any]) -> Version:
 
 def current(connection: Connection, bucket_id: str, key: str) -> Version | None:
     """The newest version of a key, be it a delete marker."""
-    joined = _SELECT.join(objects, objects.c.current == object_versions.c.number)
-    row = connection.execute(joined.where(_head(bucket_id, key))).one_or_none()
+    row = connection.execute(_CURRENT, of_key(bucket_id, key)).one_or_none()
     return of_row(row) if row else None
 
 
 def version(connection: Connection, bucket_id: str, key: str, version_id: str) -> Version | None:
     """The version of a key that has an id."""
-    named = _of_key(bucket_id, key) & (object_versions.c.version_id == version_id)
-    row = connection.execute(_SELECT.where(named)).one_or_none()
+    row = connection.execute(_NAMED, of_key(bucket_id, key) | {"of_version": version_id}).one_or_none()
     return of_row(row) if row else None
 
 
@@ -111,13 +110,12 @@ def of_object(connection: Connection, bucket_id: str, key: str, object_id: str) 
 
 def newest(connection: Connection, bucket_id: str, key: str) -> int | None:
     """The number of the newest version of a key."""
-    return connection.execute(select(objects.c.current).where(_head(bucket_id, key))).scalar()
+    return connection.execute(statements.NEWEST, of_key(bucket_id, key)).scalar()
 
 
 def parts(connection: Connection, number: int) -> list[Part]:
     """The parts of a version in the order of their bytes."""
-    statement = select(*columns(parts_table, Part)).where(parts_table.c.version == number)
-    return [Part(*row) for row in connection.execute(statement.order_by(parts_table.c.number))]
+    return [Part(*row) for row in connection.execute(_PARTS, {"of_number": number})]
 
 
 def lock(connection: Connection, bucket_id: str, key: str) -> Version | None:
@@ -129,7 +127,7 @@ def lock(connection: Connection, bucket_id: str, key: str) -> Version | None:
     if _lock(connection, bucket_id, key):
         return current(connection, bucket_id, key)
     # Others wait for the insertion even though it is taken back.
-    connection.execute(delete(objects).where(_head(bucket_id, key)))
+    connection.execute(statements.REMOVE_HEAD, of_key(bucket_id, key))
     return None
 
 
@@ -141,17 +139,17 @@ def add(connection: Connection, version: Version, parts: Sequence[Part]) -> Vers
     Raises:
         BucketGone
     """
-    _lock(connection, version.bucket_id, version.key)
-    if version.version_id == NULL:
-        former = _of_key(version.bucket_id, version.key) & (object_versions.c.version_id == NULL)
-        replaced = connection.execute(select(object_versions.c.number).where(former)).scalar()
+    has_versions = _lock(connection, version.bucket_id, version.key)
+    if has_versions and version.version_id == NULL:
+        named = of_key(version.bucket_id, version.key) | {"of_version": NULL}
+        replaced = connection.execute(statements.NUMBER, named).scalar()
         if replaced is not None:
             _discard(connection, replaced)
     values = values_of(version)
     del values["number"]
-    number: int = connection.execute(_INSERT, values).scalar_one()
+    number: int = connection.execute(statements.ADD, values).scalar_one()
     if parts:
-        connection.execute(insert(parts_table), [values_of(part) | {"version": number} for part in parts])
+        connection.execute(statements.ADD_PARTS, [values_of(part) | {"version": number} for part in parts])
     _set_newest(connection, version.bucket_id, version.key, number, is_marker=version.is_marker)
     return replace(version, number=number)
 
@@ -159,15 +157,13 @@ def add(connection: Connection, version: Version, parts: Sequence[Part]) -> Vers
 def remove(connection: Connection, version: Version) -> bool:
     """Delete a version; the next newest takes its place. False when it was deleted already."""
     bucket_id, key = version.bucket_id, version.key
-    locked = select(objects.c.current).where(_head(bucket_id, key)).with_for_update()
-    newest = connection.execute(locked).scalar()
+    newest = connection.execute(statements.NEWEST_LOCKED, of_key(bucket_id, key)).scalar()
     if not _discard(connection, version.number):
         return False
     if newest == version.number:
-        left = select(object_versions.c.number, object_versions.c.is_marker).where(_of_key(bucket_id, key))
-        following = connection.execute(left.order_by(object_versions.c.number.desc()).limit(1)).one_or_none()
+        following = connection.execute(statements.LAST, of_key(bucket_id, key)).one_or_none()
         if following is None:
-            connection.execute(delete(objects).where(_head(bucket_id, key)))
+            connection.execute(statements.REMOVE_HEAD, of_key(bucket_id, key))
         else:
             _set_newest(connection, bucket_id, key, following.number, is_marker=following.is_marker)
     return True
@@ -179,29 +175,6 @@ def change(connection: Connection, version: Version, **fields: Any) -> bool:  # 
     return connection.execute(update(object_versions).where(own).values(**fields)).rowcount > 0
 
 
-def replace_envelope(connection: Connection, version: Version, **fields: Any) -> bool:  # noqa: ANN401
-    """Set columns of a version whose envelope is still the one given; False when it is another, or gone."""
-    same = (object_versions.c.number == version.number) & (object_versions.c.envelope == version.envelope)
-    return connection.execute(update(object_versions).where(same).values(**fields)).rowcount > 0
-
-
-def under_old_master(connection: Connection, current_materials: Collection[str], limit: int) -> list[Version]:
-    """Up to `limit` versions with a key under a backing key of the SSE-S3 master that is not among the current ones."""
-    found: list[Version] = []
-    for material in old_materials(connection, object_versions.c.material, current_materials):
-        statement = _SELECT.where(object_versions.c.material == material).order_by(object_versions.c.number)
-        found += map(of_row, connection.execute(statement.limit(limit - len(found))))
-        if len(found) == limit:
-            break
-    return found
-
-
-def each(connection: Connection, after_number: int, limit: int) -> list[Version]:
-    """Up to `limit` versions of all buckets whose numbers are higher than `after_number`, in the order of numbers."""
-    statement = _SELECT.where(object_versions.c.number > after_number).order_by(object_versions.c.number)
-    return [of_row(row) for row in connection.execute(statement.limit(limit))]
-
-
 def values_of(one: Any) -> dict[str, Any]:  # noqa: ANN401 - a version, part or upload
     """What stands in the columns of a row."""
     values = {name: getattr(one, name) for name in one.__slots__}
@@ -210,13 +183,9 @@ def values_of(one: Any) -> dict[str, Any]:  # noqa: ANN401 - a version, part or 
 
 def _lock(connection: Connection, bucket_id: str, key: str) -> int:
     """Lock a key and give the number of its newest version; 0, in a new row, where there is none."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {"bucket_id": bucket_id, "object_key": key.encode(), "current": 0, "is_marker": True}
-    upsert = dialect.insert(objects).values(row).on_conflict_do_update(
-        index_elements=["bucket_id", "object_key"], set_={"current": objects.c.current}
-    )  # fmt: skip
     try:
-        number: int = connection.execute(upsert.returning(objects.c.current)).scalar_one()
+        number: int = connection.execute(statements.LOCK[connection.dialect.name], row).scalar_one()
     except IntegrityError:  # of the bucket's foreign key: the row has no other constraint that could fail
         raise BucketGone from None
     return number
@@ -224,18 +193,10 @@ def _lock(connection: Connection, bucket_id: str, key: str) -> int:
 
 def _discard(connection: Connection, number: int) -> bool:
     """Remove the rows of a version and its parts; False when there are none."""
-    blob_ledger.discard(connection, parts_table.c.version == number)
-    return connection.execute(delete(object_versions).where(object_versions.c.number == number)).rowcount > 0
+    statements.DISCARD_PARTS.run(connection, of_number=number)
+    return connection.execute(statements.REMOVE, {"of_number": number}).rowcount > 0
 
 
 def _set_newest(connection: Connection, bucket_id: str, key: str, number: int, *, is_marker: bool) -> None:
     values = {"current": number, "is_marker": is_marker}
-    connection.execute(update(objects).where(_head(bucket_id, key)).values(values))
-
-
-def _head(bucket_id: str, key: str) -> ColumnElement[bool]:
-    return (objects.c.bucket_id == bucket_id) & (objects.c.object_key == key.encode())
-
-
-def _of_key(bucket_id: str, key: str) -> ColumnElement[bool]:
-    return (object_versions.c.bucket_id == bucket_id) & (object_versions.c.object_key == key.encode())
+    connection.execute(statements.SET_NEWEST, of_key(bucket_id, key) | values)

@@ -6,15 +6,14 @@ from sqlalchemy import Column, Connection, select
 
 
 def old_materials(
-    connection: Connection, column: "Column[str | None]", current: Collection[str]
+    connection: Connection, column: "Column[str | None]", current: Collection[str], first: str = ""
 ) -> Iterator[str]:
-    """The values of an indexed column that are not among `current`; each costs one look into the index."""
-    latest = ""
+    """The values of an indexed column, from `first` on, that are not among `current`; each costs one look into the index."""
+    within = column >= first
     while True:
-        following = select(column).where(column > latest).order_by(column).limit(1)
-        found = connection.execute(following).scalar()
+        found = connection.execute(select(column).where(within).order_by(column).limit(1)).scalar()
         if found is None:
             return
-        latest = found
-        if latest not in current:
-            yield latest
+        within = column > found
+        if found not in current:
+            yield found

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, literal, select, update
 
 from kms_server.storage import blob_ledger, objects
+from kms_server.storage.blob_ledger import Discard
 from kms_server.storage.buckets import BucketGone
 from kms_server.storage.object_lists import within
 from kms_server.storage.object_tables import buckets, uploads
@@ -45,6 +46,11 @@ _SELECT = select(*columns(uploads, Upload))
 _PARTS = select(
     *[literal(None) if column.name == "inline" else column for column in columns(parts_table, Part)]
 )
+_IN_UPLOAD = parts_table.c.upload_id == bindparam("of_upload")
+_ADD_PART = insert(parts_table)
+_DISCARD_ONE = Discard(_IN_UPLOAD & (parts_table.c.number == bindparam("of_number")))
+_DISCARD_BLOBS = Discard(parts_table.c.blob_id.in_(bindparam("blob_ids", expanding=True)))
+_DISCARD_ALL = Discard(_IN_UPLOAD)
 
 
 def add(connection: Connection, upload: Upload) -> None:
@@ -88,9 +94,8 @@ def add_part(connection: Connection, upload: Upload, part: Part) -> None:
         UploadGone
     """
     _lock(connection, upload)
-    former = (parts_table.c.upload_id == upload.upload_id) & (parts_table.c.number == part.number)
-    blob_ledger.discard(connection, former)
-    connection.execute(insert(parts_table), values_of(part) | {"upload_id": upload.upload_id})
+    _DISCARD_ONE.run(connection, of_upload=upload.upload_id, of_number=part.number)
+    connection.execute(_ADD_PART, values_of(part) | {"upload_id": upload.upload_id})
 
 
 def parts(connection: Connection, upload_id: str, after: int, limit: int) -> list[Part]:
@@ -112,7 +117,7 @@ def complete(connection: Connection, upload: Upload, version: Version, chosen: S
     if not named <= uploaded:
         raise UploadGone
     for batch in blob_ledger.batches(uploaded - named):
-        blob_ledger.discard(connection, parts_table.c.blob_id.in_(batch))
+        _DISCARD_BLOBS.run(connection, blob_ids=batch)
     stored = objects.add(connection, version, ())
     connection.execute(update(parts_table).where(own).values(version=stored.number, upload_id=None))
     connection.execute(delete(uploads).where(uploads.c.upload_id == upload.upload_id))
@@ -126,7 +131,7 @@ def abort(connection: Connection, upload: Upload) -> None:
         UploadGone
     """
     _lock(connection, upload)
-    blob_ledger.discard(connection, parts_table.c.upload_id == upload.upload_id)
+    _DISCARD_ALL.run(connection, of_upload=upload.upload_id)
     connection.execute(delete(uploads).where(uploads.c.upload_id == upload.upload_id))
 
 
@@ -161,12 +166,18 @@ def stale(connection: Connection, before: float, limit: int) -> list[Upload]:
     return _read(connection, statement.limit(limit))
 
 
-def under_old_master(connection: Connection, current_materials: Collection[str], limit: int) -> list[Upload]:
-    """Up to `limit` uploads with a key under a backing key of the SSE-S3 master that is not among the current ones."""
+def under_old_master(
+    connection: Connection, current: Collection[str], limit: int, after: tuple[str, str] = ("", "")
+) -> list[Upload]:
+    """Up to `limit` uploads with a key under a backing key of the SSE-S3 master that is not among the current ones.
+
+    They come by backing key and upload id; those up to the pair `after` are left out.
+    """
     found: list[Upload] = []
-    for material in old_materials(connection, uploads.c.material, current_materials):
-        statement = _SELECT.where(uploads.c.material == material).order_by(uploads.c.upload_id)
-        found += _read(connection, statement.limit(limit - len(found)))
+    for material in old_materials(connection, uploads.c.material, current, after[0]):
+        least = after[1] if material == after[0] else ""
+        statement = _SELECT.where(uploads.c.material == material, uploads.c.upload_id > least)
+        found += _read(connection, statement.order_by(uploads.c.upload_id).limit(limit - len(found)))
         if len(found) == limit:
             break
     return found

@@ -43,20 +43,21 @@ class Access:
 
     def client(
         self, service: str, *, region_name: str = "us-east-1", max_attempts: int = 1, data_path: bool = False,
-        **overrides: Any,
+        config: Config | None = None, **overrides: Any,
     ) -> Any:  # fmt: skip
         """A stock client; one attempt unless a test wants retries."""
         credentials: dict[str, Any] = {
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret,
         }
+        retries = Config(retries={"total_max_attempts": max_attempts, "mode": "standard"})
         with _making_a_client:
             return _session(data_path=data_path).create_client(
                 service,
                 region_name=region_name,
                 endpoint_url=self.url,
                 verify=self.verify,
-                config=Config(retries={"total_max_attempts": max_attempts, "mode": "standard"}),
+                config=retries.merge(config) if config else retries,
                 **(credentials | overrides),
             )
 

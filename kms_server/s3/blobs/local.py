@@ -90,12 +90,15 @@ class LocalBlobs:
 
     def unsettled(self, older_than: float) -> Iterator[str]:
         """Ids of blobs in `incoming` to which nobody wrote for `older_than` seconds."""
+        return _last_written_before(self._incoming, time.time() - older_than)
+
+    def listed(self, older_than: float) -> Iterator[str]:
+        """Ids of all blobs to which nobody wrote for `older_than` seconds."""
         latest = time.time() - older_than
-        with os.scandir(self._incoming) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):  # it was settled in the meantime
-                    if entry.stat(follow_symlinks=False).st_mtime <= latest:
-                        yield entry.name
+        for first in _directories(self._directory):
+            for second in _directories(first):
+                yield from _last_written_before(second, latest)
+        yield from _last_written_before(self._incoming, latest)
 
     def _move(self, blob_id: str, place: str) -> None:
         Path(self._incoming + blob_id).rename(place)
@@ -182,6 +185,21 @@ class _SharedSync:
                 covered = self._asked
                 _sync_directory(self._directory)
                 self._done = covered
+
+
+def _directories(directory: str) -> Iterator[str]:
+    """The directories by the digits of ids in one."""
+    with os.scandir(directory) as entries:
+        yield from (entry.path for entry in entries if len(entry.name) == 2)
+
+
+def _last_written_before(directory: str, latest: float) -> Iterator[str]:
+    """Names of the files in a directory that were written last at a time in epoch seconds, or before."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it was moved or deleted in the meantime
+                if entry.stat(follow_symlinks=False).st_mtime <= latest:
+                    yield entry.name
 
 
 def _sync_directory(directory: str | Path) -> None:

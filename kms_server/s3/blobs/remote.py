@@ -81,6 +81,14 @@ class RemoteBlobs:
         Raises:
             StoreUnavailable
         """
+        return self.listed(older_than)
+
+    def listed(self, older_than: float) -> Iterator[str]:
+        """The same; a blob is as old as its last byte, since nobody sees it before.
+
+        Raises:
+            StoreUnavailable
+        """
         latest = time.time() - older_than
         with _answering(""):
             for page in obstore.list(self._store):

@@ -69,3 +69,6 @@ class BlobStore(Protocol):
 
         Some of them may be settled, where the store cannot tell: the caller asks the index.
         """
+
+    def listed(self, older_than: float) -> Iterator[str]:
+        """Ids of all blobs that were finished or begun more than `older_than` seconds ago."""

@@ -49,13 +49,7 @@ def chosen(call: S3Call, values: Mapping[str, str]) -> Chosen:
     if kind is not None and kind not in _KINDS:
         raise _refused("The encryption method specified is not supported", SSE, kind)
     _check_belongs_to_kms(values, kind)
-    made = _by_default(values, default) if kind is None else _by_request(values, kind, default)
-    if made.kind in _OF_KMS and call.is_anonymous:
-        raise InvalidArgument(
-            "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
-            ArgumentName="Authorization", ArgumentValue="null",
-        )  # fmt: skip
-    return made
+    return _by_default(values, default) if kind is None else _by_request(values, kind, default)
 
 
 def is_asked_for(values: Mapping[str, str]) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "Manifest",
     "ManifestPart",
     "PartDetails",
+    "is_under_master",
     "open_part",
     "opened",
     "seal_part",
@@ -50,14 +51,19 @@ def sealed(
     return _UNDER_OBJECT_KEY + wrap.wrap(_derived(keys, _MANIFEST), manifest.encode(), bound)
 
 
-def opened(encryption: Encryption, keys: ObjectKeys, version: Version, target: Target) -> Manifest:
-    """The manifest of a version.
+def is_under_master(version: Version) -> bool:
+    """Whether the manifest of a version opens without its keys."""
+    return version.manifest[:1] == _UNDER_MASTER
+
+
+def opened(encryption: Encryption, keys: ObjectKeys | None, version: Version, target: Target) -> Manifest:
+    """The manifest of a version; one that is under the SSE-S3 master needs no `keys`.
 
     Raises:
         InternalError: it is damaged, that of another version, or the index says something else.
     """
     way, data, bound = version.manifest[:1], version.manifest[1:], _of_version(version)
-    if way == _UNDER_OBJECT_KEY:
+    if way == _UNDER_OBJECT_KEY and keys is not None:
         encoded = unwrapped(_derived(keys, _MANIFEST), data, bound)
     elif way == _UNDER_MASTER:
         encoded = encryption.master.open(target.region, data, bound)

@@ -84,6 +84,12 @@ class Master:
         """The id of the current backing key; what is under another one can be sealed anew."""
         return self._current(region).current.material_id
 
+    def materials(self) -> frozenset[str]:
+        """The ids of the current backing keys of all Regions that have a master."""
+        with self._database.read() as connection:
+            regions = aliases.regions(connection, ACCOUNT, ALIAS)
+        return frozenset(map(self.material, regions))
+
     def _current(self, region: str) -> UsableKey:
         alias = self._keyring.alias(ACCOUNT, region, ALIAS, may_block=True)
         key_id = alias.key_id if alias else self._made(region)

@@ -60,6 +60,7 @@ class SseKms:
         return envelope
 
     def _data_key(self, call: Call, chosen: Chosen, context: Mapping[str, str], target: Target) -> DataKey:
+        _require_sigv4(call)
         key_id = chosen.key_id or MANAGED_KEY
         if chosen.bucket_key:
             return self._bucket_keys.generate(call, key_id, context, target)
@@ -68,6 +69,7 @@ class SseKms:
         )
 
     def _inner(self, call: Call, envelope: Envelope, target: Target) -> bytes:
+        _require_sigv4(call)
         key_arn = envelope.key_arn
         if key_arn is None:
             raise InternalError
@@ -121,6 +123,19 @@ def _with_outer(envelope: Envelope, sealed: Sealed) -> Envelope:
 
 def _source(target: Target, *, bucket_key: bool) -> str:
     return target.bucket_arn if bucket_key else target.arn
+
+
+def _require_sigv4(call: Call) -> None:
+    """Refuse whoever signed otherwise or not at all, whether or not the KMS would have to be asked.
+
+    Raises:
+        InvalidArgument
+    """
+    if not call.sigv4:
+        raise InvalidArgument(
+            "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
+            ArgumentName="Authorization", ArgumentValue="null",
+        )  # fmt: skip
 
 
 def _full_context(pairs: Mapping[str, str], source: str) -> dict[str, str]:

@@ -62,7 +62,6 @@ class InProcessKms:
     def _ask(
         self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded
     ) -> Mapping[str, Any]:
-        requests.require_signed(call)
         try:
             done = self._perform(self._forwarded(call, operation, document, forwarded))
         except ServiceError as error:

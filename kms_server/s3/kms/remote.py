@@ -66,7 +66,6 @@ class RemoteKms:
     def _ask(
         self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded
     ) -> Mapping[str, Any]:
-        requests.require_signed(call)
         headers = {
             "host": self._connections.endpoint.authority, "content-type": CONTENT_TYPE,
             "x-amz-target": f"TrentService.{operation}",

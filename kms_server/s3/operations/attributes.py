@@ -106,6 +106,6 @@ def _number(call: S3Call, name: str, default: int) -> int:
 OPERATIONS = (
     S3Operation(
         "GetObjectAttributes", get_object_attributes, "GET", Level.OBJECT, "s3:GetObjectAttributes",
-        queries=("attributes",), version_action="s3:GetObjectVersionAttributes", customer_key=True, is_data=True,
+        queries=("attributes",), version_action="s3:GetObjectVersionAttributes", is_data=True,
     ),
 )  # fmt: skip

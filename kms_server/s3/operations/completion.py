@@ -226,7 +226,6 @@ def _etag(opened: OpenUpload, chosen: Sequence[_Chosen]) -> str:
 
 OPERATIONS = (
     S3Operation(
-        "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",),
-        customer_key=True, is_data=True, writes=True, checksums=False,
+        "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",), is_data=True, writes=True, checksums=False,
     ),
 )  # fmt: skip

@@ -125,11 +125,10 @@ def _source_header(version: Version) -> dict[str, str]:
 
 OPERATIONS = (
     S3Operation(
-        "CopyObject", copy_object, "PUT", Level.OBJECT, "s3:PutObject", header=copying.HEADER, encrypts=True,
-        customer_key=True, is_data=True, writes=True,
+        "CopyObject", copy_object, "PUT", Level.OBJECT, "s3:PutObject", header=copying.HEADER, encrypts=True, is_data=True, writes=True,
     ),
     S3Operation(
         "UploadPartCopy", upload_part_copy, "PUT", Level.OBJECT, "s3:PutObject", queries=("partNumber", "uploadId"),
-        header=copying.HEADER, customer_key=True, is_data=True, writes=True,
+        header=copying.HEADER, is_data=True, writes=True,
     ),
 )  # fmt: skip

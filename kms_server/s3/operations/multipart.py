@@ -126,18 +126,16 @@ def _number(call: S3Call, name: str, default: int) -> int:
 OPERATIONS = (
     S3Operation(
         "CreateMultipartUpload", create_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploads",),
-        encrypts=True, customer_key=True, is_data=True, writes=True,
+        encrypts=True, is_data=True, writes=True,
     ),
     S3Operation(
-        "UploadPart", upload_part, "PUT", Level.OBJECT, "s3:PutObject", queries=("partNumber", "uploadId"),
-        customer_key=True, is_data=True, writes=True,
+        "UploadPart", upload_part, "PUT", Level.OBJECT, "s3:PutObject", queries=("partNumber", "uploadId"), is_data=True, writes=True,
     ),
     S3Operation(
         "AbortMultipartUpload", abort_multipart_upload, "DELETE", Level.OBJECT, "s3:AbortMultipartUpload",
         queries=("uploadId",), is_data=True, writes=True,
     ),
     S3Operation(
-        "ListParts", list_parts, "GET", Level.OBJECT, "s3:ListMultipartUploadParts", queries=("uploadId",),
-        customer_key=True, is_data=True,
+        "ListParts", list_parts, "GET", Level.OBJECT, "s3:ListMultipartUploadParts", queries=("uploadId",), is_data=True,
     ),
 )  # fmt: skip

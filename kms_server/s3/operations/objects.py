@@ -51,8 +51,8 @@ def get_object(call: S3Call) -> S3Answer:
         return S3Answer(
             headers=shown | _checksum(call, opened), length=span.length, parts=opened.read(call, span)
         )
-    shown["Content-Range"] = span.header(found.version.size)
-    return S3Answer(206, headers=shown, length=span.length, parts=opened.read(call, span))
+    status, told = _partial(span, found.version.size)
+    return S3Answer(status, headers=shown | told, length=span.length, parts=opened.read(call, span))
 
 
 def head_object(call: S3Call) -> S3Answer:
@@ -75,7 +75,8 @@ def head_object(call: S3Call) -> S3Answer:
         span = ranges.wanted(call.header("range"), size)
     if span is None:
         return S3Answer(headers=shown, length=size, parts=())
-    return S3Answer(206, headers=shown | {"Content-Range": span.header(size)}, length=span.length, parts=())
+    status, told = _partial(span, size)
+    return S3Answer(status, headers=shown | told, length=span.length, parts=())
 
 
 def _found(call: S3Call) -> Found:
@@ -101,7 +102,12 @@ def _span(call: S3Call, opened: Opened) -> tuple[Span | None, dict[str, str]]:
     told = {} if count is None else {"x-amz-mp-parts-count": str(count)}
     sizes = [part.size for part in opened.manifest.parts]
     first = sum(sizes[: number - 1])
-    return (Span(first, first + sizes[number - 1]), told) if sizes[number - 1] else (None, told)
+    return Span(first, first + sizes[number - 1]), told
+
+
+def _partial(span: Span, size: int) -> tuple[int, dict[str, str]]:
+    """The status of an answer with a span, and the header that tells which; an empty part has no range."""
+    return (206, {"Content-Range": span.header(size)}) if span.length else (200, {})
 
 
 def _headers(call: S3Call, found: Found) -> dict[str, str]:
@@ -151,15 +157,13 @@ def _overrides(call: S3Call) -> dict[str, str]:
 
 OPERATIONS = (
     S3Operation(
-        "PutObject", put_object, "PUT", Level.OBJECT, "s3:PutObject", encrypts=True, customer_key=True, is_data=True,
+        "PutObject", put_object, "PUT", Level.OBJECT, "s3:PutObject", encrypts=True, is_data=True,
         writes=True,
     ),
     S3Operation(
-        "GetObject", get_object, "GET", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion",
-        customer_key=True, is_data=True,
+        "GetObject", get_object, "GET", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion", is_data=True,
     ),
     S3Operation(
-        "HeadObject", head_object, "HEAD", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion",
-        customer_key=True, is_data=True,
+        "HeadObject", head_object, "HEAD", Level.OBJECT, "s3:GetObject", version_action="s3:GetObjectVersion", is_data=True,
     ),
 )  # fmt: skip

@@ -118,7 +118,7 @@ def _answer(call: S3Call, form: PostForm, headers: dict[str, str]) -> S3Answer:
 
 OPERATIONS = (
     S3Operation(
-        "PostObject", post_object, "POST", Level.BUCKET, "", encrypts=True, customer_key=True, is_data=True,
+        "PostObject", post_object, "POST", Level.BUCKET, "", encrypts=True, is_data=True,
         writes=True, by_form=True,
     ),
 )  # fmt: skip

@@ -68,10 +68,10 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
     Raises:
         MethodNotAllowed, NotBuilt: there is none.
     """
+    subresources = _SUBRESOURCES_OF.get(method, _SUBRESOURCES)
     for operation in _PLACES.get((method, level), ()):
         if _asks(operation, query, headers):
             # The plain operation is not meant where a subresource is named that has another method.
-            subresources = _SUBRESOURCES_OF.get(method, _SUBRESOURCES)
             if not operation.queries and not subresources.isdisjoint(query):
                 break
             return operation

@@ -11,7 +11,8 @@ from kms_server.s3.wire.header_text import as_header
 
 MOST_KEY_BYTES = 1_024
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
-_HOISTED = "x-amz-"
+_HOISTED = re.compile("x-amz-[a-z0-9!#$%&'*+.^_`|~-]+")
+_PRESIGNED = frozenset({"X-Amz-Algorithm", "AWSAccessKeyId"})
 # Query parameters of a signature, which are no headers.
 _OF_SIGNATURE = frozenset(
     f"x-amz-{name}" for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
@@ -76,16 +77,21 @@ def parse_query(text: str) -> dict[str, str]:
 
 
 def with_hoisted(request: Request, query: Mapping[str, str]) -> Request:
-    """A presigned request with the headers that its client put into the query; who wrote them its signature tells.
+    """A presigned request with the headers that its client put into the query; they count once the signature is verified.
 
     Raises:
-        InvalidArgument: one can be no header.
+        InvalidArgument: no header can have such a value.
     """
-    if "X-Amz-Algorithm" not in query:
+    if _PRESIGNED.isdisjoint(query):
         return request
-    hoisted = {name.lower(): value for name, value in query.items() if name.lower().startswith(_HOISTED)}
+    hoisted = {name.lower(): value for name, value in query.items() if _HOISTED.fullmatch(name.lower())}
     told = {name: as_header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
     return request._replace(headers=told | dict(request.headers)) if told else request
+
+
+def byte_characters(text: str) -> str:
+    """A text as headers come: each character stands for a byte of its UTF-8."""
+    return text.encode().decode("latin-1")
 
 
 def _bucket_of(request: Request, domain: str) -> str | None:

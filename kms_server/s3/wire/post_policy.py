@@ -11,7 +11,7 @@ from kms_server.errors import ServiceError
 from kms_server.protocol import json_reader
 from kms_server.s3.errors import AccessDenied, InvalidPolicyDocument
 
-_FREE = frozenset({"x-amz-signature", "file", "policy"})
+_FREE = frozenset({"x-amz-signature", "awsaccesskeyid", "signature", "file", "policy"})
 _FREE_PREFIX = "x-ignore-"
 _RANGE = "content-length-range"
 

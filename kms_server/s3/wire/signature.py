@@ -1,4 +1,4 @@
-"""The signature of an S3 request, in its Authorization header or its query; `verification` verifies it.
+"""The SigV4 signature of an S3 request, in its Authorization header or its query; `verification` verifies it.
 
 AWS "Authenticating Requests (AWS Signature Version 4)" of S3's API reference.
 """
@@ -53,18 +53,21 @@ def parse(request: Request) -> Signed | None:
     pairs = query_pairs(request.query) if request.query else []
     query = {name: unquote(value) for name, value in pairs}
     if "X-Amz-Algorithm" not in query:
-        if "AWSAccessKeyId" in query and "Signature" in query:
-            raise InvalidRequest(_NO_MECHANISM)
         return None if authorization is None else _from_header(request, authorization)
     if authorization is not None:
-        raise InvalidArgument(
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-            "parameter or the Authorization header should be specified",
-            ArgumentName="Authorization",
-        )
+        raise only_one_mechanism()
     if len(query) != len(pairs):
         raise AuthorizationQueryParametersError
     return _from_query(request, query)
+
+
+def only_one_mechanism() -> InvalidArgument:
+    """The error for a request with two signatures."""
+    return InvalidArgument(
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
+        "parameter or the Authorization header should be specified",
+        ArgumentName="Authorization",
+    )
 
 
 def _from_header(request: Request, authorization: str) -> Signed:
@@ -118,8 +121,6 @@ def parse_form(fields: Mapping[str, str]) -> Signed | None:
     """
     if "policy" not in fields:
         return None
-    if "awsaccesskeyid" in fields:
-        raise InvalidRequest(_NO_MECHANISM)
     for name in _FORM_PARTS:
         if not fields.get(name):
             raise InvalidArgument(

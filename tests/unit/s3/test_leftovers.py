@@ -1,5 +1,6 @@
 """What requests and crashes leave is deleted or settled, by any number of processes."""
 
+from functools import reduce
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +25,10 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 @pytest.fixture
 def held(database: Database) -> Bucket:
     return stored_bucket(database)
+
+
+def sweep(database: Database, blobs: LocalBlobs, older_than: float, doomed_for: float = 0.0) -> Swept:
+    return reduce(Swept.plus, Leftovers(database, blobs).sweep(older_than, doomed_for=doomed_for), Swept())
 
 
 def blob(blobs: LocalBlobs, *, settled: bool = False) -> str:
@@ -60,12 +65,11 @@ def test_what_belongs_to_nothing_goes_and_what_does_is_settled(
     with database.index() as connection:
         uploads.add(connection, begun)
         uploads.add_part(connection, begun, part(blob_id=of_upload))
-    leftovers = Leftovers(database, blobs)
-    assert leftovers.sweep(3_600, doomed_for=3_600) == Swept(0, 0, 0)
-    assert leftovers.sweep(3_600) == Swept(doomed=1, unknown=0, settled=0)
+    assert sweep(database, blobs, 3_600, doomed_for=3_600) == Swept(0, 0, 0)
+    assert sweep(database, blobs, 3_600) == Swept(doomed=1, unknown=0, settled=0)
     assert there(blobs, young)
-    assert leftovers.sweep(-5) == Swept(doomed=0, unknown=2, settled=2)
-    assert leftovers.sweep(-5) == Swept(0, 0, 0)
+    assert sweep(database, blobs, -5) == Swept(doomed=0, unknown=2, settled=2)
+    assert sweep(database, blobs, -5) == Swept(0, 0, 0)
     assert [there(blobs, one) for one in (stranger, young, overwritten, late, of_upload)] == [
         False, False, False, True, True,
     ]  # fmt: skip
@@ -77,10 +81,9 @@ def test_a_doomed_blob_that_was_never_settled_stays_for_its_readers(
     read = blob(blobs)
     put(database, held, read)
     put(database, held, blob(blobs))
-    leftovers = Leftovers(database, blobs)
-    leftovers.sweep(-5, doomed_for=3_600)
+    sweep(database, blobs, -5, doomed_for=3_600)
     assert there(blobs, read)
-    leftovers.sweep(-5)
+    sweep(database, blobs, -5)
     assert not there(blobs, read)
 
 
@@ -89,7 +92,7 @@ def test_a_crash_after_deleting_is_made_good(database: Database, held: Bucket, b
     put(database, held, gone)
     put(database, held, blob(blobs))
     blobs.delete(gone)
-    assert Leftovers(database, blobs).sweep(3_600).doomed == 1
+    assert sweep(database, blobs, 3_600).doomed == 1
 
 
 def test_several_may_sweep_while_others_write(database: Database, held: Bucket, blobs: LocalBlobs) -> None:
@@ -98,7 +101,7 @@ def test_several_may_sweep_while_others_write(database: Database, held: Bucket, 
     def work(number: int) -> None:
         if number < 3:
             for _ in range(3):
-                Leftovers(database, blobs).sweep(3_600)
+                sweep(database, blobs, 3_600)
             return
         for _ in range(20):
             new = blob(blobs)
@@ -106,7 +109,7 @@ def test_several_may_sweep_while_others_write(database: Database, held: Bucket, 
             blobs.settle(new)
 
     side_by_side(6, work)
-    Leftovers(database, blobs).sweep(-5)
+    sweep(database, blobs, -5)
     assert not any(there(blobs, one) for one in strangers)
     with database.read() as connection:
         for key in ("k3", "k4", "k5"):

@@ -9,10 +9,6 @@ from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 
 PART = bytes(range(256)) * 256
 _TEXT = (("Content-Type", "text/plain"),)
-_HEADERS = {
-    "headers": (("Access-Control-Allow-Origin", "http://one.test"),),
-    "split": (("A", "b\r\nC: d"),),
-}
 
 
 def whole(request: Request, most: int = 65_536) -> Iterator[bytes]:
@@ -59,11 +55,15 @@ class SteeredStreams:
         if what == "echo":
             body = b"".join(whole(request))
             return StreamedResponse(200, _TEXT, len(body), [body])
-        if what == "status":
-            return StreamedResponse(int(size), (("ETag", '"1"'), ("Last-Modified", "then")), 0, ())
-        if what == "early":
-            return StreamedResponse(403, _TEXT, 5, [b"early"])
-        headers = _HEADERS.get(what, _TEXT)
+        fixed = {
+            "status": (int(size), (("ETag", '"1"'), ("Last-Modified", "then")), b""),
+            "early": (403, _TEXT, b"early"),
+            "headers": (200, (("Access-Control-Allow-Origin", "http://one.test"),), b""),
+        }
+        if what in fixed:
+            status, headers, body = fixed[what]
+            return StreamedResponse(status, headers, len(body), (body,))
+        headers = (("A", "b\r\nC: d"),) if what == "split" else _TEXT
         return StreamedResponse(200, headers, int(size), self._parts(what, int(size)))
 
     def _digest(self, request: Request) -> bytes:

@@ -10,7 +10,14 @@ from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import (
+    HmacV1PostAuth,
+    HmacV1QueryAuth,
+    S3SigV4Auth,
+    S3SigV4PostAuth,
+    S3SigV4QueryAuth,
+    SigV4Auth,
+)
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -96,8 +103,7 @@ POST = Request("POST", "/b", {"host": HOST}, b"", "127.0.0.1")
 
 def check(caller: S3Caller, auth_type: str) -> None:
     assert (caller.principal.arn, caller.region, caller.auth_type) == (ROOT, "eu-west-1", auth_type)
-    assert caller.signature_age is not None
-    assert 0 <= caller.signature_age < 10_000
+    assert caller.sigv4
     caller.check_region("eu-west-1")
 
 
@@ -115,6 +121,8 @@ def test_presigned_requests(scene: Scene) -> None:
     for by in (scene.root, scene.session):
         caller = scene.authenticator.authenticate(presigned(by))
         check(caller, "REST-QUERY-STRING")
+        assert caller.signature_age is not None
+        assert 0 <= caller.signature_age < 10_000
         with pytest.raises(e.AuthorizationQueryParametersError):
             caller.check_region("us-east-1")
 
@@ -129,11 +137,47 @@ def test_forms(scene: Scene) -> None:
         for name in ("x-amz-credential", "x-amz-signature", "x-amz-date", "x-amz-algorithm"):
             with pytest.raises(e.InvalidArgument, match=name):
                 scene.authenticator.authenticate_form(POST, fields | {name: ""})
-    with pytest.raises(e.InvalidRequest):
-        scene.authenticator.authenticate_form(
-            POST, {"policy": other, "awsaccesskeyid": "a", "signature": "b"}
-        )
     assert scene.authenticator.authenticate_form(POST, {"key": "k"}) == S3Caller(NOBODY)
+
+
+def old_url(by: Credentials) -> Request:
+    aws = AWSRequest("GET", f"http://{HOST}/b/k")
+    HmacV1QueryAuth(by, expires=60).add_auth(aws)
+    return received(aws)._replace(headers={"host": HOST})
+
+
+def old_fields(by: Credentials) -> dict[str, str]:
+    aws = AWSRequest("POST", f"http://{HOST}/b")
+    HmacV1PostAuth(by).add_auth(aws)
+    return {name.lower(): str(value) for name, value in aws.context["s3-presign-post-fields"].items()}
+
+
+def test_signature_version_2(scene: Scene) -> None:
+    for by in (scene.root, scene.session):
+        for caller, auth_type in (
+            (scene.authenticator.authenticate(old_url(by)), "REST-QUERY-STRING"),
+            (scene.authenticator.authenticate_form(POST, old_fields(by)), "POST"),
+        ):
+            assert caller.principal.arn == ROOT
+            assert caller == S3Caller(caller.principal, auth_type=auth_type)
+            caller.check_region("moon")
+    wrong = Credentials(scene.root.access_key, "wrong")
+    unknown = Credentials("AKIA" + "A" * 16, "secret")
+    for by, error in (
+        (wrong, e.SignatureDoesNotMatch), (unknown, e.InvalidAccessKeyId),
+        (Credentials(scene.session.access_key, scene.session.secret_key), e.InvalidAccessKeyId),
+        (Credentials(scene.session.access_key, "x", "nonsense"), e.InvalidToken),
+    ):  # fmt: skip
+        with pytest.raises(error):
+            scene.authenticator.authenticate(old_url(by))
+        with pytest.raises(error):
+            scene.authenticator.authenticate_form(POST, old_fields(by))
+    dev = scene.dev()
+    assert dev.authenticate(old_url(wrong)).principal.arn == ROOT
+    account = Credentials("111122223333", "any")
+    for caller in (dev.authenticate(old_url(account)), dev.authenticate_form(POST, old_fields(account))):
+        assert caller.principal.arn == "arn:aws:iam::111122223333:root"
+        assert not caller.sigv4
 
 
 def test_nobody(scene: Scene) -> None:

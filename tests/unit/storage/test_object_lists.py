@@ -156,4 +156,5 @@ def test_old_versions_and_deleted_keys_cost_a_listing_nothing(database: Database
     grow(database, held, "a", 10_000)
     with database.index() as connection:
         objects.add(connection, version(held, "a"), ())
-    assert steps() == before
+    # Pages may have split meanwhile; ten thousand rows would be tens of thousands of steps.
+    assert steps() <= before + 100

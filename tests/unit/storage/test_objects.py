@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from kms_server.storage import blob_ledger, object_lists, objects
+from kms_server.storage import blob_ledger, object_lists, object_upkeep, objects
 from kms_server.storage.buckets import Bucket
 from kms_server.storage.database import Database, changed_since, latest_change
 from kms_server.storage.object_tables import object_versions
@@ -123,8 +123,10 @@ def test_columns_change_and_envelopes_only_from_what_was_read(database: Database
     stored = put(database, version(held))
     with database.index() as connection:
         assert objects.change(connection, stored, tags="{}", restored_until=5.0)
-        assert objects.replace_envelope(connection, stored, envelope=b"new", manifest=b"m2", key_arn="arn:2")
-        assert not objects.replace_envelope(connection, stored, envelope=b"late")
+        assert object_upkeep.replace_envelope(
+            connection, stored, envelope=b"new", manifest=b"m2", key_arn="arn:2"
+        )
+        assert not object_upkeep.replace_envelope(connection, stored, envelope=b"late")
     found = current(database, held)
     assert found == dataclasses.replace(
         stored, tags="{}", restored_until=5.0, envelope=b"new", manifest=b"m2", key_arn="arn:2"
@@ -133,7 +135,7 @@ def test_columns_change_and_envelopes_only_from_what_was_read(database: Database
     with database.index() as connection:
         objects.remove(connection, found)
         assert not objects.change(connection, found, tags=None)
-        assert not objects.replace_envelope(connection, found, envelope=b"")
+        assert not object_upkeep.replace_envelope(connection, found, envelope=b"")
 
 
 def test_what_stands_under_old_masters_is_found(database: Database, held: Bucket) -> None:
@@ -144,7 +146,7 @@ def test_what_stands_under_old_masters_is_found(database: Database, held: Bucket
 
     def found(limit: int, *current: str) -> list[Version]:
         with database.read() as connection:
-            return objects.under_old_master(connection, current, limit)
+            return object_upkeep.under_old_master(connection, current, limit)
 
     assert found(9, "m3", "m2") == [stored[0], stored[2], stored[5]]
     assert found(1, "m3", "m2") == [stored[0]]
@@ -154,8 +156,8 @@ def test_what_stands_under_old_masters_is_found(database: Database, held: Bucket
 def test_all_versions_come_by_number(database: Database, held: Bucket) -> None:
     stored = [put(database, version(held, key)) for key in "cab"]
     with database.read() as connection:
-        assert objects.each(connection, 0, 2) == stored[:2]
-        assert objects.each(connection, stored[1].number, 9) == stored[2:]
+        assert object_upkeep.each(connection, 0, 2) == stored[:2]
+        assert object_upkeep.each(connection, stored[1].number, 9) == stored[2:]
 
 
 @pytest.mark.parametrize(

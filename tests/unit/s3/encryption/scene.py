@@ -42,9 +42,9 @@ class Scene:
         self.keyring.reread()
 
 
-def call_of(principal: Principal = ROOT) -> Call:
+def call_of(principal: Principal = ROOT, *, sigv4: bool = True) -> Call:
     """A call of somebody."""
-    return cast("Call", SimpleNamespace(principal=principal, account=principal.account))
+    return cast("Call", SimpleNamespace(principal=principal, account=principal.account, sigv4=sigv4))
 
 
 def version_of(**fields: Any) -> Version:

@@ -37,14 +37,13 @@ def b64(value: Any) -> str:
 
 
 def asking(
-    headers: dict[str, str], default: BucketDefault | None = None, *, secure: bool = True, anonymous: bool = False,
-    block: bool = False,
+    headers: dict[str, str], default: BucketDefault | None = None, *, secure: bool = True, block: bool = False,
 ) -> S3Call:  # fmt: skip
     def blocks(found: BucketDefault) -> bool:
         return block if found.blocks_sse_c is None else found.blocks_sse_c
 
     return cast("S3Call", SimpleNamespace(
-        request=SimpleNamespace(headers=headers), is_secure=secure, is_anonymous=anonymous,
+        request=SimpleNamespace(headers=headers), is_secure=secure,
         bucket=SimpleNamespace(encryption=default and default.write()),
         services=SimpleNamespace(encryption=SimpleNamespace(blocks_sse_c=blocks)),
     ))  # fmt: skip
@@ -167,16 +166,6 @@ def test_sse_c_where_it_is_blocked(blocks: bool | None, setting: bool, blocked: 
             chosen(CUSTOMER, default, block=setting)
     else:
         assert chosen(CUSTOMER, default, block=setting).kind == SSE_C
-
-
-@pytest.mark.parametrize(("headers", "default"), [({SSE: "aws:kms"}, None), ({}, KMS_DEFAULT)])
-def test_nobody_uses_the_kms(headers: dict[str, str], default: BucketDefault | None) -> None:
-    with pytest.raises(e.InvalidArgument) as refused:
-        chosen(headers, default, anonymous=True)
-    assert refused.value.message == (
-        "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
-    )
-    assert refused.value.details == {"ArgumentName": "Authorization", "ArgumentValue": "null"}
 
 
 def test_headers_where_nothing_is_made() -> None:

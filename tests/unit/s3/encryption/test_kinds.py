@@ -176,3 +176,25 @@ def test_what_the_master_has_no_part_in_stays(scene: Scene) -> None:
 
 def test_secrets_do_not_show() -> None:
     assert repr(CUSTOMER.key)[2:-1] not in repr(CUSTOMER) + repr(ObjectKeys(CUSTOMER.key))
+
+
+@pytest.mark.parametrize(
+    "kind", [Chosen(SSE_KMS, ONE), Chosen(SSE_KMS, ONE, bucket_key=True), Chosen(DSSE_KMS, ONE)]
+)
+def test_the_kms_serves_nobody_who_signs_otherwise(scene: Scene, kind: Chosen) -> None:
+    """Not even with a data key of the bucket that is there already."""
+    old = call_of(sigv4=False)
+    _, envelope = scene.encryption.create(call_of(), kind, TARGET)
+    opened(scene, envelope)
+    asked = len(scene.kms.asked)
+    for refused in (
+        lambda: scene.encryption.create(old, kind, TARGET), lambda: scene.encryption.open(old, envelope, TARGET),
+    ):  # fmt: skip
+        with pytest.raises(e.InvalidArgument) as caught:
+            refused()
+        assert caught.value.message == (
+            "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
+        )
+        assert caught.value.details == {"ArgumentName": "Authorization", "ArgumentValue": "null"}
+    assert len(scene.kms.asked) == asked
+    scene.encryption.create(old, Chosen(SSE_S3), TARGET)

@@ -12,7 +12,6 @@ from botocore.credentials import Credentials
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
 from kms_server.errors import ValidationException
-from kms_server.iam.principal import NOBODY
 from kms_server.operations import explanation, recorded
 from kms_server.operations.call import Forwarded
 from kms_server.quotas.limiter import quota_subject
@@ -257,14 +256,6 @@ def test_a_context_that_is_too_large_is_the_clients_fault(service: Service) -> N
         client(service).generate_data_key(
             asked(service), key_id=key(service), **PLACE | {"context": {"a": "b" * 9_000}}
         )
-
-
-def test_the_anonymous_have_no_key(service: Service) -> None:
-    call = asked(service)
-    call.principal = NOBODY
-    with pytest.raises(e.InvalidArgument) as raised:
-        client(service).generate_data_key(call, key_id=key(service), **PLACE)
-    assert raised.value.details["ArgumentName"] == "Authorization"
 
 
 def test_a_judgement_leaves_no_trace(service: Service) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 
-from kms_server.iam.principal import NOBODY
 from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.callers import TheLayers
@@ -76,10 +75,3 @@ def test_answers(service: Service, status: int, body: bytes, error: type[e.S3Err
 def test_no_answer(service: Service, error: Exception) -> None:
     with pytest.raises(e.ServiceUnavailable):
         remote(_Canned(0, b"", error)).decrypt(asked(service), key_arn=KEY, ciphertext=b"c", **PLACE)
-
-
-def test_the_anonymous_have_no_key(service: Service) -> None:
-    call = asked(service)
-    call.principal = NOBODY
-    with pytest.raises(e.InvalidArgument):
-        remote(_Canned(200, b"")).decrypt(call, key_arn=KEY, ciphertext=b"c", **PLACE)

@@ -102,7 +102,7 @@ def encoded(document: Any) -> str:
 
 FIELDS = {
     "key": "user/eric/a.jpg", "bucket": "b", "acl": "public-read", "content-type": "image/png", "policy": "x",
-    "x-amz-signature": "0", "x-ignore-this": "1",
+    "x-amz-signature": "0", "awsaccesskeyid": "a", "signature": "0", "x-ignore-this": "1",
 }  # fmt: skip
 CONDITIONS: tuple[Any, ...] = (
     {"bucket": "b"}, ["starts-with", "$KEY", "user/eric/"], {"acl": "public-read"}, ["starts-with", "$Content-Type", "image/"],
