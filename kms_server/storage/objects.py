@@ -101,6 +101,13 @@ def version(connection: Connection, bucket_id: str, key: str, version_id: str) -
     return of_row(row) if row else None
 
 
+def of_object(connection: Connection, bucket_id: str, key: str, object_id: str) -> Version | None:
+    """The version of a key that is the object of an opaque id."""
+    same = of_key(bucket_id, key) & (object_versions.c.object_id == object_id)
+    row = connection.execute(_SELECT.where(same)).one_or_none()
+    return of_row(row) if row else None
+
+
 def newest(connection: Connection, bucket_id: str, key: str) -> int | None:
     """The number of the newest version of a key."""
     return connection.execute(statements.NEWEST, of_key(bucket_id, key)).scalar()
