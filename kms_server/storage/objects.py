@@ -103,8 +103,8 @@ def version(connection: Connection, bucket_id: str, key: str, version_id: str) -
 
 def of_object(connection: Connection, bucket_id: str, key: str, object_id: str) -> Version | None:
     """The version of a key that is the object of an opaque id."""
-    same = of_key(bucket_id, key) & (object_versions.c.object_id == object_id)
-    row = connection.execute(_SELECT.where(same)).one_or_none()
+    same = _SELECT.where(statements.OF_KEY, object_versions.c.object_id == object_id)
+    row = connection.execute(same, of_key(bucket_id, key)).one_or_none()
     return of_row(row) if row else None
 
 
