@@ -40,6 +40,7 @@ class Limits:
     max_put_bytes: int = 5 * 2**30
     min_part_bytes: int = 5 * 2**20
     stream_threads: int = 64
+    crowd_patience: float = 10.0
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
     max_clock_lead: float = 36_525 * 86_400.0

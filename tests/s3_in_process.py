@@ -10,11 +10,15 @@ from xml.etree import ElementTree
 
 from sqlalchemy import Connection, Table, select
 
+from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
+from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.errors import InternalError
 from kms_server.server.startup import prepare
+from kms_server.server.state import State
 from kms_server.server.worker_state import build
+from kms_server.storage import settings
 from kms_server.storage.object_tables import object_versions, parts
 
 _AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=000000000000/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
@@ -54,11 +58,20 @@ class Answered(NamedTuple):
     broken: bool
 
 
+def advance(state: State, days: float) -> None:
+    """Let the time of a service pass, and do what falls due on keys."""
+    offset = state.clock.offset + days * DAY
+    with state.database.write() as tx:
+        settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
+    state.clock.advance_to(offset)
+    Lifecycle(state.database, state.root_key, state.clock).run_due()
+
+
 class S3InProcess:
     """A server in development mode, with rows and files of its objects at hand."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None, **settings: Any) -> None:
-        made = replace(Settings(directory, dev=True), **settings)
+    def __init__(self, directory: Path, limits: Limits | None = None, **others: Any) -> None:
+        made = replace(Settings(directory, dev=True), **others)
         made = replace(made, limits=limits or replace(Limits(), min_part_bytes=1))
         prepare(made)
         self.worker = build(made)
@@ -75,7 +88,8 @@ class S3InProcess:
         assert self.worker.streams is not None
         request = Request(method, target, told, b"", "127.0.0.1", TlsDetails("", ""), _Bytes(body))
         response = self.worker.streams.answer(request)
-        received, broken = [], False
+        received: list[bytes] = []
+        broken = False
         try:
             received.extend(bytes(part) for part in response.parts)
         except InternalError:
@@ -132,6 +146,10 @@ class S3InProcess:
     def blobs(self) -> Iterator[Path]:
         """All blobs."""
         return (path for path in (self.state.settings.data_dir / "objects").rglob("*") if path.is_file())
+
+    def advance(self, days: float) -> None:
+        """Let the service's time pass, and do what falls due on keys."""
+        advance(self.state, days)
 
     def close(self) -> None:
         self.worker.close()

@@ -111,12 +111,12 @@ def _part(blobs: BlobStore, keys: ObjectKeys, part: Part, first: int, end: int) 
                 sealed = blobs.read(part.blob_id, offset, count)
             else:
                 sealed = part.inline[offset : offset + count]
-            piece = opener.open(sealed, first, until)
+            pieces = opener.open(sealed, first, until)
         except StoreUnavailable:
             raise ServiceUnavailable from None
         except (BlobMissing, StreamError):
             raise InternalError from None
-        yield piece
+        yield from pieces
         first = until
         if first >= end:
             return

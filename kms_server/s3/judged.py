@@ -44,4 +44,7 @@ def _of_upload(call: S3Call) -> Mapping[str, str]:
     """As if the request had said what the one said that began the upload, or its bucket."""
     with call.services.shared.database.read() as connection:
         upload = uploads.get(connection, call.bucket.bucket_id, call.key, call.query["uploadId"])
-    return {} if upload is None else sse.answer(envelopes.decode(upload.envelope), None)
+        begun = upload or uploads.completed(
+            connection, call.bucket.bucket_id, call.key, call.query["uploadId"]
+        )
+    return {} if begun is None else sse.answer(envelopes.decode(begun.envelope), None)

@@ -13,6 +13,7 @@ from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Stage
+from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _LOG = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Door:
         self.writer = HttpWriter()
         self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
         self.stream_threads = ThreadPoolExecutor(limits.stream_threads, thread_name_prefix="stream")
+        self.turns = Turns(limits.stream_threads)
         # Health must answer also when every other thread waits for the database.
         self.own_threads = ThreadPoolExecutor(_OWN_THREADS, thread_name_prefix="own")
         self.connections: set[Guest] = set()

@@ -63,6 +63,12 @@ class Connection(ClientLink):
     def _check_transfer(self, transfer: Transfer, now: float) -> None:
         if transfer.body.waited(now) > self._limits.request_timeout:
             self._reader.give_up(408)
+        elif self._door.turns.crowded and transfer.lag(now) > self._limits.crowd_patience:
+            # Others wait for the thread that this client holds up.
+            if transfer.begun:
+                self.abort()
+            else:
+                self._reader.give_up(408)
         elif self.write_paused and self._is_stuck(now):
             self.abort()
 
@@ -100,7 +106,7 @@ class Connection(ClientLink):
             self._answer(plain_http(request))
         elif incoming.body is not None and door.streams is not None:
             self._transfer = Transfer(request, incoming.body, self)
-            self._transfer.start(door.streams, door.stream_threads)
+            self._transfer.start(door.streams, door.stream_threads, door.turns)
         elif request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
         else:

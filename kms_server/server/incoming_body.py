@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from kms_server.protocol.message import ClientGone
+from kms_server.server.turns import Pace
 
 # Nothing is read from a client while this much of its body waits for the thread.
 HIGH_WATER = 1_048_576
@@ -34,6 +35,7 @@ class IncomingBody:
         self._failed = False
         self._unwanted = False
         self._waits_since: float | None = None
+        self.pace = Pace()
         self.to_come = length
         self.awaits_continue = awaits_continue
         self.asked = False
@@ -102,12 +104,15 @@ class IncomingBody:
         with self._changed:
             while not self._pieces and not self.complete and not self._failed:
                 self._waits_since = time.monotonic()
+                self.pace.wait(self._waits_since)
                 self._changed.wait()
+                self.pace.go_on(time.monotonic())
             self._waits_since = None
             if self._failed:
                 raise ClientGone
             held = self._held
             taken = self._take(most)
+            self.pace.move(len(taken))
             resumes = held >= _LOW_WATER > self._held
         if resumes:
             self.on_read()

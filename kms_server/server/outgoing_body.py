@@ -1,10 +1,12 @@
 """The body of an answer on its way from the thread that makes it to the event loop, which writes it."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from kms_server.protocol.message import ClientGone
+from kms_server.server.turns import Pace
 
 # The thread waits while more than this is queued; a single larger part passes alone.
 HIGH_WATER = 1_048_576
@@ -17,6 +19,7 @@ class OutgoingBody:
 
     def __init__(self, on_part: Callable[[], None]) -> None:
         self._on_part = on_part
+        self.pace = Pace()
         self._room = threading.Condition()
         self._parts: deque[bytes] = deque()
         self._rest = memoryview(b"")
@@ -32,11 +35,14 @@ class OutgoingBody:
         """
         with self._room:
             while self._held and self._held + len(part) > HIGH_WATER and not self._failed:
+                self.pace.wait(time.monotonic())
                 self._room.wait()
+                self.pace.go_on(time.monotonic())
             if self._failed:
                 raise ClientGone
             self._parts.append(part)
             self._held += len(part)
+            self.pace.move(len(part))
             notice, self._noticed = not self._noticed, True
         if notice:
             self._on_part()

@@ -10,6 +10,7 @@ from kms_server.server.door_types import StreamAnswerer, parts_of, release
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
 from kms_server.server.outgoing_body import OutgoingBody
+from kms_server.server.turns import Turns
 
 # How many pieces are written before other connections have their turn.
 _PIECES = 8
@@ -50,9 +51,20 @@ class Transfer:
         self.begun = False
         body.on_read = self._wake
 
-    def start(self, streams: StreamAnswerer, threads: ThreadPoolExecutor) -> None:
-        """Have it answered."""
-        self._loop.run_in_executor(threads, partial(self._run, streams)).add_done_callback(self._on_made)
+    def start(self, streams: StreamAnswerer, threads: ThreadPoolExecutor, turns: Turns) -> None:
+        """Have it answered, when it is its client's turn."""
+        address = self._request.source_ip
+
+        def begin() -> None:
+            made = self._loop.run_in_executor(threads, partial(self._run, streams))
+            made.add_done_callback(lambda _: turns.leave(address))
+            made.add_done_callback(self._on_made)
+
+        turns.enter(address, begin)
+
+    def lag(self, now: float) -> float:
+        """For how many seconds its client has held up the thread; `now` is in monotonic seconds."""
+        return max(self.body.pace.lag(now), self._outgoing.pace.lag(now))
 
     def _run(self, streams: StreamAnswerer) -> None:
         response = streams.answer(self._request)

@@ -6,7 +6,7 @@ Their parameters have names of their own; those of columns are for what is inser
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kms_server.storage.blob_ledger import Discard
@@ -15,8 +15,8 @@ from kms_server.storage.object_tables import object_versions, objects, parts
 _versions = object_versions.c
 
 
-def _is(table: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of a table by their names
-    return and_(table.bucket_id == bindparam("of_bucket"), table.object_key == bindparam("of_key"))
+def _is_key(table: Table) -> ColumnElement[bool]:
+    return (table.c.bucket_id == bindparam("of_bucket")) & (table.c.object_key == bindparam("of_key"))
 
 
 def _lock(dialect: ModuleType) -> Any:  # noqa: ANN401 - each dialect has an Insert of its own
@@ -26,8 +26,8 @@ def _lock(dialect: ModuleType) -> Any:  # noqa: ANN401 - each dialect has an Ins
     return upsert.returning(objects.c.current)
 
 
-HEAD = _is(objects.c)
-OF_KEY = _is(_versions)
+HEAD = _is_key(objects)
+OF_KEY = _is_key(object_versions)
 OF_VERSION = _versions.version_id == bindparam("of_version")
 _NUMBERED = _versions.number == bindparam("of_number")
 

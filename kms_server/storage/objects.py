@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kms_server.storage import object_statements as statements
@@ -80,6 +80,7 @@ def columns(table: Table, kind: type[Any]) -> "list[Column[Any]]":
 _SELECT = select(*columns(object_versions, Version))
 _CURRENT = _SELECT.join(objects, objects.c.current == object_versions.c.number).where(statements.HEAD)
 _NAMED = _SELECT.where(statements.OF_KEY, statements.OF_VERSION)
+_AS_OBJECT = _SELECT.where(statements.OF_KEY, object_versions.c.object_id == bindparam("of_object"))
 _PARTS = select(*columns(parts_table, Part)).where(statements.PARTS_OF).order_by(parts_table.c.number)
 
 
@@ -98,6 +99,12 @@ def current(connection: Connection, bucket_id: str, key: str) -> Version | None:
 def version(connection: Connection, bucket_id: str, key: str, version_id: str) -> Version | None:
     """The version of a key that has an id."""
     row = connection.execute(_NAMED, of_key(bucket_id, key) | {"of_version": version_id}).one_or_none()
+    return of_row(row) if row else None
+
+
+def of_object(connection: Connection, bucket_id: str, key: str, object_id: str) -> Version | None:
+    """The version of a key that is the object of an opaque id."""
+    row = connection.execute(_AS_OBJECT, of_key(bucket_id, key) | {"of_object": object_id}).one_or_none()
     return of_row(row) if row else None
 
 

@@ -1,5 +1,6 @@
 """Multipart uploads under way."""
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,16 @@ def add(connection: Connection, upload: Upload) -> None:
     if connection.execute(bucket.with_for_update(read=True, key_share=True)).one_or_none() is None:
         raise BucketGone
     connection.execute(insert(uploads), values_of(upload))
+
+
+def new_id(object_id: str) -> str:
+    """The id of a new upload: that of the object it makes, which outlives it, and as many digits that nobody guesses."""
+    return object_id + os.urandom(len(object_id) // 2).hex()
+
+
+def completed(connection: Connection, bucket_id: str, key: str, upload_id: str) -> Version | None:
+    """The version that completing an upload has made, by the id of the upload, which is gone."""
+    return objects.of_object(connection, bucket_id, key, upload_id[: len(upload_id) // 2])
 
 
 def get(connection: Connection, bucket_id: str, key: str, upload_id: str) -> Upload | None:

@@ -216,6 +216,13 @@ def test_a_store_that_cannot_be_used_is_unavailable(moto: str, bucket: str) -> N
                 use()
 
 
+def test_all_are_listed_settled_or_not(blobs: BlobStore) -> None:
+    settled, unsettled = write(blobs, b"x"), write(blobs, b"x")
+    blobs.settle(settled)
+    assert sorted(blobs.listed(-5)) == sorted([settled, unsettled])
+    assert list(blobs.listed(3_600)) == []
+
+
 def test_unsettled_are_the_old_ones(blobs: BlobStore) -> None:
     written = {write(blobs, b"x") for _ in range(3)}
     assert set(blobs.unsettled(-5)) == written

@@ -12,7 +12,14 @@ from typing import TextIO
 from kms_server.cli.main import main
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["kms_server.cli.serve", "tests.functional.server_process"])
+CONTEXT.set_forkserver_preload(
+    [
+        "kms_server.cli.serve",
+        "tests.functional.server_process",
+        "awscli.clidriver",
+        "awscli.customizations.s3.s3",
+    ]
+)
 
 
 def start(
@@ -42,3 +49,32 @@ def _run(
     os.environ.update(environment)
     sys.argv = ["kms-server", *arguments]
     main()
+
+
+def aws(arguments: Sequence[str], environment: Mapping[str, str], directory: Path) -> tuple[int, str, str]:
+    """The AWS CLI, run in `directory`: its exit code, output and errors."""
+    output, errors = directory / ".stdout", directory / ".stderr"
+    process = CONTEXT.Process(
+        target=_aws, args=(arguments, environment, directory, output, errors), daemon=True
+    )
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None, "it goes on"
+    return process.exitcode, output.read_text(), errors.read_text()
+
+
+def _aws(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path, errors: Path
+) -> None:
+    from awscli import clidriver
+
+    os.chdir(directory)
+    with output.open("wb") as stdout, errors.open("wb") as stderr:
+        os.dup2(stdout.fileno(), 1)
+        os.dup2(stderr.fileno(), 2)
+    # The package says at its import where its own data are.
+    data = os.environ["AWS_DATA_PATH"]
+    os.environ.clear()
+    os.environ.update(environment, AWS_DATA_PATH=data)
+    sys.argv = ["aws", *arguments]
+    sys.exit(clidriver.main())

@@ -15,7 +15,7 @@ from typing import Self
 
 from kms_server.s3.blobs.store import BlobMissing, StoreFull
 
-_PIECE = 1 << 20  # bytes; fewer at once cost more in calls
+_PIECE = 1 << 16  # bytes; fewer at once cost more in calls, more in a copy
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -132,7 +132,11 @@ class LocalWriter:
         Raises:
             StoreFull
         """
-        self._pending += data
+        if len(data) < _PIECE:
+            self._pending += data
+        else:
+            self._flush()
+            self._put(memoryview(data))
         if len(self._pending) >= _PIECE:
             self._flush()
 
@@ -160,11 +164,14 @@ class LocalWriter:
             Path(self._path).unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        with _room(), memoryview(self._pending) as pending:
-            written = 0
-            while written < len(pending):
-                written += os.write(self._descriptor, pending[written:])
-        self._pending.clear()
+        pending, self._pending = self._pending, bytearray()
+        self._put(memoryview(pending))
+
+    def _put(self, data: memoryview) -> None:
+        written = 0
+        with _room():
+            while written < len(data):
+                written += os.write(self._descriptor, data[written:])
 
 
 class _SharedSync:

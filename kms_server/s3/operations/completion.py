@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from kms_server.s3 import uploading
+from kms_server.s3 import reading, uploading
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption import manifest
 from kms_server.s3.encryption.manifest import Checksums, PartDetails
-from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, ObjectKeys
+from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, Envelope, ObjectKeys
 from kms_server.s3.errors import (
     BadDigest,
     EntityTooSmall,
@@ -21,7 +21,9 @@ from kms_server.s3.errors import (
     InvalidPartOrder,
     InvalidRequest,
     MalformedXML,
+    NoSuchUpload,
 )
+from kms_server.s3.reading import Found
 from kms_server.s3.uploading import MOST_PARTS, OpenUpload
 from kms_server.s3.wire import checksums, xml_reader, xml_writer
 from kms_server.s3.wire.checksums import BY_HEADER, CHECKSUMS, COMPOSITE
@@ -33,7 +35,7 @@ from kms_server.s3.writing import (
     version_header,
 )
 from kms_server.storage import objects, uploads
-from kms_server.storage.objects import Part
+from kms_server.storage.objects import Part, Version
 
 _MOST_BODY = 4_194_304
 
@@ -65,29 +67,68 @@ class _Chosen(NamedTuple):
     details: PartDetails | None
 
 
+class _Made(NamedTuple):
+    """The object, and what is told of it."""
+
+    version: Version
+    envelope: Envelope
+    etag: str
+    checksums: Checksums
+
+
 def complete_multipart_upload(call: S3Call) -> S3Answer:
     """Make an object of the named parts (S3 CompleteMultipartUpload)."""
     named = _named(call)
+    try:
+        made = _made(call, named)
+    except NoSuchUpload:
+        # Who did not get the first answer asks again, and is told the same.
+        made = _made_before(call, named)
+    told: dict[str, xml_writer.Content] = {
+        "Location": f"{'https' if call.is_secure else 'http'}://{call.header('host')}/{call.bucket_name}/{call.key}",
+        "Bucket": call.bucket_name, "Key": call.key, "ETag": f'"{made.etag}"',
+    }  # fmt: skip
+    return S3Answer(
+        headers=sse.answer(made.envelope, None) | version_header(made.version),
+        body=xml_writer.document("CompleteMultipartUploadResult", told | made.checksums.elements()),
+    )
+
+
+def _made(call: S3Call, named: Sequence[_Named]) -> _Made:
     opened = uploading.find(call)
     keys = _keys(call, opened)
     with call.services.shared.database.read() as connection:
         found = uploads.parts(connection, opened.upload.upload_id, 0, MOST_PARTS)
     stored = {part.number: part for part in found}
-    chosen = [_chosen(opened, keys, one, stored.get(one.number)) for one in named]
+    chosen = [_chosen(opened.upload.upload_id, keys, one, stored.get(one.number)) for one in named]
     _check_sizes(call, [one.part for one in chosen])
     sealed = _sealed(call, opened, keys, named, chosen)
     version = sealed_version(call, opened.new_object(call), sealed, part_count=len(chosen))
     with call.indexing() as connection:
         check_conditions(call, objects.lock(connection, call.bucket.bucket_id, call.key))
         version = uploads.complete(connection, opened.upload, version, [one.part for one in chosen])
-    told: dict[str, xml_writer.Content] = {
-        "Location": f"{'https' if call.is_secure else 'http'}://{call.header('host')}/{call.bucket_name}/{call.key}",
-        "Bucket": call.bucket_name, "Key": call.key, "ETag": f'"{sealed.etag}"',
-    }  # fmt: skip
-    return S3Answer(
-        headers=sse.answer(opened.envelope, None) | version_header(version),
-        body=xml_writer.document("CompleteMultipartUploadResult", told | sealed.checksums.elements()),
-    )
+    return _Made(version, opened.envelope, sealed.etag, sealed.checksums)
+
+
+def _made_before(call: S3Call, named: Sequence[_Named]) -> _Made:
+    """What an earlier request has made of the same parts.
+
+    Raises:
+        NoSuchUpload: none has, or it is gone.
+        InvalidPart: of others.
+    """
+    with call.services.shared.database.read() as connection:
+        version = uploads.completed(connection, call.bucket.bucket_id, call.key, call.query["uploadId"])
+        found = None if version is None else Found.of(connection, call.bucket, version)
+    if found is None or [part.number for part in found.parts] != [one.number for one in named]:
+        raise NoSuchUpload(UploadId=call.query["uploadId"])
+    customer, encryption = sse.customer_key(call), call.services.encryption
+    is_here = customer is not None or not sse.needs_customer(found.envelope)
+    keys = encryption.open(call.call, found.envelope, found.target, customer) if is_here else None
+    for one, part in zip(named, found.parts, strict=True):
+        _chosen(call.query["uploadId"], keys, one, part)
+    checksums = Checksums.none() if keys is None else reading.opened(call, found, customer).manifest.checksums
+    return _Made(found.version, found.envelope, reading.etag_of(call, found.bucket, found.version), checksums)
 
 
 def _named(call: S3Call) -> list[_Named]:
@@ -108,11 +149,11 @@ def _keys(call: S3Call, opened: OpenUpload) -> ObjectKeys | None:
     return opened.keys(call, customer)
 
 
-def _chosen(opened: OpenUpload, keys: ObjectKeys | None, named: _Named, part: Part | None) -> _Chosen:
-    refusal = InvalidPart(UploadId=opened.upload.upload_id, PartNumber=str(named.number), ETag=named.etag)
+def _chosen(upload_id: str, keys: ObjectKeys | None, named: _Named, part: Part | None) -> _Chosen:
+    refusal = InvalidPart(UploadId=upload_id, PartNumber=str(named.number), ETag=named.etag)
     if part is None:
         raise refusal
-    details = None if keys is None else manifest.open_part(keys, opened.upload.upload_id, part)
+    details = None if keys is None else manifest.open_part(keys, upload_id, part)
     known = {} if details is None else details.checksums
     wrong = any(
         name in known and b64encode(known[name]).decode() != told for name, told in named.checksums.items()

@@ -1,6 +1,5 @@
 """CreateMultipartUpload, UploadPart, AbortMultipartUpload, ListParts."""
 
-import os
 from base64 import b64encode
 
 from kms_server.clock import iso_millis
@@ -32,7 +31,7 @@ def create_multipart_upload(call: S3Call) -> S3Answer:
     new = NewObject.of(call, values)
     _, envelope = call.services.encryption.create(call.call, encryption, new.target)
     upload = Upload(
-        os.urandom(32).hex(), call.bucket.bucket_id, call.key, new.object_id, call.bucket.account,
+        uploads.new_id(new.object_id), call.bucket.bucket_id, call.key, new.object_id, call.bucket.account,
         call.call.principal.arn, call.call.time, new.storage_class, envelope.kind, envelope.key_arn, envelope.material,
         envelopes.encode(envelope), new.headers, new.tags, f"{checksum.name}/{kind}" if asked else None,
     )  # fmt: skip

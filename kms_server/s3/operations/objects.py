@@ -41,11 +41,11 @@ def put_object(call: S3Call) -> S3Answer:
 
 def get_object(call: S3Call) -> S3Answer:
     """The bytes of an object, or a span of them (S3 GetObject)."""
-    found = _found(call)
+    found, etag = _found(call)
     versions.require_readable(found.version, call.call.time)
     opened = reading.opened(call, found, sse.customer_key(call))
     span, told = _span(call, opened)
-    shown = _headers(call, found) | told | _overrides(call)
+    shown = _headers(call, found, etag) | told | _overrides(call)
     if span is None:
         span = Span(0, found.version.size)
         return S3Answer(
@@ -60,10 +60,10 @@ def head_object(call: S3Call) -> S3Answer:
 
     The KMS is asked only for a checksum: everything else is known without a key.
     """
-    found = _found(call)
+    found, etag = _found(call)
     customer = sse.customer_key(call)
     call.services.encryption.check(found.envelope, customer)
-    shown = _headers(call, found) | _overrides(call)
+    shown = _headers(call, found, etag) | _overrides(call)
     size = found.version.size
     if "partNumber" in call.query or call.header("x-amz-checksum-mode") == "ENABLED":
         opened = reading.opened(call, found, customer)
@@ -79,14 +79,14 @@ def head_object(call: S3Call) -> S3Answer:
     return S3Answer(status, headers=shown | told, length=span.length, parts=())
 
 
-def _found(call: S3Call) -> Found:
+def _found(call: S3Call) -> tuple[Found, str]:
+    """The version that is asked for, and its ETag."""
     with call.services.shared.database.read() as connection:
         version = versions.find(call, connection, call.bucket, call.key, call.query.get("versionId"))
         found = Found.of(connection, call.bucket, version)
-    conditions.check_read(
-        call.request.headers, reading.etag_of(call, found.bucket, version), version.modified_at
-    )
-    return found
+    etag = reading.etag_of(call, found.bucket, version)
+    conditions.check_read(call.request.headers, etag, version.modified_at)
+    return found, etag
 
 
 def _span(call: S3Call, opened: Opened) -> tuple[Span | None, dict[str, str]]:
@@ -110,12 +110,12 @@ def _partial(span: Span, size: int) -> tuple[int, dict[str, str]]:
     return (206, {"Content-Range": span.header(size)}) if span.length else (200, {})
 
 
-def _headers(call: S3Call, found: Found) -> dict[str, str]:
+def _headers(call: S3Call, found: Found, etag: str) -> dict[str, str]:
     """What both GET and HEAD tell, known without any key."""
     version = found.version
     told = {
         "Last-Modified": http_date(version.modified_at),
-        "ETag": f'"{reading.etag_of(call, found.bucket, version)}"',
+        "ETag": f'"{etag}"',
         "Accept-Ranges": "bytes",
     }  # fmt: skip
     told |= {_titled(name): value for name, value in found.headers.items()}

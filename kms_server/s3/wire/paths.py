@@ -11,7 +11,7 @@ from kms_server.s3.wire.header_text import as_header
 
 MOST_KEY_BYTES = 1_024
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
-_HOISTED = re.compile("x-amz-[a-z0-9!#$%&'*+.^_`|~-]+")
+_HOISTED = "x-amz-"
 _PRESIGNED = frozenset({"X-Amz-Algorithm", "AWSAccessKeyId"})
 # Query parameters that are looked for as text, of which PostgreSQL takes no NUL; keys and their prefixes are bytes.
 _IDS = frozenset({"uploadId", "upload-id-marker", "versionId", "version-id-marker"})
@@ -88,7 +88,7 @@ def with_hoisted(request: Request, query: Mapping[str, str]) -> Request:
     """
     if _PRESIGNED.isdisjoint(query):
         return request
-    hoisted = {name.lower(): value for name, value in query.items() if _HOISTED.fullmatch(name.lower())}
+    hoisted = {name.lower(): value for name, value in query.items() if name.lower().startswith(_HOISTED)}
     told = {name: as_header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
     return request._replace(headers=told | dict(request.headers)) if told else request
 

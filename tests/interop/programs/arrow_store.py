@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pyarrow import fs
@@ -40,5 +41,11 @@ def remove(bucket: str, key: str) -> None:
     _FILES.delete_file(f"{bucket}/{key}")
 
 
-VERBS = {"put": put, "get": get, "list": names, "copy": copy, "remove": remove}
+VERBS: dict[str, Callable[..., None]] = {
+    "put": put,
+    "get": get,
+    "list": names,
+    "copy": copy,
+    "remove": remove,
+}
 VERBS[sys.argv[1]](*sys.argv[2:])

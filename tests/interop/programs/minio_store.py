@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,5 +60,11 @@ def remove(bucket: str, key: str) -> None:
     _CLIENT.remove_object(bucket_name=bucket, object_name=key)
 
 
-VERBS = {"put": put, "get": get, "list": names, "copy": copy, "remove": remove}
+VERBS: dict[str, Callable[..., None]] = {
+    "put": put,
+    "get": get,
+    "list": names,
+    "copy": copy,
+    "remove": remove,
+}
 VERBS[sys.argv[1]](*sys.argv[2:])

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from obstore.store import S3Store
 
 def _store(bucket: str, kind: str = "", key: str = "") -> S3Store:
     endpoint = os.environ["AWS_ENDPOINT_URL"]
-    words: dict[str, Any] = {}
+    words: Any = {}
     if kind == "sse-kms":
         words = {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": key}
     elif kind == "sse-c":
@@ -63,5 +64,13 @@ def swap(bucket: str, key: str) -> None:
     store.put(key, b"second", mode={"e_tag": seen["e_tag"]})
 
 
-VERBS = {"put": put, "get": get, "list": names, "copy": copy, "remove": remove, "claim": claim, "swap": swap}
+VERBS: dict[str, Callable[..., None]] = {
+    "put": put,
+    "get": get,
+    "list": names,
+    "copy": copy,
+    "remove": remove,
+    "claim": claim,
+    "swap": swap,
+}
 VERBS[sys.argv[1]](*sys.argv[2:])

@@ -1,6 +1,6 @@
-"""A Parquet pipeline: `write` by PyArrow or Polars, a question to DuckDB, Polars or PyArrow; then a bucket.
+"""A Parquet pipeline: who writes or is asked, then a bucket.
 
-None of them is told a word of encryption.
+None of them is told a word of encryption, but for DuckDB when it writes: its secrets have a word for a KMS key.
 """
 
 import json
@@ -74,31 +74,31 @@ def ask_duckdb(bucket: str) -> Any:
     ).fetchall()  # fmt: skip
 
 
-def write_by_duckdb(bucket: str) -> None:
-    """What DuckDB itself writes, with its own words for a KMS key, stands beside."""
-    _duckdb().sql(
+def write_by_duckdb(bucket: str, kms_key: str) -> None:
+    """A copy of what is there, under a key."""
+    _duckdb(kms_key).sql(
         f"COPY (FROM 's3://{bucket}/sales/**/*.parquet') TO 's3://{bucket}/copy' (FORMAT parquet, PARTITION_BY city)"
     )
 
 
-def _duckdb() -> Any:
+def _duckdb(kms_key: str | None = None) -> Any:
     (extension,) = Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension")
     connection = duckdb.connect()
     connection.load_extension(str(extension))
     where = urlsplit(_ENDPOINT)
     connection.execute(
         "CREATE SECRET (TYPE s3, KEY_ID $key, SECRET $secret, REGION $region, ENDPOINT $endpoint, URL_STYLE 'path', "
-        "USE_SSL $tls)",
+        f"USE_SSL $tls{', KMS_KEY_ID $kms' if kms_key else ''})",
         {
             "key": os.environ["AWS_ACCESS_KEY_ID"], "secret": os.environ["AWS_SECRET_ACCESS_KEY"],
-            "region": os.environ["AWS_REGION"], "endpoint": where.netloc, "tls": where.scheme == "https",
+            "region": os.environ["AWS_REGION"], "endpoint": where.netloc, "tls": where.scheme == "https", **({"kms": kms_key} if kms_key else {}),
         },
     )  # fmt: skip
     return connection
 
 
-VERBS: dict[str, Callable[[str], Any]] = {
+VERBS: dict[str, Callable[..., Any]] = {
     "write-pyarrow": write_by_pyarrow, "write-polars": write_by_polars, "write-duckdb": write_by_duckdb,
     "pyarrow": ask_pyarrow, "polars": ask_polars, "duckdb": ask_duckdb,
 }  # fmt: skip
-json.dump(VERBS[sys.argv[1]](sys.argv[2]), sys.stdout)
+json.dump(VERBS[sys.argv[1]](*sys.argv[2:]), sys.stdout)

@@ -3,17 +3,17 @@
 import base64
 import json
 import sys
+from collections.abc import Callable
 
 from s3fs import S3FileSystem
 
 
 def _files(kind: str = "", key: str = "") -> S3FileSystem:
+    words: dict[str, str | bytes] = {}
     if kind == "sse-kms":
         words = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
     elif kind == "sse-c":
         words = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": base64.b64decode(key)}
-    else:
-        words = {}
     return S3FileSystem(s3_additional_kwargs=words)
 
 
@@ -54,5 +54,12 @@ def stream(bucket: str, key: str) -> None:
         sys.stdout.buffer.write(file.read(20))
 
 
-VERBS = {"put": put, "get": get, "list": names, "copy": copy, "remove": remove, "stream": stream}
+VERBS: dict[str, Callable[..., None]] = {
+    "put": put,
+    "get": get,
+    "list": names,
+    "copy": copy,
+    "remove": remove,
+    "stream": stream,
+}
 VERBS[sys.argv[1]](*sys.argv[2:])

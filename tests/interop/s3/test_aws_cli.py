@@ -92,3 +92,22 @@ class TestAwsCli(SseKmsContract, SseCustomerKeyContract):
             assert answer.read() == b"hello"
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(address.decode().strip().replace("others", "nobody"))
+
+    def test_an_address_of_what_a_kms_key_sealed(
+        self, environment: dict[str, str], s3: Any, bucket: str, tmp_path: Path
+    ) -> None:
+        """It needs signature version 4, with AWS as well, which the command makes where its settings say so."""
+        s3.put_object(Bucket=bucket, Key="sealed", Body=b"hello")
+        (tmp_path / "config").write_text("[default]\ns3 =\n  signature_version = s3v4\n")
+        modern = environment | {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+        addresses = [
+            self.open(variables, bucket)
+            .program.output("s3", "presign", f"s3://{bucket}/sealed")
+            .decode()
+            .strip()
+            for variables in (environment, modern)
+        ]
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(addresses[0])
+        with urllib.request.urlopen(addresses[1]) as answer:
+            assert answer.read() == b"hello"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.functional.server_process import ServerProcess
+from tests.interop.conftest import NewKey
 from tests.interop.s3.conftest import files_with
 from tests.interop.toolchain import Program, python
 
@@ -35,9 +36,10 @@ def test_what_one_wrote_all_can_ask(
         pipeline.run(reader, bucket, fails=True)
 
 
-def test_what_duckdb_wrote(pipeline: Program, s3: Any, bucket: str, key: str) -> None:
+def test_what_duckdb_wrote(pipeline: Program, s3: Any, bucket: str, new_key: NewKey) -> None:
+    key = new_key()
     pipeline.run("write-pyarrow", bucket)
-    pipeline.run("write-duckdb", bucket)
+    pipeline.run("write-duckdb", bucket, key)
     stored = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix="copy/")["Contents"]]
     assert {name.split("/")[1] for name in stored} == {"city=Bern", "city=Oslo", "city=Z%C3%BCrich"}
     assert {s3.head_object(Bucket=bucket, Key=name)["SSEKMSKeyId"] for name in stored} == {key}

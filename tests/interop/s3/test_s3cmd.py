@@ -34,7 +34,7 @@ class S3cmd(Store):
 class TestS3cmd(SseKmsContract):
     def open(self, environment: dict[str, str], bucket: str, *sse: str) -> Store:
         where = urlsplit(environment["AWS_ENDPOINT_URL"])
-        command = [
+        command: list[str | Path] = [
             python_client("s3cmd"), f"--config={os.devnull}", f"--host={where.netloc}", f"--host-bucket={where.netloc}",
             "--no-ssl", "--no-progress", "--multipart-chunk-size-mb=5",
         ]  # fmt: skip

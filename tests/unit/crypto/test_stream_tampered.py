@@ -25,7 +25,7 @@ class Sealed:
 
     def open(self, chunks: bytes, first: int = 0, *, size: int | None = None, part: bytes = PART) -> bytes:
         opener = PartOpener(*self.keys, part, self.header, self.size if size is None else size)
-        return opener.open(chunks, first * CHUNK, opener.size)
+        return b"".join(opener.open(chunks, first * CHUNK, opener.size))
 
 
 @pytest.fixture(params=LAYERS, ids=["one layer", "two layers"])

@@ -6,7 +6,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -359,6 +359,20 @@ def test_transfers_do_not_take_the_threads_of_calls_and_wait_for_each_other() ->
         streams.gate.set()
         assert read_answer(first)[2] == digest_of(b"1")
         assert read_answer(second)[2] == digest_of(b"2")
+
+
+@pytest.mark.parametrize("slow", [put(LARGE)[:1_000], get("/s/get/900000000")], ids=["upload", "download"])
+def test_a_client_that_holds_up_others_is_ended(slow: bytes) -> None:
+    streams, limits = SteeredStreams(), Limits(stream_threads=2, crowd_patience=0.5)
+    with streaming(streams, limits) as door, ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(door.connection()).sendall(slow)
+        eventually(lambda: len(streams.requests) == 2)
+        threading.Event().wait(1.0)
+        assert len(door.door.connections) == 2, "nobody waits yet"
+        with door.connection() as client:
+            client.sendall(put(b"abc"))
+            assert read_answer(client)[::2] == (200, digest_of(b"abc"))
 
 
 def test_draining_lets_transfers_finish_and_closing_ends_them() -> None:

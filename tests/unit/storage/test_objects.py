@@ -138,28 +138,6 @@ def test_columns_change_and_envelopes_only_from_what_was_read(database: Database
         assert not object_upkeep.replace_envelope(connection, found, envelope=b"")
 
 
-def test_what_stands_under_old_masters_is_found(database: Database, held: Bucket) -> None:
-    stored = [
-        put(database, version(held, f"k{n}", material=material))
-        for n, material in enumerate(["m1", "m2", "m1", None, "m3", "m4"])
-    ]
-
-    def found(limit: int, *current: str) -> list[Version]:
-        with database.read() as connection:
-            return object_upkeep.under_old_master(connection, current, limit)
-
-    assert found(9, "m3", "m2") == [stored[0], stored[2], stored[5]]
-    assert found(1, "m3", "m2") == [stored[0]]
-    assert found(9, "m1", "m2", "m3", "m4") == []
-
-
-def test_all_versions_come_by_number(database: Database, held: Bucket) -> None:
-    stored = [put(database, version(held, key)) for key in "cab"]
-    with database.read() as connection:
-        assert object_upkeep.each(connection, 0, 2) == stored[:2]
-        assert object_upkeep.each(connection, stored[1].number, 9) == stored[2:]
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

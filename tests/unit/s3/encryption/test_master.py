@@ -29,8 +29,10 @@ def test_it_is_made_once(database: Database) -> None:
 
 def test_each_region_has_its_own(scene: Scene) -> None:
     master = scene.encryption.master
+    assert master.materials() == frozenset()
     sealed = master.seal(REGION, b"secret", b"bound").data
     assert master.material(REGION) != master.material("eu-west-1")
+    assert master.materials() == {master.material(REGION), master.material("eu-west-1")}
     with pytest.raises(InternalError):
         master.open("eu-west-1", sealed, b"bound")
 

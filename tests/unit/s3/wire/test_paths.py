@@ -86,8 +86,13 @@ def test_headers_in_presigned_queries() -> None:
     found = with_hoisted(plain, query).headers
     assert found == {"host": "s3.amazonaws.com", "x-amz-acl": "private", "x-amz-storage-class": "STANDARD"}
     assert with_hoisted(plain, {"x-amz-acl": "private"}) is plain
-    old = {"AWSAccessKeyId": "a", "x-amz-meta-a": "ü", "x-amz-b:c": "d"}
+    old = {"AWSAccessKeyId": "a", "x-amz-meta-a": "ü"}
     assert with_hoisted(plain, old).headers == dict(plain.headers) | {"x-amz-meta-a": "Ã¼"}
-    for value in ("a\nb", "a\rb", "\0"):
+    for broken in (
+        {"x-amz-meta-a": "a\nb"},
+        {"x-amz-meta-a": "a\rb"},
+        {"x-amz-meta-a": "\0"},
+        {"x-amz-b:c": "d"},
+    ):
         with pytest.raises(e.InvalidArgument):
-            with_hoisted(plain, old | {"x-amz-meta-a": value})
+            with_hoisted(plain, old | broken)
