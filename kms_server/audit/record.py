@@ -7,15 +7,12 @@ import orjson
 
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _VERSION = "1.11"
 _MOST_TEXT = 1_024
 _MOST_CONTENT = 100 * 1_024
 _INTERNAL = "AWS Internal"
-_MOST_ARN = {
-    is_data: table.c.resource_1.type.length for is_data, table in ((False, audit_events), (True, audit_data_events))
-}  # fmt: skip
 # The log's name for an error, where it is not the API's.
 _LOGGED_AS = {"AccessDeniedException": "AccessDenied"}
 
@@ -113,7 +110,8 @@ def to_row(event: Event) -> Row:
 
 def _column(arn: str, event: Event) -> str:
     """An ARN as it is looked up. What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long."""
-    return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[: _MOST_ARN[event.is_data]]
+    most = MOST_DATA_RESOURCE if event.is_data else MOST_RESOURCE
+    return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
 
 
 def _resource(kind: str, arn: str) -> dict[str, str]:

@@ -4,10 +4,9 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Table
 
 from kms_server.audit.record import Event, Row, service_event, to_row
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.tables import audit_events
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 IDENTITY = {"type": "Root", "accountId": "111122223333"}
@@ -91,13 +90,13 @@ def test_two_resources_are_both_found() -> None:
     assert (both.resource_1, both.resource_2) == (KEY, alias)
 
 
-@pytest.mark.parametrize(("is_data", "table"), [(False, audit_events), (True, audit_data_events)])
-def test_whatever_callers_name_fits_its_column(*, is_data: bool, table: Table) -> None:
+@pytest.mark.parametrize(("is_data", "most"), [(False, 512), (True, 1_152)])
+def test_whatever_callers_name_fits_its_column(*, is_data: bool, most: int) -> None:
     arn = "arn:aws:s3:::b\0" + 9_000 * "x"
     row = to_row(event(resources=(("AWS::S3::Bucket", arn),), is_data=is_data))
     assert row.resource_1 is not None
     assert row.resource_1.startswith("arn:aws:s3:::b\N{REPLACEMENT CHARACTER}x")
-    assert len(row.resource_1) == table.c.resource_1.type.length
+    assert len(row.resource_1) == most
     assert orjson.loads(row.record)["resources"][0]["ARN"] == arn
 
 
