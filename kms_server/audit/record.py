@@ -7,6 +7,7 @@ import orjson
 
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
+from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _VERSION = "1.11"
 _MOST_TEXT = 1_024
@@ -100,11 +101,17 @@ def to_row(event: Event) -> Row:
     record["eventCategory"] = "Data" if event.is_data else "Management"
     if event.tls is not None:
         record["tlsDetails"] = event.tls
-    arns = [arn for _, arn in event.resources[:2]] + [None, None]
+    arns = [_column(arn, event) for _, arn in event.resources[:2]] + [None, None]
     return Row(
         event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
         event.access_key_id, arns[0], arns[1], error_code, _json(record),
     )  # fmt: skip
+
+
+def _column(arn: str, event: Event) -> str:
+    """An ARN as it is looked up. What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long."""
+    most = MOST_DATA_RESOURCE if event.is_data else MOST_RESOURCE
+    return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
 
 
 def _resource(kind: str, arn: str) -> dict[str, str]:

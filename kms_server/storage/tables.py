@@ -205,6 +205,9 @@ limits = Table(
 )
 
 audit_metadata = MetaData()
+# Characters of an ARN; keys of objects have up to 1,024.
+MOST_RESOURCE = 512
+MOST_DATA_RESOURCE = 1_152
 
 
 def _records(name: str, longest_resource: int) -> Table:
@@ -228,9 +231,9 @@ def _records(name: str, longest_resource: int) -> Table:
     )
 
 
-audit_events = _records("audit_events", 512)
-# Events about objects, whose keys have up to 1,024 characters. Questions and pruning go by time, which is the primary key.
-audit_data_events = _records("audit_data_events", 1152)
+audit_events = _records("audit_events", MOST_RESOURCE)
+# Events about objects. Questions and pruning go by time, which is the primary key.
+audit_data_events = _records("audit_data_events", MOST_DATA_RESOURCE)
 
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.
 audit_indexes = tuple(

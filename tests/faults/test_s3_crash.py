@@ -44,10 +44,13 @@ def test_nothing_acknowledged_is_lost(start_server: StartServer, request: Any, k
     server.kill9()
     state = server.data_dir / "state"
     database = open_database(url, server.data_dir, state)
-    require_no_orphans(database, server.data_dir / "objects")
-    database.engine.dispose()
+    try:
+        require_no_orphans(database, server.data_dir / "objects")
+    finally:
+        database.engine.dispose()
     server.restart()
     check(s3_client(server.access), bucket, models)
+    server.cli("s3", "verify")
 
 
 def load_until_killed(server: ServerProcess, bucket: str, models: list[Model], chance: random.Random) -> None:
@@ -73,7 +76,7 @@ def load_until_killed(server: ServerProcess, bucket: str, models: list[Model], c
 
 def require_no_orphans(database: Database, directory: Path) -> None:
     """After a sweep each blob has its row, and each row its blob, in its final place."""
-    Leftovers(database, LocalBlobs(directory)).sweep(0)
+    assert list(Leftovers(database, LocalBlobs(directory)).sweep(0))
     with database.read() as connection:
         rows = set(connection.execute(select(parts.c.blob_id).where(parts.c.inline.is_(None))).scalars())
         assert not connection.execute(select(doomed_blobs.c.blob_id)).all()

@@ -14,6 +14,7 @@ from tests.functional.s3_client import (
     new_bucket,
     read,
     refusal,
+    send,
     upload,
 )
 from tests.functional.server_process import ServerProcess
@@ -23,7 +24,7 @@ SIZE = len(BODY)
 LONG_KEY = "é" * 512  # 1,024 bytes
 KEYS = (
     "../x", "a//b", "/", "//", "..", ".", "a/../../b", "a\\b", "with blank", " lead and trail ", "plus+sign", "100%",
-    "%2e%2e", "q?x=y&z", "#", "\N{PILE OF POO}", LONG_KEY, "tab\tnew\nline", "<&>\"'", "a/", "a",
+    "%2e%2e", "q?x=y&z", "#", "\N{PILE OF POO}", LONG_KEY, "tab\tnew\nline", "nul\0", "\x01", "<&>\"'", "a/", "a",
 )  # fmt: skip
 
 
@@ -130,9 +131,27 @@ def test_keys_of_every_kind(s3: Any) -> None:
     prefixes = s3.list_objects_v2(Bucket=bucket, Delimiter="/")["CommonPrefixes"]
     assert [one["Prefix"] for one in prefixes] == ["../", "/", "a/"]
     assert refusal(s3.put_object, Bucket=bucket, Key=LONG_KEY + "x", Body=b"")[:2] == (400, "KeyTooLongError")
-    gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in KEYS], "Quiet": True})
-    assert "Errors" not in gone
+    for key in KEYS:
+        s3.delete_object(Bucket=bucket, Key=key)
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["copied"]
+
+
+def test_names_that_no_database_takes(server: ServerProcess, bucket: str) -> None:
+    for path, status in (
+        ("x?versionId=%00", 400), ("x?uploadId=%00", 400), ("?versions&key-marker=a&version-id-marker=%00", 400),
+        ("?uploads&upload-id-marker=%00&key-marker=a", 400), ("?list-type=2&prefix=%00", 200),
+    ):  # fmt: skip
+        assert send(server.access, "GET", f"/{bucket}/{path}").status == status, path
+    for name in ("%00", "b" * 7_000):
+        for path in (f"/{name}", f"/{name}/x", f"/{name}?location"):
+            answer = send(server.access, "GET", path)
+            assert (answer.status, answer.error["Code"]) == (404, "NoSuchBucket")
+        copy = {"x-amz-copy-source": f"{name}/x"}
+        assert send(server.access, "PUT", f"/{bucket}/x", copy).status == 404
+    with ThreadPoolExecutor(LOOKS) as threads:
+        paths = [f"/{'b' * 7_000}", f"/{bucket}?location"] * 10
+        answers = list(threads.map(lambda path: send(server.access, "GET", path).status, paths))
+    assert answers == [404, 200] * 10
 
 
 @pytest.mark.parametrize("kind", ["AES256", "aws:kms", "aws:kms:dsse"])

@@ -13,6 +13,8 @@ MOST_KEY_BYTES = 1_024
 _BAD_ESCAPE = re.compile("%(?![0-9a-fA-F]{2})")
 _HOISTED = "x-amz-"
 _PRESIGNED = frozenset({"X-Amz-Algorithm", "AWSAccessKeyId"})
+# Query parameters that are looked for as text, of which PostgreSQL takes no NUL; keys and their prefixes are bytes.
+_IDS = frozenset({"uploadId", "upload-id-marker", "versionId", "version-id-marker"})
 # Query parameters of a signature, which are no headers.
 _OF_SIGNATURE = frozenset(
     f"x-amz-{name}" for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
@@ -64,7 +66,7 @@ def parse_query(text: str) -> dict[str, str]:
 
     Raises:
         InvalidURI: it is not UTF-8 in percent-encoding.
-        InvalidArgument: a name stands in it twice.
+        InvalidArgument: a name stands in it twice, or an id has a NUL.
     """
     found: dict[str, str] = {}
     for item in filter(None, text.split("&")):
@@ -73,6 +75,8 @@ def parse_query(text: str) -> dict[str, str]:
         if name in found:
             raise InvalidArgument("A query parameter is given twice.", ArgumentName=name)
         found[name] = _decoded(value)
+        if name in _IDS and "\0" in found[name]:
+            raise InvalidArgument(f"Invalid {name} specified", ArgumentName=name, ArgumentValue=found[name])
     return found
 
 

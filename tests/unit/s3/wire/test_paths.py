@@ -72,6 +72,10 @@ def test_queries() -> None:
         parse_query("a=1&%61=2")
     with pytest.raises(e.InvalidURI):
         parse_query("a=%f")
+    assert parse_query("prefix=%00") == {"prefix": "\0"}
+    for name in ("versionId", "uploadId", "version-id-marker", "upload-id-marker"):
+        with pytest.raises(e.InvalidArgument):
+            parse_query(f"{name}=a%00")
 
 
 def test_headers_in_presigned_queries() -> None:
