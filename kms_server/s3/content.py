@@ -62,12 +62,18 @@ def read(blobs: BlobStore, keys: ObjectKeys, parts: Iterable[Part], span: Span) 
     Raises:
         InternalError: something is missing, or is not what was stored.
     """
+    for part, first, end in _touched(parts, span):
+        yield from filter(None, _part(blobs, keys, part, first, end))
+
+
+def _touched(parts: Iterable[Part], span: Span) -> Iterator[tuple[Part, int, int]]:
+    """The parts that a span touches, each with what of it; empty parts are touched by what begins or ends there."""
     start = 0
     for part in parts:
         first, end = max(span.first - start, 0), min(span.end - start, part.size)
+        if first < end or (not part.size and span.first <= start <= span.end):
+            yield part, first, end
         start += part.size
-        if first < end or not part.size:
-            yield from filter(None, _part(blobs, keys, part, first, end))
 
 
 def settle(blobs: BlobStore, parts: Iterable[Part]) -> None:
@@ -77,13 +83,13 @@ def settle(blobs: BlobStore, parts: Iterable[Part]) -> None:
             blobs.settle(part.blob_id)
 
 
-def check(blobs: BlobStore, parts: Iterable[Part]) -> None:
-    """Check that all of an object is there at its full length.
+def check(blobs: BlobStore, parts: Iterable[Part], span: Span) -> None:
+    """Check that the parts which a span touches are there at their full length.
 
     Raises:
         InternalError
     """
-    for part in parts:
+    for part, _, _ in _touched(parts, span):
         try:
             sealed = sealed_size(part.header, part.size)
             there = blobs.size(part.blob_id) if part.inline is None else len(part.inline)

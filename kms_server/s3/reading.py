@@ -82,7 +82,7 @@ class Opened(NamedTuple):
             InternalError: what is on disk is not what was stored.
         """
         blobs = call.services.blobs
-        content.check(blobs, self.found.parts)
+        content.check(blobs, self.found.parts, span)
         pieces = content.read(blobs, self.keys, self.found.parts, span)
         return _begun(next(pieces, b""), pieces)
 

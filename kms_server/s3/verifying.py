@@ -102,7 +102,7 @@ class Verifying:
         with _naming("its manifest is damaged, or the index tells of something else"):
             self._check_listed(found, keys)
         with _naming("some of its sealed bytes are missing, or too many"):
-            content.check(self._blobs, found.parts)
+            content.check(self._blobs, found.parts, Span(0, version.size))
         if keys is None:
             return False
         with _naming("its sealed bytes are not those that were stored"):
