@@ -50,7 +50,7 @@ def rounds(
     ]
     for client in clients:
         client.start()
-    time.sleep(3)
+    time.sleep(1)
     disabled = []
     for _ in range(ROUNDS):
         disable()
@@ -127,7 +127,7 @@ def test_by_the_command_line(start_server: StartServer) -> None:
     clients = [CONTEXT.Process(target=hammer_in_turn, args=(keys, turn, sent)) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    time.sleep(3)
+    time.sleep(1)
     deleted = []
     for number, key in enumerate(keys):
         server.cli("identity", "delete-key", key.access_key_id)
