@@ -8,11 +8,12 @@ objects are stored on the disk of `--directory`, as every acknowledged object mu
 import argparse
 import json
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,11 +22,13 @@ from urllib.parse import urlsplit
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.run import RESULTS
 from bench.servers import Server, cores, free_port, running
 from bench.signing import REGION
 from bench.targets import credentials
+from kms_server.crypto.stream import CHUNK
 
 _PIECE = 1 << 20
 _BUCKET = "bench"
@@ -45,11 +48,14 @@ class _WithoutDigest(S3SigV4Auth):  # type: ignore[misc]  # botocore has no anno
 class Client:
     """One connection to a server, signed and without a digest of the body, as TLS clients send."""
 
-    def __init__(self, server: Server, access_key_id: str, secret: str) -> None:
+    def __init__(self, server: Server, access_key_id: str, secret: str, ca: Path | None = None) -> None:
         self.server = server
         self._credentials = Credentials(access_key_id, secret)
         self._host = urlsplit(server.url).netloc
-        self._connection = HTTPConnection(self._host)
+        if ca is None:
+            self._connection = HTTPConnection(self._host)
+        else:
+            self._connection = HTTPSConnection(self._host, context=ssl.create_default_context(cafile=ca))
 
     def send(
         self, method: str, path: str, body: bytes | Iterator[bytes] = b"", length: int | None = None,
@@ -95,7 +101,17 @@ def transfer(client: Client, size: int, headers: dict[str, str]) -> dict[str, fl
     return costs
 
 
-def large(arguments: argparse.Namespace) -> dict[str, Any]:
+def cipher_alone(size: int) -> float:
+    """CPU seconds that it takes to open `size` bytes of AES-256-GCM in chunks of 64 KiB: no layer can do with less."""
+    cipher, nonce = AESGCM(os.urandom(32)), bytes(12)
+    sealed, into = cipher.encrypt(nonce, bytes(CHUNK), None), memoryview(bytearray(CHUNK))
+    begin = time.process_time()
+    for _ in range(size // CHUNK):
+        cipher.decrypt_into(nonce, sealed, None, into)
+    return time.process_time() - begin
+
+
+def large(arguments: argparse.Namespace, *, secure: bool) -> dict[str, Any]:
     """CPU seconds of large transfers, ours and in clear: the median of all rounds, and their ratio."""
     os.sched_setaffinity(0, _OF_SERVERS)
     with ExitStack() as stack, tempfile.TemporaryDirectory(dir=_MEMORY) as memory:
@@ -103,8 +119,9 @@ def large(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, module in (("SSE-KMS", "kms_server.cli.main"), ("plaintext", "bench.plaintext_s3")):
             data_dir = Path(memory) / name
             serve = ("serve", "--port", "0", "--workers", "1", "--data-dir", str(data_dir))
-            server = stack.enter_context(running(module, *serve))
-            clients[name] = Client(server, *credentials(data_dir))
+            server = stack.enter_context(running(module, *serve, *(("--tls-auto",) if secure else ())))
+            ca = data_dir / "tls" / "ca.pem" if secure else None
+            clients[name] = Client(server, *credentials(data_dir), ca)
             clients[name].send("PUT", f"/{_BUCKET}")
         os.sched_setaffinity(0, _OF_LOAD)
         before = peak_memory(clients["SSE-KMS"].server)
@@ -170,18 +187,29 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run of small objects")
     parser.add_argument("--directory", default=".", help="where small objects are stored")
     arguments = parser.parse_args()
-    results = {"large": large(arguments), "small": small(arguments)}
-    found = results["large"]
-    print(f"{found['mebibytes']} MiB, CPU seconds of the server   {'PUT':>8} {'GET':>8}")
-    for name, costs in found["cpu_seconds"].items():
-        print(f"{name:42} {costs['PUT']:8.2f} {costs['GET']:8.2f}")
-    print(f"{'ratio':42} {found['ratio']['PUT']:8.2f} {found['ratio']['GET']:8.2f}")
-    print(f"memory while transferring, MiB above idle  {found['memory_growth'] / 2**20:8.1f}")
+    transports = {"HTTP": False, "HTTPS": True}
+    results: dict[str, Any] = {
+        "large": {name: large(arguments, secure=secure) for name, secure in transports.items()},
+        "cipher_alone": cipher_alone(arguments.size << 20),
+        "small": small(arguments),
+    }
+    for name, found in results["large"].items():
+        show(name, found)
+    print(f"AES-256-GCM alone, to open as much {results['cipher_alone']:27.2f}")
     print("objects of 4 KiB stored a second, one connection")
     for name, value in results["small"].items():
         print(f"{name:42} {value:8.0f}")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "transfers.json").write_text(json.dumps(results, indent=1))
+
+
+def show(transport: str, found: dict[str, Any]) -> None:
+    """Print what large transfers cost."""
+    title = f"{found['mebibytes']} MiB over {transport}, CPU seconds of the server"
+    print(f"{title:42} {'PUT':>8} {'GET':>8}")
+    for name, costs in (*found["cpu_seconds"].items(), ("ratio", found["ratio"])):
+        print(f"{name:42} {costs['PUT']:8.2f} {costs['GET']:8.2f}")
+    print(f"memory while transferring, MiB above idle  {found['memory_growth'] / 2**20:8.1f}")
 
 
 if __name__ == "__main__":
