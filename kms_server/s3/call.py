@@ -16,13 +16,13 @@ from kms_server.s3 import buckets
 from kms_server.s3.blobs.store import BlobStore
 from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
-from kms_server.s3.errors import NoSuchBucket, NoSuchUpload
+from kms_server.s3.errors import InvalidPart, NoSuchBucket, NoSuchUpload
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.schemas.base import RequestSchema
 from kms_server.storage import events
 from kms_server.storage.buckets import Bucket, BucketGone
 from kms_server.storage.database import Transaction
-from kms_server.storage.uploads import UploadGone
+from kms_server.storage.uploads import PartGone, UploadGone
 
 
 class Level(Enum):
@@ -227,7 +227,7 @@ class S3Call:
         """The transaction of a change to objects, which holds the call's record, too.
 
         Raises:
-            NoSuchBucket, NoSuchUpload: it was deleted meanwhile.
+            NoSuchBucket, NoSuchUpload, InvalidPart: it was deleted, or replaced, meanwhile.
         """
         try:
             with self.services.shared.database.index() as connection:
@@ -235,6 +235,8 @@ class S3Call:
                 events.add_data(connection, to_row(event_of(self.call))._asdict())
         except BucketGone:
             raise NoSuchBucket(BucketName=self.bucket_name) from None
+        except PartGone:
+            raise InvalidPart from None
         except UploadGone:
             raise NoSuchUpload(UploadId=self.query.get("uploadId", "")) from None
         self.recorded = True

@@ -18,7 +18,11 @@ from kms_server.storage.old_materials import old_materials
 
 
 class UploadGone(Exception):
-    """The upload was completed or aborted in the meantime, or a part of it replaced."""
+    """The upload was completed or aborted in the meantime."""
+
+
+class PartGone(Exception):
+    """A part of the upload was replaced in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +112,14 @@ def complete(connection: Connection, upload: Upload, version: Version, chosen: S
     """Make a version of the chosen parts; the upload goes, and its other parts with it. See `objects.add`.
 
     Raises:
-        BucketGone, UploadGone
+        BucketGone, UploadGone, PartGone
     """
     _lock(connection, upload)
     own = parts_table.c.upload_id == upload.upload_id
     uploaded = set(connection.execute(select(parts_table.c.blob_id).where(own)).scalars())
     named = {part.blob_id for part in chosen}
     if not named <= uploaded:
-        raise UploadGone
+        raise PartGone
     for batch in blob_ledger.batches(uploaded - named):
         _DISCARD_BLOBS.run(connection, blob_ids=batch)
     stored = objects.add(connection, version, ())

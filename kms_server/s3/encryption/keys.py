@@ -102,6 +102,10 @@ class Encryption:
         """An ETag that says something about the content, under the master."""
         return self.master.seal(region, etag.encode(), _etag_binding(bucket_id, object_id)).data
 
+    def prepare_etags(self, region: str) -> None:
+        """Load what opens ETags, so that a transaction which opens one takes no second connection."""
+        self.master.material(region)
+
     def open_etags(self, region: str, versions: Iterable[Version]) -> list[str]:
         """The ETags of versions in a Region, whether they are sealed or not.
 

@@ -104,6 +104,7 @@ def _made(call: S3Call, named: Sequence[_Named]) -> _Made:
     _check_sizes(call, [one.part for one in chosen])
     sealed = _sealed(call, opened, keys, named, chosen)
     version = sealed_version(call, opened.new_object(call), sealed, part_count=len(chosen))
+    call.services.encryption.prepare_etags(call.bucket.region)
     with call.indexing() as connection:
         check_conditions(call, objects.lock(connection, call.bucket.bucket_id, call.key))
         version = uploads.complete(connection, opened.upload, version, [one.part for one in chosen])
@@ -226,6 +227,7 @@ def _etag(opened: OpenUpload, chosen: Sequence[_Chosen]) -> str:
 
 OPERATIONS = (
     S3Operation(
-        "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",), is_data=True, writes=True, checksums=False,
+        "CompleteMultipartUpload", complete_multipart_upload, "POST", Level.OBJECT, "s3:PutObject", queries=("uploadId",),
+        is_data=True, writes=True, checksums=False,
     ),
 )  # fmt: skip

@@ -36,6 +36,7 @@ class Removed(NamedTuple):
 def delete_object(call: S3Call) -> S3Answer:
     """Remove a version, or put a delete marker on top (S3 DeleteObject)."""
     match = call.header("if-match")
+    call.services.encryption.prepare_etags(call.bucket.region)
     with call.indexing() as connection:
         removed = remove(call, connection, call.key, call.query.get("versionId"), match)
     return S3Answer(204, headers=removed.headers())
@@ -89,6 +90,7 @@ def delete_objects(call: S3Call) -> S3Answer:
         raise MalformedXML
     quiet = xml_reader.text_of(document, "Quiet") == "true"
     outcomes: dict[_Wanted, Removed | S3Error] = {}
+    call.services.encryption.prepare_etags(call.bucket.region)
     with call.indexing() as connection:
         # In one order everywhere: two requests that lock several keys must not wait for each other.
         for one in sorted(set(wanted)):

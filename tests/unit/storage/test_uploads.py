@@ -9,7 +9,7 @@ from kms_server.storage import blob_ledger, objects, uploads
 from kms_server.storage.buckets import Bucket
 from kms_server.storage.database import Database
 from kms_server.storage.objects import Part, Version
-from kms_server.storage.uploads import Upload, UploadGone
+from kms_server.storage.uploads import PartGone, Upload, UploadGone
 from tests.unit.side_by_side import side_by_side
 from tests.unit.storage.object_rows import part, stored_bucket, upload, version
 
@@ -113,7 +113,7 @@ def test_what_is_gone_takes_nothing_more(database: Database, held: Bucket) -> No
     made = begin(database, held)
     replaced = part()
     send(database, made, replaced, part())
-    with pytest.raises(UploadGone), database.index() as connection:
+    with pytest.raises(PartGone), database.index() as connection:
         uploads.complete(connection, made, version(held), [replaced])
     assert len(uploaded(database, made)) == 1
     with database.index() as connection:
@@ -192,7 +192,7 @@ def test_of_those_who_end_an_upload_one_does_and_no_blob_is_lost(database: Datab
                     elif found := uploads.lock(connection, held.bucket_id, "a", made.upload_id):
                         chosen = uploads.parts(connection, made.upload_id, 1, 99)
                         ended.append(uploads.complete(connection, found, version(held), chosen))
-            except UploadGone:
+            except (UploadGone, PartGone):
                 pass
 
         side_by_side(4, work)
