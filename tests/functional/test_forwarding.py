@@ -30,6 +30,7 @@ from kms_server.protocol.message import Request
 from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.callers import Caller, TheirOwn, TheLayers
+from kms_server.s3.kms.client import KeyUse
 from kms_server.s3.kms.connections import Connections
 from kms_server.s3.kms.remote import RemoteKms
 from kms_server.server import forward_secret
@@ -38,10 +39,13 @@ from tests.functional.server_process import ServerProcess, StartServer
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 OBJECT = "arn:aws:s3:::ledger/a"
-PLACE: dict[str, Any] = {"context": {"aws:s3:arn": OBJECT}, "region": REGION, "source_arn": OBJECT}
 ROOT = Principal.root(ACCOUNT, "AKIAROOT")
 VIA_S3 = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
 SERVICE = "fas.s3.amazonaws.com"
+
+
+def use(key_id: str) -> KeyUse:
+    return KeyUse(key_id, {"aws:s3:arn": OBJECT}, REGION, OBJECT)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +127,9 @@ def session(role: str, *policies: str, **more: Any) -> Principal:
 
 def test_a_data_key_comes_and_opens(kms: ServerProcess, client: RemoteKms) -> None:
     arn = key(kms)
-    made = client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+    made = client.generate_data_key(asked(ROOT), use(arn))
     assert (made.key_arn, len(made.plaintext)) == (arn, 32)
-    assert client.decrypt(asked(ROOT), key_arn=arn, ciphertext=made.ciphertext, **PLACE) == made.plaintext
+    assert client.decrypt(asked(ROOT), use(arn), made.ciphertext) == made.plaintext
     record = kms.audit_records("--event", "GenerateDataKey", "--key", arn)[-1]
     assert record["userIdentity"]["arn"] == f"arn:aws:iam::{ACCOUNT}:root"
     assert record["userIdentity"]["accessKeyId"] == "AKIAROOT"
@@ -137,13 +141,13 @@ def test_the_kms_judges_by_its_own_policies(kms: ServerProcess, client: RemoteKm
     arn = key(kms)
     kms.user_access("allowed", json.loads(policy({"Effect": "Allow", "Action": "kms:*", "Resource": "*"})))
     kms.user_access("denied", json.loads(policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})))
-    client.generate_data_key(asked(user("allowed")), key_id=arn, **PLACE)
+    client.generate_data_key(asked(user("allowed")), use(arn))
     record = kms.audit_records("--event", "GenerateDataKey", "--key", arn)[-1]
     assert record["userIdentity"]["arn"] == f"arn:aws:iam::{ACCOUNT}:user/allowed"
     with pytest.raises(e.AccessDenied, match="user/denied is not authorized to perform: kms:GenerateDataKey"):
-        client.generate_data_key(asked(user("denied")), key_id=arn, **PLACE)
+        client.generate_data_key(asked(user("denied")), use(arn))
     with pytest.raises(e.AccessDenied, match="not known"):
-        client.generate_data_key(asked(user("nobody")), key_id=arn, **PLACE)
+        client.generate_data_key(asked(user("nobody")), use(arn))
 
 
 CONDITIONS = [
@@ -161,13 +165,13 @@ def test_conditions(kms: ServerProcess, client: RemoteKms, condition: dict[str, 
     arn = key(kms, statement("Deny", Action="kms:GenerateDataKey", Condition=condition))
     if holds:
         with pytest.raises(e.AccessDenied, match="explicit deny"):
-            client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+            client.generate_data_key(asked(ROOT), use(arn))
     else:
-        client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+        client.generate_data_key(asked(ROOT), use(arn))
 
 
 def test_the_managed_key(kms: ServerProcess, client: RemoteKms) -> None:
-    made = client.generate_data_key(asked(ROOT), key_id="alias/aws/s3", **PLACE)
+    made = client.generate_data_key(asked(ROOT), use("alias/aws/s3"))
     with pytest.raises(ClientError, match="AccessDenied"):
         kms.client("kms").generate_data_key(KeyId=made.key_arn, KeySpec="AES_256")
 
@@ -180,34 +184,34 @@ def test_sessions_bring_their_policies_and_tags(kms: ServerProcess, client: Remo
     allowed = policy({"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": by_tag})
     iam.put_role_policy(RoleName="batch", PolicyName="p", PolicyDocument=allowed)
     blue = {"tags": {"team": "blue"}}
-    client.generate_data_key(asked(session("batch", **blue)), key_id=arn, **PLACE)
+    client.generate_data_key(asked(session("batch", **blue)), use(arn))
     identity = kms.audit_records("--event", "GenerateDataKey", "--key", arn)[-1]["userIdentity"]
     assert identity["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/batch/s-1"
     assert identity["sessionContext"]["sourceIdentity"] == "source"
     with pytest.raises(e.AccessDenied, match="no identity-based policy"):
-        client.generate_data_key(asked(session("batch")), key_id=arn, **PLACE)
+        client.generate_data_key(asked(session("batch")), use(arn))
     narrow = policy({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
     with pytest.raises(e.AccessDenied, match="no session policy"):
-        client.generate_data_key(asked(session("batch", narrow, **blue)), key_id=arn, **PLACE)
+        client.generate_data_key(asked(session("batch", narrow, **blue)), use(arn))
 
 
 def test_failures_are_s3s(kms: ServerProcess, client: RemoteKms) -> None:
     arn = key(kms)
     kms.client("kms").disable_key(KeyId=arn)
     with pytest.raises(e.KmsDisabled) as raised:
-        client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+        client.generate_data_key(asked(ROOT), use(arn))
     assert raised.value.message == f"{arn} is disabled."
     with pytest.raises(e.KmsNotFound, match="Invalid keyId 'x'"):
-        client.generate_data_key(asked(ROOT), key_id="x", **PLACE)
+        client.generate_data_key(asked(ROOT), use("x"))
 
 
 def test_a_connection_is_used_again_and_its_end_survived(kms: ServerProcess, client: RemoteKms) -> None:
     arn = key(kms)
     for _ in range(3):
-        client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+        client.generate_data_key(asked(ROOT), use(arn))
     (kept,) = client._connections._idle
     kept.sock.shutdown(socket.SHUT_RDWR)
-    client.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+    client.generate_data_key(asked(ROOT), use(arn))
     assert list(client._connections._idle) != [kept]
 
 
@@ -216,13 +220,13 @@ def test_no_kms_is_an_answer_too(secret: Path) -> None:
         asking("http://127.0.0.1:9", TheirOwn(forward_secret.load_key(secret))) as lost,
         pytest.raises(e.ServiceUnavailable),
     ):
-        lost.generate_data_key(asked(ROOT), key_id="k", **PLACE)
+        lost.generate_data_key(asked(ROOT), use("k"))
 
 
 def test_a_data_key_is_kept_for_a_minute(client: RemoteKms) -> None:
     def still(age: float) -> bool:
         since = time.monotonic() - age
-        return client.still_allows(asked(ROOT), "Decrypt", key_arn="k", since=since, **PLACE)
+        return client.still_allows(asked(ROOT), "Decrypt", use("k"), key_arn="k", since=since)
 
     assert still(1)
     assert not still(61)
@@ -303,14 +307,14 @@ def test_the_layers_own_credentials(kms: ServerProcess) -> None:
     arn, access = key(kms), kms.access
     own, whoever = TheLayers(Credentials(access.access_key_id, access.secret)), asked(user("whoever"))
     with asking(kms.url, own) as client:
-        made = client.generate_data_key(whoever, key_id=arn, **PLACE)
-        opened = client.decrypt(whoever, key_arn=arn, ciphertext=made.ciphertext, **PLACE)
+        made = client.generate_data_key(whoever, use(arn))
+        opened = client.decrypt(whoever, use(arn), made.ciphertext)
     assert opened == made.plaintext
     record = kms.audit_records("--event", "Decrypt", "--key", arn)[-1]
     assert record["userIdentity"]["arn"] == f"arn:aws:iam::{ACCOUNT}:root"
     assert "invokedBy" not in record["userIdentity"]
     with asking(kms.url, TheLayers(Credentials("AKIA", "secret"))) as wrong, pytest.raises(e.InternalError):
-        wrong.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+        wrong.generate_data_key(asked(ROOT), use(arn))
 
 
 def test_over_tls(start_server: StartServer, secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,12 +324,12 @@ def test_over_tls(start_server: StartServer, secret: Path, monkeypatch: pytest.M
     services = cast("Services", None)  # a KMS elsewhere needs nothing of this process
     strange = kms_client(settings, services, _never)
     with pytest.raises(e.ServiceUnavailable):
-        strange.generate_data_key(asked(ROOT), key_id=arn, **PLACE)
+        strange.generate_data_key(asked(ROOT), use(arn))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(server.data_dir / "tls" / "ca.pem"))
     trusted = kms_client(settings, services, _never)
     assert isinstance(trusted, RemoteKms)
     for _ in range(2):
-        assert trusted.generate_data_key(asked(ROOT), key_id=arn, **PLACE).key_arn == arn
+        assert trusted.generate_data_key(asked(ROOT), use(arn)).key_arn == arn
     trusted._connections.close()
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kms_server.operations.call import Call
 from kms_server.s3.encryption.types import Envelope, Target
-from kms_server.s3.kms.client import DataKey, KmsClient
+from kms_server.s3.kms.client import DataKey, KeyUse, KmsClient
 
 _MOST = 4_096
 _LONGEST = 3_600.0  # seconds; after that the KMS makes another one, under what is its current material then
@@ -56,10 +56,9 @@ class BucketKeys:
         Raises:
             S3Error: the KMS refuses.
         """
-        place = _place("GenerateDataKey", call, target, key_id, b"", context)
-        return self._get(call, place, context, target, lambda: self._kms.generate_data_key(
-            call, key_id=key_id, context=context, region=target.region, source_arn=target.bucket_arn
-        ))  # fmt: skip
+        use = KeyUse(key_id, context, target.region, target.bucket_arn)
+        place = _place("GenerateDataKey", call, target, use, b"")
+        return self._get(call, place, use, lambda: self._kms.generate_data_key(call, use))
 
     def decrypt(
         self, call: Call, key_arn: str, envelope: Envelope, context: Mapping[str, str], target: Target
@@ -69,40 +68,32 @@ class BucketKeys:
         Raises:
             S3Error: the KMS refuses.
         """
-        sealed = envelope.data_key
-        place = _place("Decrypt", call, target, key_arn, sha256(sealed).digest(), context)
-        return self._get(call, place, context, target, lambda: DataKey(key_arn, self._kms.decrypt(
-            call, key_arn=key_arn, ciphertext=sealed, context=context, region=target.region, source_arn=target.bucket_arn
-        ), sealed)).plaintext  # fmt: skip
+        sealed, use = envelope.data_key, KeyUse(key_arn, context, target.region, target.bucket_arn)
+        place = _place("Decrypt", call, target, use, sha256(sealed).digest())
 
-    def _get(
-        self,
-        call: Call,
-        place: _Place,
-        context: Mapping[str, str],
-        target: Target,
-        make: Callable[[], DataKey],
-    ) -> DataKey:
+        def opened() -> DataKey:
+            return DataKey(key_arn, self._kms.decrypt(call, use, sealed), sealed)
+
+        return self._get(call, place, use, opened).plaintext
+
+    def _get(self, call: Call, place: _Place, use: KeyUse, make: Callable[[], DataKey]) -> DataKey:
         slot = self._slot(place)
         held = slot.held
-        if held is not None and self._usable(call, place, held, context, target):
+        if held is not None and self._usable(call, place, held, use):
             return held.data_key
         with slot.lock:
             # What another thread was given meanwhile may be older than a change that this call must see.
             held = slot.held
-            if held is None or not self._usable(call, place, held, context, target):
+            if held is None or not self._usable(call, place, held, use):
                 slot.held = None
                 began = time.monotonic()
                 held = slot.held = _Held(make(), began)
             return held.data_key
 
-    def _usable(
-        self, call: Call, place: _Place, held: _Held, context: Mapping[str, str], target: Target
-    ) -> bool:
+    def _usable(self, call: Call, place: _Place, held: _Held, use: KeyUse) -> bool:
         return time.monotonic() - held.since < _LONGEST and self._kms.still_allows(
-            call, place.operation, key_id=place.key_id, key_arn=held.data_key.key_arn, context=context,
-            region=target.region, source_arn=target.bucket_arn, since=held.since,
-        )  # fmt: skip
+            call, place.operation, use, key_arn=held.data_key.key_arn, since=held.since
+        )
 
     def _slot(self, place: _Place) -> _Slot:
         with self._lock:
@@ -113,10 +104,9 @@ class BucketKeys:
         return slot
 
 
-def _place(
-    operation: str, call: Call, target: Target, key_id: str, ciphertext: bytes, context: Mapping[str, str]
-) -> _Place:
+def _place(operation: str, call: Call, target: Target, use: KeyUse, ciphertext: bytes) -> _Place:
     who = call.principal
     # The access key of temporary credentials stands for their session policies.
     caller = who.kind, who.account, who.arn, who.unique_id, who.access_key_id
-    return _Place(operation, target.bucket_id, key_id, ciphertext, tuple(sorted(context.items())), caller)
+    context = tuple(sorted(use.context.items()))
+    return _Place(operation, target.bucket_id, use.key_id, ciphertext, context, caller)

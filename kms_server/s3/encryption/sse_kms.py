@@ -19,7 +19,7 @@ from kms_server.s3.encryption.types import (
     Target,
 )
 from kms_server.s3.errors import InternalError, InvalidArgument
-from kms_server.s3.kms.client import DataKey, KmsClient
+from kms_server.s3.kms.client import DataKey, KeyUse, KmsClient
 
 MANAGED_KEY = "alias/aws/s3"
 SOURCE_ARN = "aws:s3:arn"
@@ -64,9 +64,7 @@ class SseKms:
         key_id = chosen.key_id or MANAGED_KEY
         if chosen.bucket_key:
             return self._bucket_keys.generate(call, key_id, context, target)
-        return self._kms.generate_data_key(
-            call, key_id=key_id, context=context, region=target.region, source_arn=target.arn
-        )
+        return self._kms.generate_data_key(call, KeyUse(key_id, context, target.region, target.arn))
 
     def _inner(self, call: Call, envelope: Envelope, target: Target) -> bytes:
         _require_sigv4(call)
@@ -77,10 +75,8 @@ class SseKms:
         if envelope.bucket_key:
             root = self._bucket_keys.decrypt(call, key_arn, envelope, context, target)
         else:
-            root = self._kms.decrypt(
-                call, key_arn=key_arn, ciphertext=envelope.data_key, context=context, region=target.region,
-                source_arn=target.arn,
-            )  # fmt: skip
+            use = KeyUse(key_arn, context, target.region, target.arn)
+            root = self._kms.decrypt(call, use, envelope.data_key)
         return unwrapped(root, envelope.wrapped, binding(self._name, 0, target, key_arn))
 
 

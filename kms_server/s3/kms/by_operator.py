@@ -2,8 +2,6 @@
 
 # ruff: noqa: ARG002 - the protocol's arguments say who calls and why, which counts for nothing here
 
-from collections.abc import Mapping
-
 from kms_server.arn import Arn
 from kms_server.crypto.blob import CiphertextBlob
 from kms_server.errors import ServiceError
@@ -11,7 +9,7 @@ from kms_server.keyring.keyring import Keyring
 from kms_server.keys.specs import SYMMETRIC_DEFAULT
 from kms_server.operations.call import Call
 from kms_server.s3.errors import KmsNotFound
-from kms_server.s3.kms.client import DataKey
+from kms_server.s3.kms.client import DataKey, KeyUse
 from kms_server.s3.kms.faults import s3_error
 
 
@@ -21,41 +19,27 @@ class OperatorKms:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
-    def generate_data_key(
-        self, call: Call, *, key_id: str, context: Mapping[str, str], region: str, source_arn: str
-    ) -> DataKey:
+    def generate_data_key(self, call: Call, use: KeyUse) -> DataKey:
         """Nothing: the operator stores no objects."""
         raise AssertionError("the operator makes no data keys")
 
-    def decrypt(
-        self,
-        call: Call,
-        *,
-        key_arn: str,
-        ciphertext: bytes,
-        context: Mapping[str, str],
-        region: str,
-        source_arn: str,
-    ) -> bytes:
+    def decrypt(self, call: Call, use: KeyUse, ciphertext: bytes) -> bytes:
         """The data key in clear, also where its key is disabled.
 
         Raises:
             KmsNotFound, KmsInvalidState: the key, or its imported material, is not here.
             KmsInvalidCiphertext: the ciphertext is damaged.
         """
-        arn = Arn.parse(key_arn)
+        arn = Arn.parse(use.key_id)
         usable = arn and self._keyring.key(arn.resource.removeprefix("key/"), arn.region, may_block=True)
-        if not usable or usable.key.arn != key_arn or usable.spec is not SYMMETRIC_DEFAULT:
+        if not usable or usable.key.arn != use.key_id or usable.spec is not SYMMETRIC_DEFAULT:
             raise KmsNotFound
         try:
             material_id = CiphertextBlob.parse(ciphertext).material_id
-            return usable.encryption(material_id).decrypt(SYMMETRIC_DEFAULT.name, ciphertext, context)
+            return usable.encryption(material_id).decrypt(SYMMETRIC_DEFAULT.name, ciphertext, use.context)
         except ServiceError as error:
             raise s3_error(error.code, error.message) from None
 
-    def still_allows(
-        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
-        source_arn: str, since: float,
-    ) -> bool:  # fmt: skip
+    def still_allows(self, call: Call, operation: str, use: KeyUse, *, key_arn: str, since: float) -> bool:
         """Always: no policy is asked."""
         return True

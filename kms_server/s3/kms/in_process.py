@@ -9,7 +9,7 @@ from kms_server.operations.call import Call, Forwarded, Services
 from kms_server.operations.forwarding import forwarded_call
 from kms_server.operations.registry import find
 from kms_server.s3.kms import requests
-from kms_server.s3.kms.client import DataKey
+from kms_server.s3.kms.client import DataKey, KeyUse
 from kms_server.s3.kms.faults import s3_error
 
 
@@ -20,57 +20,38 @@ class InProcessKms:
         self._services = services
         self._perform = perform
 
-    def generate_data_key(
-        self, call: Call, *, key_id: str, context: Mapping[str, str], region: str, source_arn: str
-    ) -> DataKey:
+    def generate_data_key(self, call: Call, use: KeyUse) -> DataKey:
         """A new 256-bit data key under a KMS key."""
-        document = requests.data_key(key_id, context)
-        answer = self._ask(call, requests.GENERATE, document, Forwarded("s3", region, source_arn))
+        answer = self._ask(call, requests.GENERATE, requests.data_key(use), use)
         return DataKey(answer["KeyId"], answer["Plaintext"], answer["CiphertextBlob"])
 
-    def decrypt(
-        self,
-        call: Call,
-        *,
-        key_arn: str,
-        ciphertext: bytes,
-        context: Mapping[str, str],
-        region: str,
-        source_arn: str,
-    ) -> bytes:
+    def decrypt(self, call: Call, use: KeyUse, ciphertext: bytes) -> bytes:
         """The data key in clear."""
-        document = requests.opening(key_arn, context, ciphertext)
-        answer = self._ask(call, requests.DECRYPT, document, Forwarded("s3", region, source_arn))
+        answer = self._ask(call, requests.DECRYPT, requests.opening(use, ciphertext), use)
         plaintext: bytes = answer["Plaintext"]
         return plaintext
 
-    def still_allows(
-        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
-        source_arn: str, since: float,  # noqa: ARG002 - judged as of now
-    ) -> bool:  # fmt: skip
+    def still_allows(self, call: Call, operation: str, use: KeyUse, *, key_arn: str, since: float) -> bool:  # noqa: ARG002 - judged as of now
         """Whether the KMS would answer the same call now; it is neither made nor recorded nor charged."""
-        asked = self._forwarded(call, operation, {}, Forwarded("s3", region, source_arn))
-        asked.parameters = {"KeyId": key_id, "EncryptionContext": context}
+        asked = self._forwarded(call, operation, {}, use)
+        asked.parameters = {"KeyId": use.key_id, "EncryptionContext": use.context}
         try:
             self._services.keyring.refresh(may_block=True)
-            usable = access.authorized_key(asked, key_id)
+            usable = access.authorized_key(asked, use.key_id)
             access.require_fit(asked, usable)
         except ServiceError:
             return False
         return usable.key.arn == key_arn
 
-    def _ask(
-        self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded
-    ) -> Mapping[str, Any]:
+    def _ask(self, call: Call, operation: str, document: Mapping[str, Any], use: KeyUse) -> Mapping[str, Any]:
         try:
-            done = self._perform(self._forwarded(call, operation, document, forwarded))
+            done = self._perform(self._forwarded(call, operation, document, use))
         except ServiceError as error:
             raise s3_error(error.code, error.message) from None
         return done.answer or {}
 
-    def _forwarded(
-        self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded
-    ) -> Call:
+    def _forwarded(self, call: Call, operation: str, document: Mapping[str, Any], use: KeyUse) -> Call:
+        forwarded = Forwarded("s3", use.region, use.source_arn)
         return forwarded_call(
             self._services, find("kms", operation), call.principal, forwarded, document, call.request.tls
         )

@@ -15,7 +15,7 @@ from kms_server.protocol.faults import CONTENT_TYPE
 from kms_server.protocol.message import Request
 from kms_server.s3.kms import requests
 from kms_server.s3.kms.callers import Caller
-from kms_server.s3.kms.client import DataKey
+from kms_server.s3.kms.client import DataKey, KeyUse
 from kms_server.s3.kms.connections import Answer, Connections
 from kms_server.s3.kms.faults import s3_error, unavailable
 
@@ -30,42 +30,24 @@ class RemoteKms:
         self._connections = connections
         self._caller = caller
 
-    def generate_data_key(
-        self, call: Call, *, key_id: str, context: Mapping[str, str], region: str, source_arn: str
-    ) -> DataKey:
+    def generate_data_key(self, call: Call, use: KeyUse) -> DataKey:
         """A new 256-bit data key under a KMS key."""
-        document = requests.data_key(key_id, context)
-        answer = self._ask(call, requests.GENERATE, document, Forwarded("s3", region, source_arn))
+        answer = self._ask(call, requests.GENERATE, requests.data_key(use), use)
         return DataKey(
             str(answer.get("KeyId")), _bytes(answer, "Plaintext"), _bytes(answer, "CiphertextBlob")
         )
 
-    def decrypt(
-        self,
-        call: Call,
-        *,
-        key_arn: str,
-        ciphertext: bytes,
-        context: Mapping[str, str],
-        region: str,
-        source_arn: str,
-    ) -> bytes:
+    def decrypt(self, call: Call, use: KeyUse, ciphertext: bytes) -> bytes:
         """The data key in clear."""
-        document = requests.opening(key_arn, context, ciphertext)
-        answer = self._ask(call, requests.DECRYPT, document, Forwarded("s3", region, source_arn))
+        answer = self._ask(call, requests.DECRYPT, requests.opening(use, ciphertext), use)
         return _bytes(answer, "Plaintext")
 
-    def still_allows(
-        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,  # noqa: ARG002 - not asked
-        source_arn: str,  # noqa: ARG002 - not asked
-        since: float,
-    ) -> bool:  # fmt: skip
+    def still_allows(self, call: Call, operation: str, use: KeyUse, *, key_arn: str, since: float) -> bool:  # noqa: ARG002 - not asked
         """Whether a data key is less than a minute old: the KMS is not asked, so it may have changed its mind."""
         return time.monotonic() - since < _KEPT_SECONDS
 
-    def _ask(
-        self, call: Call, operation: str, document: Mapping[str, Any], forwarded: Forwarded
-    ) -> Mapping[str, Any]:
+    def _ask(self, call: Call, operation: str, document: Mapping[str, Any], use: KeyUse) -> Mapping[str, Any]:
+        forwarded = Forwarded("s3", use.region, use.source_arn)
         headers = {
             "host": self._connections.endpoint.authority, "content-type": CONTENT_TYPE,
             "x-amz-target": f"TrentService.{operation}",

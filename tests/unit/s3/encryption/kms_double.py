@@ -6,7 +6,7 @@ from kms_server.crypto.blob import CiphertextBlob, MessageCipher
 from kms_server.errors import InvalidCiphertextException
 from kms_server.operations.call import Call
 from kms_server.s3.errors import AccessDenied, KmsDisabled, KmsInvalidCiphertext, KmsNotFound
-from kms_server.s3.kms.client import DataKey
+from kms_server.s3.kms.client import DataKey, KeyUse
 
 REGION = "us-east-1"
 ONE = f"arn:aws:kms:{REGION}:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -27,31 +27,24 @@ class KmsDouble:
         self.denied: set[str] = set()
         self.asked: list[tuple[str, str, Mapping[str, str], str]] = []
 
-    def generate_data_key(
-        self, call: Call, *, key_id: str, context: Mapping[str, str], region: str, source_arn: str
-    ) -> DataKey:
-        arn = self._allowed(call, key_id)
-        self.asked.append(("GenerateDataKey", arn, context, source_arn))
+    def generate_data_key(self, call: Call, use: KeyUse) -> DataKey:
+        arn = self._allowed(call, use.key_id)
+        self.asked.append(("GenerateDataKey", arn, use.context, use.source_arn))
         plaintext = bytes([len(self.asked) % 256]) * 32
-        return DataKey(arn, plaintext, self._ciphers[arn].encrypt("", plaintext, context))
+        return DataKey(arn, plaintext, self._ciphers[arn].encrypt("", plaintext, use.context))
 
-    def decrypt(
-        self, call: Call, *, key_arn: str, ciphertext: bytes, context: Mapping[str, str], region: str, source_arn: str
-    ) -> bytes:  # fmt: skip
-        arn = self._allowed(call, key_arn)
-        self.asked.append(("Decrypt", arn, context, source_arn))
+    def decrypt(self, call: Call, use: KeyUse, ciphertext: bytes) -> bytes:
+        arn = self._allowed(call, use.key_id)
+        self.asked.append(("Decrypt", arn, use.context, use.source_arn))
         try:
             CiphertextBlob.parse(ciphertext)
-            return self._ciphers[arn].decrypt("", ciphertext, context)
+            return self._ciphers[arn].decrypt("", ciphertext, use.context)
         except InvalidCiphertextException:
             raise KmsInvalidCiphertext("InvalidCiphertext") from None
 
-    def still_allows(
-        self, call: Call, operation: str, *, key_id: str, key_arn: str, context: Mapping[str, str], region: str,
-        source_arn: str, since: float,
-    ) -> bool:  # fmt: skip
+    def still_allows(self, call: Call, operation: str, use: KeyUse, *, key_arn: str, since: float) -> bool:
         try:
-            return self._allowed(call, key_id) == key_arn
+            return self._allowed(call, use.key_id) == key_arn
         except (AccessDenied, KmsDisabled, KmsNotFound):
             return False
 

@@ -10,6 +10,7 @@ from kms_server.keyring.keyring import Keyring
 from kms_server.operations.call import Call, Services
 from kms_server.operations.registry import find
 from kms_server.protocol.message import Request, TlsDetails
+from kms_server.s3.kms.client import KeyUse
 from kms_server.s3.kms.in_process import InProcessKms
 from kms_server.server.audit_trail import audit_sources
 from kms_server.server.pipeline import Pipeline
@@ -18,7 +19,6 @@ from tests.unit.operations.service import REGION, Service
 BUCKET = "arn:aws:s3:::ledger"
 OBJECT = f"{BUCKET}/2026/batch"
 CONTEXT = {"aws:s3:arn": OBJECT}
-PLACE: dict[str, Any] = {"context": CONTEXT, "region": REGION, "source_arn": OBJECT}
 
 
 def pipeline(service: Service) -> Pipeline:
@@ -71,3 +71,8 @@ def policy(*statements: dict[str, Any]) -> str:
         "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:*", "Resource": "*",
     }  # fmt: skip
     return json.dumps({"Version": "2012-10-17", "Statement": [everything, *statements]})
+
+
+def use(key_id: str, **changes: Any) -> KeyUse:
+    """A key that is wanted for an object."""
+    return KeyUse(key_id, CONTEXT, REGION, OBJECT)._replace(**changes)

@@ -23,13 +23,13 @@ from tests.unit.s3.kms.asking import (
     BUCKET,
     CONTEXT,
     OBJECT,
-    PLACE,
     asked,
     client,
     pipeline,
     policy,
     records,
     services,
+    use,
 )
 
 S3 = "fas.s3.amazonaws.com"
@@ -48,11 +48,9 @@ def allowed(service: Service, arn: str, by: Credentials | None = None) -> bool:
     """Whether the client is given a data key; `still_allows` must say the same."""
     kms: KmsClient = client(service)
     call = asked(service, by)
-    still = kms.still_allows(
-        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=time.monotonic(), **PLACE
-    )
+    still = kms.still_allows(call, "GenerateDataKey", use(arn), key_arn=arn, since=time.monotonic())
     try:
-        kms.generate_data_key(call, key_id=arn, **PLACE)
+        kms.generate_data_key(call, use(arn))
     except e.AccessDenied:
         assert not still
         return False
@@ -62,24 +60,24 @@ def allowed(service: Service, arn: str, by: Credentials | None = None) -> bool:
 
 def test_a_data_key_comes_back(service: Service) -> None:
     kms, call, arn = client(service), asked(service), key(service)
-    made = kms.generate_data_key(call, key_id=arn, **PLACE)
+    made = kms.generate_data_key(call, use(arn))
     assert made.key_arn == arn
     assert len(made.plaintext) == 32
     assert made.plaintext.hex() not in repr(made)
-    assert kms.decrypt(call, key_arn=arn, ciphertext=made.ciphertext, **PLACE) == made.plaintext
+    assert kms.decrypt(call, use(arn), made.ciphertext) == made.plaintext
 
 
 def test_an_alias_names_the_key(service: Service) -> None:
     arn = key(service)
     service.ok("CreateAlias", AliasName="alias/ledger", TargetKeyId=arn)
-    assert client(service).generate_data_key(asked(service), key_id="alias/ledger", **PLACE).key_arn == arn
+    assert client(service).generate_data_key(asked(service), use("alias/ledger")).key_arn == arn
 
 
 def test_records_name_the_caller_and_the_service(service: Service) -> None:
     user, credentials = service.user("mira", "kms:*")
     kms, call, arn = client(service), asked(service, credentials), key(service)
-    made = kms.generate_data_key(call, key_id=arn, **PLACE)
-    kms.decrypt(call, key_arn=arn, ciphertext=made.ciphertext, **PLACE)
+    made = kms.generate_data_key(call, use(arn))
+    kms.decrypt(call, use(arn), made.ciphertext)
     generated, decrypted = records(service, "GenerateDataKey")[-1], records(service, "Decrypt")[-1]
     for record in (generated, decrypted):
         identity = record["userIdentity"]
@@ -117,7 +115,7 @@ def test_a_clients_own_call_shows_as_before(service: Service) -> None:
 def test_a_record_is_explained_as_the_services_call(service: Service) -> None:
     arn = key(service, {**_DENY, "Condition": VIA_S3})
     with pytest.raises(e.AccessDenied):
-        client(service).generate_data_key(asked(service), key_id=arn, **PLACE)
+        client(service).generate_data_key(asked(service), use(arn))
     found = recorded.rebuild(services(service), records(service, "GenerateDataKey")[-1])
     assert found.question.forwarded == Forwarded("s3", REGION)
     assert any("aws:SourceArn" in gap for gap in found.gaps)
@@ -151,12 +149,12 @@ def test_conditions(service: Service, condition: dict[str, Any], holds: bool) ->
 def test_what_comes_in_the_clear_goes_on_in_the_clear(service: Service) -> None:
     arn = key(service, {**_DENY, "Condition": {"Bool": {"aws:SecureTransport": "false"}}})
     with pytest.raises(e.AccessDenied):
-        client(service).generate_data_key(asked(service, tls=False), key_id=arn, **PLACE)
+        client(service).generate_data_key(asked(service, tls=False), use(arn))
 
 
 def test_the_managed_key_is_s3s_alone(service: Service) -> None:
     _, nobody_in_particular = service.user("plain")
-    made = client(service).generate_data_key(asked(service), key_id="alias/aws/s3", **PLACE)
+    made = client(service).generate_data_key(asked(service), use("alias/aws/s3"))
     assert allowed(service, made.key_arn, nobody_in_particular)
     refusal = service.refused("GenerateDataKey", KeyId=made.key_arn, KeySpec="AES_256")
     assert refusal.code == "AccessDeniedException"
@@ -172,12 +170,10 @@ def test_grants_hold_for_the_caller_and_the_object(service: Service) -> None:
         Constraints={"EncryptionContextSubset": CONTEXT},
     )  # fmt: skip
     assert allowed(service, arn, credentials)
-    elsewhere = PLACE | {"context": {"aws:s3:arn": BUCKET}}
+    elsewhere = use(arn, context={"aws:s3:arn": BUCKET})
     call = asked(service, credentials)
-    assert not client(service).still_allows(
-        call, "GenerateDataKey", key_id=arn, key_arn=arn, since=0.0, **elsewhere
-    )
-    assert not client(service).still_allows(call, "Decrypt", key_id=arn, key_arn=arn, since=0.0, **PLACE)
+    assert not client(service).still_allows(call, "GenerateDataKey", elsewhere, key_arn=arn, since=0.0)
+    assert not client(service).still_allows(call, "Decrypt", use(arn), key_arn=arn, since=0.0)
 
 
 def test_another_accounts_key(service: Service) -> None:
@@ -188,7 +184,7 @@ def test_another_accounts_key(service: Service) -> None:
     stranger = service.account(OTHER)
     assert allowed(service, key(service, lent), stranger)
     with pytest.raises(e.AccessDenied, match="because the resource does not exist in this Region"):
-        client(service).generate_data_key(asked(service, stranger), key_id=key(service), **PLACE)
+        client(service).generate_data_key(asked(service, stranger), use(key(service)))
 
 
 def _disabled(service: Service) -> tuple[str, str]:
@@ -234,28 +230,26 @@ def test_failures(
 ) -> None:
     named, text = scene(service)
     with pytest.raises(error) as raised:
-        client(service).generate_data_key(asked(service), key_id=named, **PLACE)
+        client(service).generate_data_key(asked(service), use(named))
     assert raised.value.message == text
     assert records(service, "GenerateDataKey")[-1]["errorMessage"] == text
     assert not client(service).still_allows(
-        asked(service), "GenerateDataKey", key_id=named, key_arn=named, since=time.monotonic(), **PLACE
+        asked(service), "GenerateDataKey", use(named), key_arn=named, since=time.monotonic()
     )
 
 
 def test_another_context_or_key_opens_nothing(service: Service) -> None:
     kms, call, arn, other = client(service), asked(service), key(service), key(service)
-    made = kms.generate_data_key(call, key_id=arn, **PLACE)
+    made = kms.generate_data_key(call, use(arn))
     with pytest.raises(e.KmsInvalidCiphertext):
-        kms.decrypt(call, key_arn=arn, ciphertext=made.ciphertext, **PLACE | {"context": {}})
+        kms.decrypt(call, use(arn, context={}), made.ciphertext)
     with pytest.raises(e.KmsInvalidCiphertext):
-        kms.decrypt(call, key_arn=other, ciphertext=made.ciphertext, **PLACE)
+        kms.decrypt(call, use(other), made.ciphertext)
 
 
 def test_a_context_that_is_too_large_is_the_clients_fault(service: Service) -> None:
     with pytest.raises(e.InvalidArgument):
-        client(service).generate_data_key(
-            asked(service), key_id=key(service), **PLACE | {"context": {"a": "b" * 9_000}}
-        )
+        client(service).generate_data_key(asked(service), use(key(service), context={"a": "b" * 9_000}))
 
 
 def test_a_judgement_leaves_no_trace(service: Service) -> None:
@@ -289,7 +283,7 @@ def test_nothing_is_disclosed_without_its_record(tmp_path: Path, monkeypatch: py
     arn, call = key(service), asked(service)
     monkeypatch.setattr(service._worker.commit._log, "append", _fail)
     with pytest.raises(e.InternalError):
-        client(service).generate_data_key(call, key_id=arn, **PLACE)
+        client(service).generate_data_key(call, use(arn))
     monkeypatch.undo()
     service.close()
 

@@ -12,7 +12,7 @@ from kms_server.s3.kms.callers import TheLayers
 from kms_server.s3.kms.connections import Answer, Connections, Endpoint
 from kms_server.s3.kms.remote import RemoteKms
 from tests.unit.operations.service import Service
-from tests.unit.s3.kms.asking import PLACE, asked
+from tests.unit.s3.kms.asking import CONTEXT, asked, use
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1"
 GOOD = {"KeyId": KEY, "Plaintext": "cA==", "CiphertextBlob": "Yw=="}
@@ -40,10 +40,10 @@ def remote(canned: _Canned) -> RemoteKms:
 
 def test_what_is_sent(service: Service) -> None:
     canned = _Canned(200, orjson.dumps(GOOD))
-    made = remote(canned).generate_data_key(asked(service), key_id="alias/a", **PLACE)
+    made = remote(canned).generate_data_key(asked(service), use("alias/a"))
     assert made == (KEY, b"p", b"c")
     ((headers, document),) = canned.sent
-    assert document == {"KeyId": "alias/a", "KeySpec": "AES_256", "EncryptionContext": PLACE["context"]}
+    assert document == {"KeyId": "alias/a", "KeySpec": "AES_256", "EncryptionContext": CONTEXT}
     assert headers["x-amz-target"] == "TrentService.GenerateDataKey"
     assert headers["x-amz-security-token"] == "token"
     assert "/us-east-1/kms/" in headers["authorization"]
@@ -68,10 +68,10 @@ ANSWERS: list[tuple[int, bytes, type[e.S3Error]]] = [
 @pytest.mark.parametrize(("status", "body", "error"), ANSWERS, ids=range(len(ANSWERS)))
 def test_answers(service: Service, status: int, body: bytes, error: type[e.S3Error]) -> None:
     with pytest.raises(error):
-        remote(_Canned(status, body)).generate_data_key(asked(service), key_id=KEY, **PLACE)
+        remote(_Canned(status, body)).generate_data_key(asked(service), use(KEY))
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionRefusedError(), OSError()], ids=range(3))
 def test_no_answer(service: Service, error: Exception) -> None:
     with pytest.raises(e.ServiceUnavailable):
-        remote(_Canned(0, b"", error)).decrypt(asked(service), key_arn=KEY, ciphertext=b"c", **PLACE)
+        remote(_Canned(0, b"", error)).decrypt(asked(service), use(KEY), b"c")
