@@ -269,8 +269,8 @@ def test_calls_are_charged_once_to_the_callers_account(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[tuple[str, ...]] = []
-    arn = key(service, {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}})
     stranger = service.account(OTHER)
+    arn = key(service, {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}})
     limiter = services(service).limiter
     monkeypatch.setattr(limiter, "admit", lambda _limits, subjects: taken.append(subjects))
     assert allowed(service, arn, stranger)
