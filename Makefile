@@ -5,7 +5,7 @@ DATA ?= .data
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 soak mutation interop openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -35,11 +35,15 @@ bench: .venv/.dev ## measure beside a bare HTTP loop and moto
 bench-policies: .venv/.dev ## measure what large policies and many grants cost
 	$(BIN)/python -m bench.policies $(ARGS)
 
+bench-s3: .venv/.dev ## measure what encryption adds to transfers
+	$(BIN)/python -m bench.transfers $(ARGS)
+
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
-	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
+	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_S3_ROUNDS=20 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
-	for target in ciphertext material token document form policy signature; do \
+	for target in ciphertext material token document form policy signature \
+		s3_chunks s3_form s3_policy s3_xml s3_request; do \
 		$(BIN)/python -m tests.fuzz.guided $$target 120 || exit 1; done
 
 mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison is another

@@ -37,7 +37,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Processor time that its processes have used."""
-        return sum(_cpu_seconds(pid) for pid in _family(self._process.pid))
+        return sum(_cpu_seconds(pid) for pid in self.pids())
+
+    def pids(self) -> list[int]:
+        """Its processes."""
+        return list(_family(self._process.pid))
 
 
 @contextmanager

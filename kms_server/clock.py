@@ -5,6 +5,7 @@ Key rules and event times ask this clock. Signature freshness, limits and TLS us
 
 import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 from functools import lru_cache
 
 DAY = 86_400.0
@@ -35,9 +36,19 @@ def real_now() -> float:
     return time.time()
 
 
+def http_date(epoch: float) -> str:
+    """`epoch` as HTTP writes it (RFC 9110 section 5.6.7)."""
+    return formatdate(int(epoch), usegmt=True)
+
+
 def iso_seconds(epoch: float) -> str:
     """`epoch` as `YYYY-MM-DDTHH:MM:SSZ`, cut to the second."""
     return _iso(int(epoch))
+
+
+def iso_millis(epoch: float) -> str:
+    """`epoch` as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    return f"{_iso(int(epoch))[:-1]}.{int(epoch * 1_000) % 1_000:03}Z"
 
 
 @lru_cache(maxsize=64)

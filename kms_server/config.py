@@ -1,11 +1,16 @@
 """Frozen settings and named limits."""
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_PORT = 4599
+SERVICES = ("kms", "cloudtrail", "servicequotas", "sts", "iam", "s3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,19 @@ class Limits:
     grants_per_key: int = 50_000
     cached_keys: int = 20_000
     cold_threads: int = 8
+    buckets_per_account: int = 10_000
+    max_put_bytes: int = 5 * 2**30
+    min_part_bytes: int = 5 * 2**20
+    stream_threads: int = 64
+    crowd_patience: float = 10.0
     clock_window: float = 300.0
     presigned_lifetime: float = 300.0
     max_clock_lead: float = 36_525 * 86_400.0
+    doomed_grace: float = 60.0
+    unsettled_grace: float = 600.0
+    upkeep_interval: float = 10.0
+    blob_search_interval: float = 3_600.0
+    rewrap_interval: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +69,27 @@ class Settings:
     tls_key: Path | None = None
     tls_auto: bool = False
     allow_plain_http: bool = False
+    require_tls: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
+    block_sse_c: bool = False
+    s3_store: str | None = None
+    s3_domain: str = "localhost"
+    restore_delay: float = 10.0
+    abort_uploads_after: int = 7
+    services: tuple[str, ...] = SERVICES
+    kms_endpoint: str | None = None
+    forward_secret: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
     def audit_dir(self) -> Path:
         """Where the embedded store keeps its audit segments."""
         return self.data_dir / "audit"
+
+    @property
+    def data_audit_dir(self) -> Path:
+        """Where the embedded store keeps its audit segments of data events."""
+        return self.audit_dir / "data"
 
     @property
     def state_dir(self) -> Path:

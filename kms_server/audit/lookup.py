@@ -1,32 +1,20 @@
 """Questions to the audit log: one query over every place that holds records, merged by event id."""
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from itertools import islice
-from operator import attrgetter
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Any, TypeAlias
 
-from pysqlite3 import dbapi2
-from sqlalchemy import ColumnElement, Engine, Select, false, select, true
-from sqlalchemy.dialects import sqlite
+import orjson
+from sqlalchemy import ColumnElement, Select, Table, false, select, true
 
 from kms_server.audit import event_id
-from kms_server.audit.merge import Part, Rows, merged
+from kms_server.audit.merge import Rows, merged
+from kms_server.audit.places import Plan, Source
 from kms_server.audit.record import Row
-from kms_server.audit.segments import sealed_range, segment_files
-from kms_server.errors import OperatorError
-from kms_server.storage.tables import audit_events
 
-_COLUMNS = audit_events.c
 _KEY_TYPE = "AWS::KMS::Key"
 _FIRST, _LAST = "", "~"  # before and behind every event id
-_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = ?"
-_DIALECT = sqlite.dialect(paramstyle="named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the command line asks; None matches everything."""
+    """What the command line asks; None matches everything. `context` are pairs that an encryption context has."""
 
     resource: str | None = None
     event_name: str | None = None
@@ -58,41 +46,11 @@ class Filter:
     request_id: str | None = None
     since: float | None = None
     until: float | None = None
+    context: tuple[tuple[str, str], ...] = ()
     limit: int | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Statements whose ordered results together are the answer, all of it within event ids `low` to `high`."""
-
-    statements: Sequence[Select[Row]]
-    low: str
-    high: str
-    newest_first: bool
-
-    @cached_property
-    def sqlite(self) -> list[tuple[str, dict[str, Any]]]:
-        """The statements as SQLite takes them, written once for all segments."""
-        compiled = [
-            one.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-            for one in self.statements
-        ]
-        return [(one.string, dict(one.params)) for one in compiled]
-
-
-class Source(Protocol):
-    """A place that holds records."""
-
-    def part(self, plan: Plan) -> Part | None:
-        """What the place gives to the answer; None when it has nothing in the plan's range."""
-
-
-def sources(engine: Engine, segments: Path | None) -> list[Source]:
-    """The main database and every segment."""
-    found: list[Source] = [_Table(engine)]
-    if segments is not None:
-        found += [_Segment(path) for path in segment_files(segments)]
-    return found
+_Conditions: TypeAlias = list[ColumnElement[bool]]
 
 
 def lookup(places: Iterable[Source], query: Query) -> list[Row]:
@@ -102,25 +60,20 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
         OperatorError: a segment cannot be read.
     """
     low, high = _range(query.start, query.end)
-    conditions = [_COLUMNS.account == query.account, _COLUMNS.region == query.region, *_within(low, high)]
-    if query.after is not None:
-        conditions.append(_COLUMNS.event_id < query.after)
-    if query.event_names:
-        conditions.append(_COLUMNS.event_name.in_(query.event_names))
-    if query.succeeded:
-        conditions.append(_COLUMNS.error_code.is_(None))
-    statements = [
-        select(audit_events)
-        .where(*conditions, alternative)
-        .order_by(_COLUMNS.event_id.desc())
-        .limit(query.limit)
-        for alternative in _alternatives(query.attribute)
-    ]
+
+    def statements(table: Table) -> list[Select[Row]]:
+        conditions = [*_of_query(table, query), *_within(table, low, high)]
+        return [
+            select(table).where(*conditions, one).order_by(table.c.event_id.desc()).limit(query.limit)
+            for one in _alternatives(table, query.attribute)
+        ]
+
+    first = low
     bounds = [high, query.after]
     if query.attribute is not None and query.attribute[0] == "event_id":
-        low = max(low or "", query.attribute[1])
+        first = max(low or "", query.attribute[1])
         bounds.append(query.attribute[1])
-    plan = Plan(statements, low or _FIRST, min(bound or _LAST for bound in bounds), newest_first=True)
+    plan = Plan(statements, first or _FIRST, min(bound or _LAST for bound in bounds), newest_first=True)
     return list(islice(_answer(places, plan), query.limit))
 
 
@@ -131,35 +84,73 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
         OperatorError: a segment cannot be read.
     """
     low, high = _range(wanted.since, wanted.until)
-    conditions = _within(low, high) + [
-        _COLUMNS[name] == value
+    resource = None if wanted.resource is None else ("resource", wanted.resource)
+    # What a statement finds of a context may be more than there is.
+    limit = None if wanted.context else wanted.limit
+
+    def statements(table: Table) -> list[Select[Row]]:
+        conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
+        return [
+            select(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
+            for one in _alternatives(table, resource)
+        ]
+
+    rows: Iterator[Row] = _answer(places, Plan(statements, low or _FIRST, high or _LAST, newest_first=False))
+    if wanted.context:
+        rows = (row for row in rows if _has_context(row, wanted.context))
+    return islice(rows, wanted.limit)
+
+
+def _of_query(table: Table, query: Query) -> _Conditions:
+    columns = table.c
+    conditions = [columns.account == query.account, columns.region == query.region]
+    if query.after is not None:
+        conditions.append(columns.event_id < query.after)
+    if query.event_names:
+        conditions.append(columns.event_name.in_(query.event_names))
+    if query.succeeded:
+        conditions.append(columns.error_code.is_(None))
+    return conditions
+
+
+def _of_filter(table: Table, wanted: Filter) -> _Conditions:
+    columns = table.c
+    conditions: _Conditions = [
+        columns[name] == value
         for name in ("event_name", "username", "access_key_id", "error_code", "account", "region")
         if (value := getattr(wanted, name)) is not None
     ]
+    # No column has the rest: such a question reads every record of its time, and none is asked often.
+    texts = [f"{_json(name)}:{_json(value)}" for name, value in wanted.context]
     if wanted.request_id is not None:
-        # No column has it: such a question reads every record, and none is asked often.
-        conditions.append(_COLUMNS.record.contains(f'"requestID":"{wanted.request_id}"', autoescape=True))
-    resource = None if wanted.resource is None else ("resource", wanted.resource)
-    statements = [
-        select(audit_events).where(*conditions, alternative).order_by(_COLUMNS.event_id).limit(wanted.limit)
-        for alternative in _alternatives(resource)
-    ]
-    plan = Plan(statements, low or _FIRST, high or _LAST, newest_first=False)
-    return islice(_answer(places, plan), wanted.limit)
+        texts.append(f'"requestID":"{wanted.request_id}"')
+    return conditions + [columns.record.contains(text, autoescape=True) for text in texts]
 
 
-def _alternatives(attribute: tuple[str, str] | None) -> list[ColumnElement[bool]]:
+def _has_context(row: Row, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether one of the encryption contexts of a record, of which ReEncrypt has two, has all the pairs."""
+    parameters: Mapping[str, Any] = orjson.loads(row.record)["requestParameters"] or {}
+    contexts = (value for name, value in parameters.items() if name.endswith("ncryptionContext"))
+    return any(all(context.get(name) == value for name, value in pairs) for context in contexts)
+
+
+def _json(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+def _alternatives(table: Table, attribute: tuple[str, str] | None) -> _Conditions:
     """Conditions of which a row meets one or more; apart, each is a range of one index in the order asked for."""
     if attribute is None:
         return [true()]
+    columns = table.c
     column, value = attribute
     if column == "resource":
-        return [_COLUMNS.resource_1 == value, _COLUMNS.resource_2 == value]
+        return [columns.resource_1 == value, columns.resource_2 == value]
     if column == "resource_type":
-        return [_COLUMNS.resource_1.is_not(None) if value == _KEY_TYPE else false()]
+        return [columns.resource_1.is_not(None) if value == _KEY_TYPE else false()]
     if column == "read_only":
-        return [_COLUMNS.read_only.is_(value == "true") if value in ("true", "false") else false()]
-    return [_COLUMNS[column] == value]
+        return [columns.read_only.is_(value == "true") if value in ("true", "false") else false()]
+    return [columns[column] == value]
 
 
 def _range(start: float | None, end: float | None) -> tuple[str | None, str | None]:
@@ -172,69 +163,15 @@ def _range(start: float | None, end: float | None) -> tuple[str | None, str | No
     return first, behind
 
 
-def _within(low: str | None, high: str | None) -> list[ColumnElement[bool]]:
-    conditions = []
+def _within(table: Table, low: str | None, high: str | None) -> _Conditions:
+    conditions: _Conditions = []
     if low is not None:
-        conditions.append(_COLUMNS.event_id >= low)
+        conditions.append(table.c.event_id >= low)
     if high is not None:
-        conditions.append(_COLUMNS.event_id < high)
+        conditions.append(table.c.event_id < high)
     return conditions
 
 
 def _answer(places: Iterable[Source], plan: Plan) -> Rows:
     parts = [part for place in places if (part := place.part(plan)) is not None]
     return merged(parts, newest_first=plan.newest_first)
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The table of the main database."""
-
-    engine: Engine
-
-    def part(self, plan: Plan) -> Part:
-        return Part(None, partial(self._rows, plan))
-
-    def _rows(self, plan: Plan) -> Rows:
-        with self.engine.connect() as connection, ExitStack() as cursors:
-            reader = connection.execution_options(yield_per=256)
-            # A page often ends before its cursors do.
-            results = [cursors.enter_context(closing(reader.execute(one))) for one in plan.statements]
-            yield from _in_order([map(Row._make, result) for result in results], plan)
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A segment of any state."""
-
-    path: Path
-
-    def part(self, plan: Plan) -> Part | None:
-        known = sealed_range(self.path)
-        if known is None:
-            return Part(None, partial(self._rows, plan))
-        first, last = known
-        if first > plan.high or last < plan.low:
-            return None
-        return Part(last if plan.newest_first else first, partial(self._rows, plan))
-
-    def _rows(self, plan: Plan) -> Rows:
-        # mode=rw: looking must never create a file.
-        address = f"file:{quote(str(self.path))}?mode=rw"
-        try:
-            with closing(dbapi2.connect(address, uri=True, isolation_level=None)) as connection:
-                # Its owner may have made the file this very moment.
-                if connection.execute(_HAS_TABLE, (audit_events.name,)).fetchone():
-                    results = [map(_row, connection.execute(*statement)) for statement in plan.sqlite]
-                    yield from _in_order(results, plan)
-        except dbapi2.Error as error:
-            raise OperatorError(f"the audit segment {self.path} cannot be read: {error}") from None
-
-
-def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterator[Row]:
-    return heapq.merge(*results, key=attrgetter("event_id"), reverse=plan.newest_first)
-
-
-def _row(values: Iterable[Any]) -> Row:
-    row = Row._make(values)
-    return row._replace(read_only=bool(row.read_only))

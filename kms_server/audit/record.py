@@ -7,6 +7,7 @@ import orjson
 
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
+from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _VERSION = "1.11"
 _MOST_TEXT = 1_024
@@ -34,7 +35,10 @@ class Row(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN."""
+    """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
+
+    `is_data` tells a data event, which is about an object, from a management event, which is about anything else.
+    """
 
     event_id: str
     time: float
@@ -58,6 +62,7 @@ class Event(NamedTuple):
     error_message: str | None
     tls: Mapping[str, str] | None
     event_type: str
+    is_data: bool = False
 
 
 def to_row(event: Event) -> Row:
@@ -87,22 +92,32 @@ def to_row(event: Event) -> Row:
     record["eventID"] = event.event_id
     record["readOnly"] = event.read_only
     if event.resources:
-        record["resources"] = [
-            {"accountId": arn.split(":", 5)[4], "type": kind, "ARN": arn} for kind, arn in event.resources
-        ]
+        record["resources"] = [_resource(kind, arn) for kind, arn in event.resources]
     record["eventType"] = event.event_type
-    record["managementEvent"] = True
+    record["managementEvent"] = not event.is_data
     record["recipientAccountId"] = event.account
     if event.service_event is not None:
         record["serviceEventDetails"] = event.service_event
-    record["eventCategory"] = "Management"
+    record["eventCategory"] = "Data" if event.is_data else "Management"
     if event.tls is not None:
         record["tlsDetails"] = event.tls
-    arns = [arn for _, arn in event.resources[:2]] + [None, None]
+    arns = [_column(arn, event) for _, arn in event.resources[:2]] + [None, None]
     return Row(
         event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
         event.access_key_id, arns[0], arns[1], error_code, _json(record),
     )  # fmt: skip
+
+
+def _column(arn: str, event: Event) -> str:
+    """An ARN as it is looked up. What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long."""
+    most = MOST_DATA_RESOURCE if event.is_data else MOST_RESOURCE
+    return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
+
+
+def _resource(kind: str, arn: str) -> dict[str, str]:
+    """A resource of a record; the ARNs of S3 name no account."""
+    account = arn.split(":", 5)[4]
+    return ({"accountId": account} if account else {}) | {"type": kind, "ARN": arn}
 
 
 def service_event(

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
 from sqlalchemy.dialects.postgresql import insert
 
 from kms_server.audit.record import Row
-from kms_server.storage.tables import audit_events
 
 
 class TableLog:
-    """Appends to PostgreSQL, one transaction per batch."""
+    """Appends to a table of PostgreSQL, one transaction per batch."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, table: Table) -> None:
         self._engine = engine
+        self._table = table
 
     def append(self, rows: Sequence[Row]) -> None:
         """Store rows durably; known event ids are passed over."""
-        statement = insert(audit_events).on_conflict_do_nothing()
+        statement = insert(self._table).on_conflict_do_nothing()
         with self._engine.begin() as connection:
             connection.execute(statement, [row._asdict() for row in rows])
 

@@ -1,5 +1,7 @@
 """`kms-server audit`: read the audit log."""
 
+import csv
+import io
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from kms_server.audit.record import Row
 from kms_server.cli.operator import opened
 from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
-from kms_server.server.worker_state import audit_sources
+from kms_server.server.audit_trail import audit_sources, data_sources
 
 
 @click.group()
@@ -31,6 +33,15 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def _pairs(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    found = tuple(text.partition("=") for text in texts)
+    if any(not separator for _, separator, _ in found):
+        raise OperatorError("a pair of an encryption context is NAME=VALUE")
+    return tuple((name, value) for name, _, value in found)
+
+
 @audit.command()
 @option("--key", "resource", help="Only this resource: a key ARN or an alias ARN.")
 @option("--event", "event_name", help="Only this operation or service event.")
@@ -40,24 +51,40 @@ def _time(_context: click.Context, _parameter: click.Parameter, text: str | None
 @option("--account", callback=account_id, help="Only this account.")
 @option("--region", callback=region_name, help="Only this Region.")
 @option("--request-id", help="Only this request; reads the whole log.")
+@option(
+    "--context",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="Only uses with this pair in their encryption context; may be repeated. Reads the whole log.",
+)
+@option(
+    "--category",
+    type=click.Choice(["management", "data"]),
+    help="Only such events; data events are calls about objects.",
+)
 @option("--since", callback=_time, help="From this time on (ISO 8601).")
 @option("--until", callback=_time, help="Up to this time (ISO 8601).")
 @option("--limit", type=click.IntRange(min=1), help="At most so many records.")
-@option("--format", "style", type=click.Choice(["table", "jsonl"]), default="table")
+@option("--format", "style", type=click.Choice(["table", "jsonl", "csv"]), default="table")
 @state_options
 def query(
-    *, style: str, data_dir: Path, database_url: str | None, root_key: str | None,
+    *, style: str, category: str | None, data_dir: Path, database_url: str | None, root_key: str | None,
     **wanted: Any,  # noqa: ANN401 - the fields of Filter
 ) -> None:  # fmt: skip
-    """Print records, oldest first: a table, or one whole record a line (jsonl)."""
+    """Print records, oldest first: a table, one whole record a line (jsonl), or the main members of each (csv)."""
     settings = state_settings(data_dir=data_dir, database_url=database_url, root_key=root_key)
     with opened(settings) as state:
-        rows = stream(audit_sources(state), Filter(**wanted))
-        if style == "jsonl":
-            for row in rows:
-                click.echo(row.record)
-        else:
-            _table(rows)
+        places = [
+            *(audit_sources(state) if category != "data" else ()),
+            *(data_sources(state) if category != "management" else ()),
+        ]
+        _STYLES[style](stream(places, Filter(**wanted)))
+
+
+def _jsonl(rows: Iterable[Row]) -> None:
+    for row in rows:
+        click.echo(row.record)
 
 
 def _table(rows: Iterable[Row]) -> None:
@@ -69,3 +96,33 @@ def _table(rows: Iterable[Row]) -> None:
             f"{record['eventTime']:20}  {row.event_name:28}  {row.username or '-':20}  "
             f"{row.error_code or '-':26}  {resource}"
         )
+
+
+def _csv(rows: Iterable[Row]) -> None:
+    click.echo(_line(_CSV))
+    for row in rows:
+        record = json.loads(row.record)
+        parameters = record["requestParameters"] or {}
+        context = parameters.get("encryptionContext")
+        click.echo(_line((
+            record["eventTime"], record["eventSource"], row.event_name, record["eventCategory"], row.account, row.region,
+            record["userIdentity"].get("arn"), row.username, row.access_key_id, record["sourceIPAddress"],
+            row.error_code, row.resource_1, row.resource_2,
+            None if context is None else json.dumps(context, ensure_ascii=False, sort_keys=True),
+            record.get("requestID"), row.event_id,
+        )))  # fmt: skip
+
+
+def _line(values: Iterable[str | None]) -> str:
+    """A line of CSV, without its end."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(values)
+    return written.getvalue()
+
+
+_CSV = (
+    "eventTime", "eventSource", "eventName", "eventCategory", "account", "awsRegion", "userArn", "userName",
+    "accessKeyId", "sourceIPAddress", "errorCode", "resource", "secondResource", "encryptionContext", "requestID",
+    "eventID",
+)  # fmt: skip
+_STYLES = {"table": _table, "jsonl": _jsonl, "csv": _csv}

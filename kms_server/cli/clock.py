@@ -13,7 +13,8 @@ from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.clock import DAY, iso_seconds, real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
-from kms_server.server.startup import State
+from kms_server.operations.lifecycle import Lifecycle
+from kms_server.server.state import State
 from kms_server.storage import keys, settings
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -71,7 +72,7 @@ def _count(steps: int | None) -> str:
 
 def _advance(state: State, target: float, moved: Callable[[float, int], None]) -> int:
     """Step from due time to due time, so that each piece of work happens at its own."""
-    lifecycle = state.lifecycle()
+    lifecycle = Lifecycle(state.database, state.root_key, state.clock)
     steps = lifecycle.run_due()
     last = 0.0
     while True:

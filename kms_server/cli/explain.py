@@ -19,7 +19,7 @@ from kms_server.operations import explanation, recorded
 from kms_server.operations.call import Services
 from kms_server.operations.explanation import Question
 from kms_server.operations.recorded import Recorded
-from kms_server.server.worker_state import services_of
+from kms_server.server.services import services_of
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

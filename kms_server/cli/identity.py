@@ -7,7 +7,7 @@ from typing import Unpack
 import click
 
 from kms_server.arn import root_arn
-from kms_server.cli.explain import explain
+from kms_server.cli.command_group import CommandGroup, Elsewhere
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, account_id, option, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
@@ -24,16 +24,21 @@ _USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 account_option = option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Twelve digits.")
 
 
-@click.group()
+@click.group(
+    cls=CommandGroup,
+    elsewhere={
+        "explain": Elsewhere("kms_server.cli.explain:explain", "Tell why a call is allowed or denied, and what would help."),
+        "trust-issuer": Elsewhere(
+            "kms_server.cli.issuer:trust_issuer", "Pin the keys of an OpenID Connect issuer for an account."
+        ),
+    },
+)  # fmt: skip
 def identity() -> None:
     """Accounts, users and their access keys, issuers of web identities, and why a call is allowed or denied.
 
     This is what one needs before the first call and when all access is lost. Everything else about users, roles,
     groups and policies is IAM's API, which the server answers too: `aws iam help`.
     """
-
-
-identity.add_command(explain)
 
 
 @identity.command("create-account")

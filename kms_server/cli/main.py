@@ -6,18 +6,37 @@ import sys
 import click
 
 from kms_server import __version__
-from kms_server.cli.audit import audit
-from kms_server.cli.clock import clock
-from kms_server.cli.identity import identity
-from kms_server.cli.issuer import trust_issuer
-from kms_server.cli.migrate import migrate
-from kms_server.cli.quota import quota
-from kms_server.cli.seed import seed
-from kms_server.cli.serve import serve
+from kms_server.cli.command_group import CommandGroup, Elsewhere
 from kms_server.errors import OperatorError, ServiceError
 
+_COMMANDS = {
+    "audit": Elsewhere("kms_server.cli.audit:audit", "The audit log."),
+    "clock": Elsewhere(
+        "kms_server.cli.clock:clock", "The service's clock: rotation, deletion and event times follow it."
+    ),
+    "identity": Elsewhere(
+        "kms_server.cli.identity:identity",
+        "Accounts, users and their access keys, issuers of web identities, and why a call is allowed or denied.",
+    ),
+    "migrate": Elsewhere(
+        "kms_server.cli.migrate:migrate", "Bring the database's schema up to date; `serve` does it by itself."
+    ),
+    "quota": Elsewhere(
+        "kms_server.cli.quota:quota", "Rate limits per key, and per account, Region and quota."
+    ),
+    "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
+    "seed": Elsewhere(
+        "kms_server.cli.seed:seed",
+        "Make the keys and aliases of FILE.yaml that are missing; - reads standard input.",
+    ),
+    "serve": Elsewhere("kms_server.cli.serve:serve", "Run the service in the foreground."),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=CommandGroup, elsewhere=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.version_option(__version__, package_name="kms-server")
 def cli() -> None:
     """A key management service that speaks the AWS KMS API.
@@ -28,11 +47,6 @@ def cli() -> None:
     Every option can also be given as an environment variable, KMS_SERVER_<OPTION>, or in a TOML file named
     by --config.
     """
-
-
-identity.add_command(trust_issuer)
-for command in (serve, migrate, identity, seed, quota, audit, clock):
-    cli.add_command(command)
 
 
 def main() -> None:

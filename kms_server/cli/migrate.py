@@ -1,13 +1,15 @@
 """`kms-server migrate`: bring the database's schema up to date."""
 
+from contextlib import closing
 from typing import Unpack
 
 import click
 
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.server.files import make_private_dir
-from kms_server.server.startup import require_database
+from kms_server.server.state import require_database
 from kms_server.storage import migrate as migrations
+from kms_server.storage import schema_version
 from kms_server.storage.database import open_database
 
 
@@ -19,8 +21,7 @@ def migrate(**where: Unpack[Where]) -> None:
     require_database(settings)
     make_private_dir(settings.data_dir)
     make_private_dir(settings.state_dir)
-    database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
-    with migrations.lock(settings.state_dir):
-        migrations.upgrade(database.engine)
-    click.echo(f"the schema is at version {migrations.current(database.engine)}")
-    database.close()
+    with closing(open_database(settings.database_url, settings.data_dir, settings.state_dir)) as database:
+        with migrations.lock(settings.state_dir):
+            migrations.upgrade(database.engine)
+        click.echo(f"the schema is at version {schema_version.known()[-1]}")

@@ -9,7 +9,7 @@ from kms_server.audit import event_id, record
 from kms_server.audit.record import Event
 from kms_server.config import DEFAULT_REGION, Settings
 from kms_server.iam.principal import Principal
-from kms_server.server.startup import State, open_state
+from kms_server.server.state import State, open_state
 from kms_server.storage import events
 from kms_server.storage.database import Transaction
 

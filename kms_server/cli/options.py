@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import click
 
 from kms_server.arn import is_account, is_region
-from kms_server.config import Settings
+from kms_server.config import SERVICES, Network, Settings
 from kms_server.errors import OperatorError
 
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -36,6 +37,23 @@ def region_name(_context: click.Context, _parameter: click.Parameter, text: str 
     if text is not None and not is_region(text):
         raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
     return text
+
+
+def networks(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[Network, ...]:
+    """A callback that reads networks between commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise OperatorError(f"{error}: write networks such as 10.0.0.0/8,fd00::/8") from None
+
+
+def service_names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """A callback for names of services, parted by commas."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise OperatorError(f"{', '.join(map(repr, unknown))} is no service: they are {', '.join(SERVICES)}")
+    return names
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
@@ -68,9 +86,17 @@ def _options(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
     for parameter in command.params:
         if parameter.expose_value:
             yield from ((name[2:], parameter) for name in parameter.opts if name.startswith("--"))
-    if isinstance(command, click.Group):
-        for inner in command.commands.values():
-            yield from _options(inner)
+    for inner in commands_of(command):
+        yield from _options(inner)
+
+
+def commands_of(command: click.Command) -> list[click.Command]:
+    """The commands right below one; a command that is no group has none."""
+    if not isinstance(command, click.Group):
+        return []
+    context = click.Context(command)
+    found = (command.get_command(context, name) for name in command.list_commands(context))
+    return [one for one in found if one is not None]
 
 
 def _fitting(path: Path, name: str, parameter: click.Parameter, value: object) -> object:

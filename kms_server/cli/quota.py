@@ -13,7 +13,7 @@ from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
 from kms_server.quotas.limiter import key_subject, quota_subject
-from kms_server.server.startup import State
+from kms_server.server.state import State
 from kms_server.storage import keys, limits
 
 

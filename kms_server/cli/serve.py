@@ -11,12 +11,13 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import option, state_options
-from kms_server.config import DEFAULT_PORT, Settings
+from kms_server.cli.options import networks, option, service_names, state_options
+from kms_server.config import DEFAULT_PORT, SERVICES, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
 from kms_server.server import credentials, gunicorn_app
 from kms_server.server.files import make_private_dir, only_server
+from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
 
@@ -37,6 +38,48 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
 @option("--allow-plain-http", is_flag=True, help="Allow plain HTTP on an address other machines reach.")
+@option(
+    "--s3-store",
+    help="Where sealed objects are kept: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or memory:// "
+    "with --ephemeral and one worker. Default: the local disk.",
+)
+@option("--s3-domain", default="localhost", help="Hosts BUCKET.NAME name a bucket; every path may as well.")
+@option(
+    "--restore-delay", type=click.FloatRange(0), default=10.0,
+    help="Seconds until an object that is restored from GLACIER or DEEP_ARCHIVE can be read, by the server's clock.",
+)  # fmt: skip
+@option(
+    "--block-sse-c", is_flag=True,
+    help="Refuse new objects under SSE-C in buckets that do not allow it, as AWS does since April 2026.",
+)  # fmt: skip
+@option(
+    "--abort-uploads-after", type=click.IntRange(0, 36_500), default=7,
+    help="Days after which multipart uploads are aborted that nobody completed; 0: never.",
+)  # fmt: skip
+@option(
+    "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."
+)
+@option(
+    "--trusted-proxies",
+    metavar="CIDRS",
+    callback=networks,
+    help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
+)
+@option(
+    "--services",
+    default=",".join(SERVICES),
+    callback=service_names,
+    help="What is answered; requests for other services are refused.",
+)
+@option(
+    "--kms-endpoint", help="URL of the KMS that the s3 service asks. Default: the kms service of this server."
+)
+@option(
+    "--forward-secret",
+    type=_FILE,
+    help="Secret shared by an s3 server and the kms-server at its --kms-endpoint, so that callers of the one are "
+    "callers of the other. Without it the s3 server signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+)
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.
@@ -53,7 +96,7 @@ def serve(**options: object) -> None:
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
         check_state(settings)
-        listener = gunicorn_app.bind(settings.host, settings.port)
+        listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
@@ -76,6 +119,14 @@ def _check(settings: Settings) -> None:
         raise OperatorError("--tls-cert and --tls-key belong together: give both")
     if settings.tls_cert and settings.tls_auto:
         raise OperatorError("give either --tls-auto or --tls-cert and --tls-key")
+    if settings.s3_store == "memory://" and not (settings.ephemeral and settings.workers == 1):
+        raise OperatorError(
+            "--s3-store memory:// forgets and is not shared: it needs --ephemeral and --workers 1"
+        )
+    if settings.require_tls and settings.scheme == "http" and not settings.trusted_proxies:
+        raise OperatorError(
+            "--require-tls would refuse every request: add --tls-auto, --tls-cert and --tls-key, or --trusted-proxies"
+        )
     remote = not _loopback(settings.host)
     if remote and settings.scheme == "http" and not settings.allow_plain_http:
         raise OperatorError(
@@ -84,6 +135,28 @@ def _check(settings: Settings) -> None:
         )
     if remote and settings.dev and not settings.dev_allow_remote:
         raise OperatorError(f"--dev on {settings.host} lets anyone in: add --dev-allow-remote if you mean it")
+    _check_services(settings)
+
+
+def _check_services(settings: Settings) -> None:
+    serves, elsewhere = settings.services, settings.kms_endpoint
+    if "s3" in serves and "kms" not in serves and elsewhere is None:
+        raise OperatorError("the s3 service needs a KMS: add kms to --services, or give --kms-endpoint")
+    if elsewhere is not None and "s3" not in serves:
+        raise OperatorError("--kms-endpoint is for the s3 service: add s3 to --services, or leave it out")
+    if settings.forward_secret is not None and "kms" not in serves and elsewhere is None:
+        raise OperatorError("--forward-secret is for the kms service, or for --kms-endpoint: leave it out")
+    if elsewhere is not None and settings.forward_secret is not None and settings.dev:
+        raise OperatorError(
+            "--dev takes everybody's word for who they are, and with --forward-secret the KMS would, too: leave one out"
+        )
+    if elsewhere is not None:
+        endpoint = kms_endpoint(elsewhere)
+        if not endpoint.secure and not _loopback(endpoint.host) and not settings.allow_plain_http:
+            raise OperatorError(
+                f"data keys from {elsewhere} could be read by others: use https, or --allow-plain-http"
+            )
+    check_kms(settings)
 
 
 def _loopback(host: str) -> bool:

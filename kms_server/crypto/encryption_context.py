@@ -8,6 +8,22 @@ def length_prefixed(*parts: bytes) -> bytes:
     return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
+def parts_of(data: bytes) -> list[bytes]:
+    """The parts of what `length_prefixed` made.
+
+    Raises:
+        ValueError: it did not make this.
+    """
+    parts, at = [], 0
+    while at < len(data):
+        start = at + 4
+        at = start + int.from_bytes(data[at:start])
+        parts.append(data[start:at])
+        if at > len(data) or start > len(data):
+            raise ValueError("cut off")
+    return parts
+
+
 def canonical(context: Mapping[str, str]) -> bytes:
     """An injective form of a context: pairs sorted by key, all lengths prefixed, UTF-8.
 

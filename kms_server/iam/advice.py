@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from kms_server.iam.authority import Authority
 from kms_server.iam.decision import Reason
-from kms_server.iam.evaluate import Authority
 from kms_server.iam.principal import Principal
 from kms_server.iam.story import Place, Story
 

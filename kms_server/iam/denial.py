@@ -16,6 +16,11 @@ _WHY = {
 }
 
 
+def why(decision: Decision, action: str) -> str:
+    """The end of the text: why a decision is against the caller."""
+    return _WHY[decision.reason].format(action=action)
+
+
 def denied(
     principal: Principal, action: str, resource: str, decision: Decision, *, from_ciphertext: bool = False
 ) -> AccessDeniedException:
@@ -23,9 +28,8 @@ def denied(
     place = (
         "on the resource associated with this ciphertext" if from_ciphertext else f"on resource: {resource}"
     )
-    why = _WHY[decision.reason].format(action=action)
     return AccessDeniedException(
-        f"User: {principal.arn} is not authorized to perform: {action} {place} {why}"
+        f"User: {principal.arn} is not authorized to perform: {action} {place} {why(decision, action)}"
     )
 
 

@@ -2,43 +2,15 @@
 
 A Deny anywhere wins. Then the policy of what is asked for must allow it, or a grant: both either name the caller, or
 leave it to the caller's account, whose identity policies then must allow it too. Across accounts these always must.
-A permissions boundary and session policies must allow as well, unless the policy names the caller itself.
+Some kinds of resources, such as buckets, always leave it to their own account as well. A permissions boundary and
+session policies must allow too, unless the policy names the caller itself.
 """
 
-from dataclasses import dataclass, field
-
+from kms_server.iam.authority import Authority, planned_alone
 from kms_server.iam.context import Context
 from kms_server.iam.decision import Decision
-from kms_server.iam.plan import GrantLookup, Plan, no_grants, planned, planned_alone
+from kms_server.iam.plan import GrantLookup, no_grants
 from kms_server.iam.principal import Principal
-from kms_server.iam.statement import CompiledPolicy
-
-_MOST_PLANS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """What a resource contributes to the decision about its use; `title` is what an explanation calls its policy."""
-
-    account: str
-    arn: str
-    policy: CompiledPolicy
-    title: str = "key policy"
-    _plans: dict[tuple[int, str], Plan] = field(default_factory=dict, repr=False, compare=False)
-
-    def plan(self, principal: Principal, action: str) -> Plan:
-        """What decides about a caller and an action, worked out once.
-
-        A plan keeps its caller, so that the caller's id stays its own. Callers and authorities are loaded anew when
-        anything of them changes, so a plan cannot be older than they are.
-        """
-        found = self._plans.get((id(principal), action))
-        if found is None or found.principal is not principal:
-            found = planned(principal, action, self.account, self.arn, self.policy, self.title)
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            self._plans[id(principal), action] = found
-        return found
 
 
 def authorize(
@@ -47,15 +19,17 @@ def authorize(
     resource: str | Authority,
     context: Context,
     *,
+    arn: str | None = None,
     grants: GrantLookup = no_grants,
 ) -> Decision:
     """Decide whether `principal` may perform `action` on a resource.
 
-    One that is an ARN, or `*`, has no policy of its own: identity policies decide alone.
+    One that is an ARN, or `*`, has no policy of its own: identity policies decide alone. Where a policy spans several
+    resources `arn` is the one that is asked for.
     """
     if isinstance(resource, str):
         return planned_alone(principal, action, resource).decide(resource, context, grants)
-    return resource.plan(principal, action).decide(resource.arn, context, grants)
+    return resource.plan(principal, action).decide(arn or resource.arn, context, grants)
 
 
 def may_change_policy(authority: Authority, principal: Principal, context: Context) -> bool:

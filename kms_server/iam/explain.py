@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from kms_server.iam import written
 from kms_server.iam.advice import advice
+from kms_server.iam.authority import ROOT_POLICIES, Authority
 from kms_server.iam.context import Context
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.grant_story import Known, grant_stories
 from kms_server.iam.mismatch import Question, mismatches
-from kms_server.iam.plan import ROOT_POLICIES, GrantLookup, no_grants
+from kms_server.iam.plan import GrantLookup, no_grants
 from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.iam.statement import Statement
 from kms_server.iam.story import Place, PolicyStory, StatementStory, Story

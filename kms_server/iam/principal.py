@@ -37,7 +37,8 @@ class Session:
 
     `issuer` is None where the session is the user's own (STS GetSessionToken). `policies` are session policies; None:
     there are none, and nothing is limited. `transitive` are the tags that go on to sessions of roles that are assumed from
-    this one. `web_identity` has the condition keys of an OIDC token, such as `issuer:sub`.
+    this one. `web_identity` has the condition keys of an OIDC token, such as `issuer:sub`. `documents` are the texts of the
+    session policies, in their order.
     """
 
     created_at: float
@@ -46,6 +47,7 @@ class Session:
     source_identity: str | None = None
     web_identity: Mapping[str, str] | None = None
     transitive: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ class Principal:
         return self.kind == "Root"
 
     @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is known to call: such a caller belongs to no account."""
+        return not self.account
+
+    @property
     def name(self) -> str:
         """What CloudTrail calls Username."""
         if self.session is not None and self.session.issuer is not None:
@@ -114,6 +121,8 @@ class Principal:
         return Names(own, behind, account)
 
     def _identity(self) -> dict[str, Any]:
+        if self.is_anonymous:
+            return {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
         identity: dict[str, Any] = {
             "type": self.kind,
             "principalId": self.unique_id,

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from kms_server.arn import Arn
 from kms_server.iam import written
+from kms_server.iam.authority import Authority, Rule
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Decision
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.names import Names
 from kms_server.iam.principal import AttachedPolicy, Principal
 from kms_server.iam.statement import CompiledPolicy, Statement
@@ -166,14 +167,11 @@ class Simulation:
         principal = self._principal
         if self.resource is None:
             return authorize(principal, action, arn, self.context)
-        authority = Authority(self._account(arn), arn, self.resource.policy, "resource policy")
-        decision = authorize(principal, action, authority, self.context)
-        ruled = (
-            action.partition(":")[0].lower() in _RULED_BY_RESOURCE or authority.account != principal.account
+        shares = action.partition(":")[0].lower() not in _RULED_BY_RESOURCE
+        authority = Authority(
+            self._account(arn), arn, self.resource.policy, "resource policy", Rule(shares=shares)
         )
-        if ruled or _verdict(decision) != IMPLICIT_DENY:
-            return decision
-        return authorize(principal, action, arn, self.context)
+        return authorize(principal, action, authority, self.context)
 
     def _matches(self, verdict: str, action: str, arn: str) -> Iterator[Match]:
         if verdict == IMPLICIT_DENY:

@@ -140,6 +140,12 @@ class Keyring:
         """What `load` makes of an account's identities, kept under `name` until any of them changes."""
         return self._cache.get_within(identities.account_scope(account), name, load, may_block=may_block)
 
+    def kept(
+        self, scope: str, load: Callable[..., Value | None], *arguments: str, may_block: bool
+    ) -> Value | None:
+        """What `load(connection, *arguments)` makes, kept until `scope` changes; None is never kept."""
+        return self._cache.get(scope, load, *arguments, may_block=may_block)
+
     def limits(self, *, may_block: bool) -> dict[str, limits.SetLimit]:
         """All limits that were set, by subject."""
         found = self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block)

@@ -1,6 +1,6 @@
 """From session tokens to principals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
@@ -76,12 +76,13 @@ def _of_role(
     credentials: SessionCredentials, connection: Connection, loaded: principals.LoadedIdentity
 ) -> Principal:
     role = loaded.identity
-    limited = credentials.policy is not None or credentials.policy_arns
     session = Session(
         credentials.created_at, Issuer("Role", role.unique_id, role.arn, role.account, role.name),
-        _session_policies(credentials, connection) if limited else None, credentials.source_identity,
-        credentials.web_identity, {key: credentials.tags[key] for key in credentials.transitive},
+        None, credentials.source_identity, credentials.web_identity,
+        {key: credentials.tags[key] for key in credentials.transitive},
     )  # fmt: skip
+    if credentials.policy is not None or credentials.policy_arns:
+        session = limited_to(session, _session_policies(credentials, connection))
     return Principal(
         "AssumedRole", role.account, session_arn(role.account, role.name, credentials.name),
         f"{role.unique_id}:{credentials.name}", credentials.access_key_id, None, loaded.policies, loaded.boundary,
@@ -92,10 +93,8 @@ def _of_role(
 def _federated(credentials: SessionCredentials, connection: Connection, issuer: Principal) -> Principal:
     """A federated user may do nothing but what its session policies and its issuer's policies allow."""
     account, name = credentials.account, credentials.name
-    session = Session(
-        credentials.created_at, Issuer(issuer.kind, issuer.unique_id, issuer.arn, account, issuer.user_name),
-        _session_policies(credentials, connection),
-    )  # fmt: skip
+    behind = Issuer(issuer.kind, issuer.unique_id, issuer.arn, account, issuer.user_name)
+    session = limited_to(Session(credentials.created_at, behind), _session_policies(credentials, connection))
     return Principal(
         "FederatedUser", account, federated_user_arn(account, name), f"{account}:{name}", credentials.access_key_id,
         None, _OF_ROOT if issuer.is_root else issuer.policies, issuer.boundary, session,
@@ -103,15 +102,20 @@ def _federated(credentials: SessionCredentials, connection: Connection, issuer: 
     )  # fmt: skip
 
 
-def _session_policies(credentials: SessionCredentials, connection: Connection) -> tuple[AttachedPolicy, ...]:
-    """A managed policy that is gone allows nothing."""
+def _session_policies(credentials: SessionCredentials, connection: Connection) -> list[tuple[str, str]]:
+    """Names and texts; a managed policy that is gone allows nothing."""
     found = {arn: managed_policies.document(connection, arn) for arn in credentials.policy_arns}
-    policies = [
-        AttachedPolicy(arn, compile_identity_policy(text)) for arn, text in found.items() if text is not None
-    ]
-    if credentials.policy is not None:
-        policies.append(AttachedPolicy("session policy", compile_identity_policy(credentials.policy)))
-    return tuple(policies)
+    policies = [(arn, text) for arn, text in found.items() if text is not None]
+    return policies if credentials.policy is None else [*policies, ("session policy", credentials.policy)]
+
+
+def limited_to(session: Session, policies: Iterable[tuple[str, str]]) -> Session:
+    """A session that may do no more than the policies say, given by names and texts."""
+    named = tuple(policies)
+    return replace(
+        session, policies=tuple(AttachedPolicy(name, compile_identity_policy(text)) for name, text in named),
+        documents=tuple(text for _, text in named),
+    )  # fmt: skip
 
 
 def merged(tags: Mapping[str, str], over: Mapping[str, str]) -> dict[str, str]:

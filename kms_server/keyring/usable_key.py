@@ -14,7 +14,7 @@ from kms_server.crypto.capabilities import (
 )
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException, KMSInvalidStateException
-from kms_server.iam.evaluate import Authority
+from kms_server.iam.authority import Authority
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keys import imports, specs
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from kms_server.audit.lookup import Source
+from kms_server.audit.places import Source
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
@@ -55,7 +55,7 @@ class Operation:
     `conditions` are the condition keys that its policies can ask for, beside the global ones. `prepare` is what takes
     long before a WRITE operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take
     another account's key; an `unsigned` one tells from its members who calls; `records_as_read`, whether the record
-    says readOnly, follows the plane unless `read_only` is declared.
+    says readOnly, follows the plane unless `read_only` is declared. `is_data` marks what CloudTrail calls a data event.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Operation:
     cross_account: bool = False
     shared_quota: bool = False
     read_only: bool | None = None
+    is_data: bool = False
     service: str = "kms"
     unsigned: bool = False
     prepare: "Callable[[Call], None] | None" = None
@@ -117,7 +118,10 @@ class Forwarded:
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
-    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves.
+    `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
+
+    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `recipient`
+    is the account whose log the record of an anonymous call goes to.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData. `conditions` are the condition keys that the operation itself knows, for whom they matter.
@@ -134,6 +138,8 @@ class Call:
     may_block: bool
     document: Mapping[str, Any]
     forwarded: Forwarded | None = None
+    sigv4: bool = True
+    recipient: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prepared: bytes = field(default=b"", repr=False)
     tx: Transaction | None = None

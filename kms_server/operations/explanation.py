@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from kms_server.arn import Arn
 from kms_server.errors import OperatorError, ServiceError
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import NOTHING, FixedContext
-from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
 from kms_server.iam.principal import Principal
@@ -19,7 +19,7 @@ from kms_server.keyring import callers, principals
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.grants import OPERATIONS as OF_GRANTS
 from kms_server.keys.identifiers import parse_key_identifier
-from kms_server.operations.call import Call, Operation, Services
+from kms_server.operations.call import Call, Forwarded, Operation, Services
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.iam import common as iam_common
@@ -47,7 +47,7 @@ class Question:
 
     `key` is any identifier of a KMS key; where it is None, `resource` is the ARN of what is asked for, such as a role. `given` are
     condition keys that replace what the call would have, `parameters` the members of the request. `request` is None
-    for a request that nobody made.
+    for a request that nobody made. `forwarded` tells which service asked for the caller.
     """
 
     principal: Principal
@@ -60,6 +60,7 @@ class Question:
     parameters: Mapping[str, object] = field(default_factory=dict)
     encryption_context: Mapping[str, str] = field(default_factory=dict)
     request: Request | None = None
+    forwarded: Forwarded | None = None
 
 
 def find_action(name: str) -> str:
@@ -171,7 +172,7 @@ def _call(services: Services, question: Question) -> Call:
     return Call(
         operation=_operation(question.action), services=services, principal=question.principal,
         region=question.region, request=question.request or Request("POST", "/", {}, b"", ""), request_id="",
-        event_id="", time=question.time, may_block=True, document={},
+        event_id="", time=question.time, may_block=True, document={}, forwarded=question.forwarded,
         parameters={**identifier, **parameters, **question.parameters},
     )  # fmt: skip
 

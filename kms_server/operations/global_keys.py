@@ -34,7 +34,8 @@ def _of_service(read: Callable[[Forwarded], str | None]) -> Condition:
 
 
 def _header(name: str) -> Condition:
-    return lambda subject, _: texts(subject.call.request.headers.get(name))
+    """A header of the client's; what a service sends of its own says nothing."""
+    return lambda subject, _: () if subject.call.forwarded else texts(subject.call.request.headers.get(name))
 
 
 def _arn(principal: Principal) -> str:

@@ -4,8 +4,9 @@ import secrets
 
 from kms_server import errors as e
 from kms_server.arn import Arn
+from kms_server.iam.authority import Authority
 from kms_server.iam.denial import denied, not_visible
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.key_policies import default_key_policy
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keyring import grant_token

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from kms_server import errors as e
-from kms_server.iam.evaluate import Authority, may_change_policy
+from kms_server.iam.authority import Authority
+from kms_server.iam.evaluate import may_change_policy
 from kms_server.iam.key_policies import default_key_policy
 from kms_server.iam.policy import compile_key_policy
 from kms_server.keyring.usable_key import UsableKey

@@ -10,7 +10,7 @@ from kms_server.errors import OperatorError
 from kms_server.iam.principal import Principal
 from kms_server.keyring import callers
 from kms_server.keyring.principals import load
-from kms_server.operations.call import Services
+from kms_server.operations.call import Forwarded, Services
 from kms_server.operations.explanation import Question, find_action
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request, TlsDetails
@@ -23,6 +23,10 @@ _SIDES = {"kms:ReEncryptFrom": "Source", "kms:ReEncryptTo": "Destination"}
 _OF_UNTOLD_RESOURCES = ("iam:", "sts:")
 # Members that no condition key tells of.
 _NEVER_ASKED = ("GrantTokens", "DryRun", "Limit", "Marker")
+_OF_SERVICES = (
+    "aws:SourceArn, aws:SourceAccount and aws:SecureTransport: no record of a forwarded call has them"
+)
+_INVOKER = re.compile(r"fas\.([a-z0-9-]+)\.amazonaws\.com")
 _OF_SESSIONS = "session policies and session tags: only the session's token has them"
 
 
@@ -54,9 +58,11 @@ def rebuild(services: Services, record: Mapping[str, Any]) -> Recorded:
     question = Question(
         principal, action, record["awsRegion"], time, key, resource, parameters=parameters,
         encryption_context=parameters.get(f"{_SIDES.get(action, '')}EncryptionContext") or {},
-        request=_request(record),
+        request=_request(record), forwarded=_forwarded(record),
     )  # fmt: skip
     gaps = _gaps(record["eventName"], service, parameters)
+    if question.forwarded is not None:
+        gaps += (_OF_SERVICES,)
     return Recorded(
         question,
         (*gaps, _OF_SESSIONS) if principal.session else gaps,
@@ -112,6 +118,12 @@ def _request(record: Mapping[str, Any]) -> Request:
         "POST", "/", {"user-agent": agent} if agent else {}, b"", record["sourceIPAddress"],
         TlsDetails(tls["tlsVersion"], tls["cipherSuite"]) if tls else None,
     )  # fmt: skip
+
+
+def _forwarded(record: Mapping[str, Any]) -> Forwarded | None:
+    """The service that made the call with its caller's session."""
+    invoker = _INVOKER.fullmatch(record["userIdentity"].get("invokedBy", ""))
+    return None if invoker is None else Forwarded(invoker[1], record["awsRegion"])
 
 
 def _gaps(event_name: str, service: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:

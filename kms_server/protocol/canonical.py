@@ -1,6 +1,7 @@
 """SigV4 task 1: the canonical request, for every service but S3 (AWS "Signature Version 4")."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from posixpath import normpath
 from urllib.parse import quote, unquote_to_bytes
@@ -8,6 +9,8 @@ from urllib.parse import quote, unquote_to_bytes
 from kms_server.protocol.message import Request
 
 UNRESERVED = "-._~"
+# Of a header; other white space may be part of a character in UTF-8.
+_BLANKS = re.compile("[ \t]+")
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 
 
@@ -43,7 +46,7 @@ def canonical_headers(request: Request, names: Sequence[str]) -> str:
     lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
     if len(lines.split()) == len(names):
         return lines  # without a blank in it there is nothing to trim
-    return "".join([f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in names])
+    return "".join([f"{name}:{_BLANKS.sub(' ', headers.get(name, '')).strip(' ')}\n" for name in names])
 
 
 def canonical_request(request: Request, signed_headers: str, names: Sequence[str], payload_hash: str) -> str:

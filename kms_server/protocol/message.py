@@ -1,21 +1,38 @@
 """A request and a response, as every door and every test sees them."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 
 class TlsDetails(NamedTuple):
-    """What the connection negotiated."""
+    """What the connection negotiated; empty where a proxy had it and says no more than that it was TLS."""
 
     version: str
     cipher: str
+
+
+class ClientGone(Exception):
+    """The client has gone, or sends nothing any more, before its body was complete."""
+
+
+class Body(Protocol):
+    """The body of a request as it arrives; one thread reads it."""
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, `most` at most; waits for at least one. Empty at the end of the body.
+
+        The first read of a body whose client waits for a 100 (Continue) sends it.
+
+        Raises:
+            ClientGone: the rest will not come.
+        """
 
 
 class Request(NamedTuple):
     """One HTTP request.
 
     `target` is the raw request target, `headers` has lower-case names and repeated headers joined by a comma in
-    the order of arrival; `tls` is None on plain HTTP.
+    the order of arrival; `tls` is None on plain HTTP. Where there is a `stream`, it is the body and `body` is empty.
     """
 
     method: str
@@ -24,6 +41,7 @@ class Request(NamedTuple):
     body: bytes
     source_ip: str
     tls: TlsDetails | None = None
+    stream: Body | None = None
 
     @property
     def path(self) -> str:
@@ -42,3 +60,17 @@ class Response(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+
+class StreamedResponse(NamedTuple):
+    """One HTTP response of `length` bytes that are made while they are sent; the door adds the rest as above.
+
+    `parts` must be iterated in a thread, and closed when it is a generator and its client has gone. An answer to HEAD
+    has the length of what GET would send and no parts. When a part cannot be made, iteration raises, and the door
+    breaks the connection off.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    length: int
+    parts: Iterable[bytes]

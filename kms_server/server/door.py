@@ -9,9 +9,11 @@ from functools import partial
 from typing import Protocol
 
 from kms_server.config import Limits
-from kms_server.server.door_types import Answerer
+from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
+from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Stage
+from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _LOG = logging.getLogger(__name__)
@@ -43,15 +45,24 @@ class Guest(Protocol):
 class Door:
     """What all connections of a worker share.
 
-    The tickets of the pipeline's outcomes must be resolved in the event loop's thread.
+    The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
+    for `streams`; it is None where there is none.
     """
 
-    def __init__(self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits) -> None:
+    def __init__(
+        self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits, streams: StreamAnswerer | None = None,
+        entrance: Entrance = OPEN,
+    ) -> None:  # fmt: skip
         self.stages = pipeline.stages
         self.bridge = bridge
         self.limits = limits
+        self.streams = streams
+        self.claims = partial(is_claimed, streams) if streams is not None else None
+        self.entrance = entrance
         self.writer = HttpWriter()
         self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
+        self.stream_threads = ThreadPoolExecutor(limits.stream_threads, thread_name_prefix="stream")
+        self.turns = Turns(limits.stream_threads)
         # Health must answer also when every other thread waits for the database.
         self.own_threads = ThreadPoolExecutor(_OWN_THREADS, thread_name_prefix="own")
         self.connections: set[Guest] = set()
@@ -99,7 +110,13 @@ class Door:
         for connection in list(self.connections):
             connection.close_if_idle()
 
+    def cut_off(self) -> None:
+        """End what is still under way; transfers fail."""
+        for connection in list(self.connections):
+            connection.abort()
+
     def close(self) -> None:
         """Wait for calls whose clients have gone."""
         self.threads.shutdown()
+        self.stream_threads.shutdown()
         self.own_threads.shutdown()

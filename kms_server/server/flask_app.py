@@ -7,18 +7,33 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
-from kms_server.errors import KMSInternalException, RequestEntityTooLargeException, ServiceError
+from kms_server.errors import RequestEntityTooLargeException, ServiceError
 from kms_server.operations.openapi import openapi_text
 from kms_server.protocol import message
-from kms_server.server.door_types import OWN_PATHS, Answerer, failure, for_web_page
+from kms_server.server.door_types import (
+    OWN_PATHS,
+    Answerer,
+    AnyResponse,
+    StreamAnswerer,
+    broken,
+    failure,
+    for_web_page,
+    is_claimed,
+    plain_http,
+)
+from kms_server.server.entrance import OPEN, Entrance, Origin
 from kms_server.server.health import Health
 from kms_server.server.pipeline import handle
+from kms_server.server.wsgi_stream import WsgiBody, streamed_response
 
 _LOG = logging.getLogger(__name__)
 
 
-def create_app(pipeline: Answerer, health: Health, limits: Limits) -> Flask:
-    """Every path but those under /_kms/ goes through the pipeline, whatever its method."""
+def create_app(
+    pipeline: Answerer, health: Health, limits: Limits, streams: StreamAnswerer | None = None,
+    entrance: Entrance = OPEN,
+) -> Flask:  # fmt: skip
+    """Every path but those under /_kms/ goes through the pipeline, or to `streams`, whatever its method."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_bytes
 
@@ -27,7 +42,17 @@ def create_app(pipeline: Answerer, health: Health, limits: Limits) -> Flask:
     @app.before_request
     def call() -> Response | None:
         # Before Flask looks at routes: it would redirect some paths and refuse some methods.
-        return None if _target().startswith(OWN_PATHS) else _answer(pipeline, limits)
+        if _target().startswith(OWN_PATHS):
+            return None
+        arrived = _head(entrance)
+        claimed = is_claimed(streams, arrived)
+        if claimed:
+            arrived = arrived._replace(stream=WsgiBody(request.environ))
+        if entrance.refuses(arrived):
+            return _written(_shared(plain_http(arrived)))
+        if streams is not None and claimed:
+            return _streamed(streams, arrived)
+        return _answer(pipeline, limits, arrived._replace(body=request.get_data()))
 
     @app.get("/_kms/health")
     def live() -> Response:
@@ -46,14 +71,25 @@ def create_app(pipeline: Answerer, health: Health, limits: Limits) -> Flask:
     return app
 
 
-def _answer(pipeline: Answerer, limits: Limits) -> Response:
-    outcome = handle(pipeline.stages, _read())
+def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request) -> Response:
+    outcome = handle(pipeline.stages, arrived)
     if outcome.ticket is not None:
         try:
             wait(outcome.ticket, limits.audit_deadline)
         except ServiceError:
             return _written(_shared(outcome.unaudited()))
     return _written(_shared(outcome.response))
+
+
+def _streamed(streams: StreamAnswerer, arrived: message.Request) -> Response:
+    try:
+        answer = streams.answer(arrived)
+    except message.ClientGone:
+        return _written(message.Response(408, (), b""))
+    except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+        _LOG.error("a request failed: %s", type(error).__name__)
+        return _written(_shared(broken(arrived)))
+    return streamed_response(_shared(answer), arrived.method)
 
 
 def _failed(error: Exception) -> Response | tuple[Response, int]:
@@ -63,7 +99,7 @@ def _failed(error: Exception) -> Response | tuple[Response, int]:
         return jsonify(status=error.name.lower()), error.code or 500
     # The type and no more: a traceback may quote a secret.
     _LOG.error("a request failed: %s", type(error).__name__)
-    return _written(_shared(failure(KMSInternalException(), _read())))
+    return _written(_shared(broken(_head(OPEN))))
 
 
 def _target() -> str:
@@ -73,7 +109,8 @@ def _target() -> str:
     return raw or request.full_path.removesuffix("?")
 
 
-def _read() -> message.Request:
+def _head(entrance: Entrance) -> message.Request:
+    """The request without its body, which has not been read."""
     environ = request.environ
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
@@ -82,12 +119,13 @@ def _read() -> message.Request:
     tls = None
     if environ["wsgi.url_scheme"] == "https":
         tls = message.TlsDetails(environ.get("SSL_PROTOCOL", ""), environ.get("SSL_CIPHER", ""))
-    return message.Request(
-        request.method, _target(), headers, request.get_data(), request.remote_addr or "", tls
-    )
+    origin = Origin(request.remote_addr or "", tls)
+    if entrance.trusts(origin.source_ip):
+        origin = entrance.origin(origin, headers)
+    return message.Request(request.method, _target(), headers, b"", *origin)
 
 
-def _shared(response: message.Response) -> message.Response:
+def _shared(response: AnyResponse) -> AnyResponse:
     return for_web_page(request.method, _target(), response) if "Origin" in request.headers else response
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,8 +19,8 @@ class Health:
     checks: tuple[Callable[[], str | None], ...]
 
     @classmethod
-    def of(cls, database: Database, commit: GroupCommit) -> "Health":
-        """The checks of a worker: its database and its audit log."""
+    def of(cls, database: Database, *commits: GroupCommit) -> "Health":
+        """The checks of a worker: its database and its audit logs."""
 
         def database_answers() -> str | None:
             try:
@@ -29,12 +30,12 @@ class Health:
                 return "the database does not answer"
             return None
 
-        def log_is_written() -> str | None:
+        def log_is_written(commit: GroupCommit) -> str | None:
             if commit.stuck_for() > _SLOW_WRITE:
                 return "the audit log's disk does not answer"
             return f"the audit log cannot be written: {commit.last_error}" if commit.last_error else None
 
-        return cls((database_answers, log_is_written))
+        return cls((database_answers, *(partial(log_is_written, commit) for commit in commits)))
 
     def problems(self) -> list[str]:
         """What is wrong now; empty when the worker is ready."""

@@ -6,30 +6,22 @@ them doubled, bare line feeds, folded lines, sizes that are no plain numbers. Wh
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 import httptools
 
 from kms_server.config import Limits
 from kms_server.protocol.message import Request, TlsDetails
+from kms_server.server import http_headers
+from kms_server.server.entrance import Entrance, Origin
+from kms_server.server.incoming_body import IncomingBody
 
-# A second one of these would let two readers of one request disagree on what it says.
-_SINGLE = frozenset(
-    {"host", "authorization", "content-length", "transfer-encoding", "content-type", "expect", "x-amz-date", "x-amz-target"}
-)  # fmt: skip
-# What nearly every AWS client sends; other names take the long way.
-_KNOWN = {
-    name: name.decode().lower()
-    for title in (
-        b"Host", b"Content-Type", b"Content-Length", b"User-Agent", b"Accept-Encoding", b"Authorization",
-        b"X-Amz-Target", b"X-Amz-Date", b"X-Amz-Content-SHA256", b"X-Amz-Security-Token", b"Connection",
-        b"amz-sdk-invocation-id", b"amz-sdk-request",
-    )
-    for name in (title, title.lower())
-}  # fmt: skip
 _BODY_HEADERS = frozenset({"content-length", "transfer-encoding", "expect"})
 # A read is parsed in pieces, so that one read cannot queue many more requests than the limit.
 _PIECE_BYTES = 16_384
+# Of a claimed body more at a time; one with a Content-Length as much as there is.
+_CHUNKED_PIECE_BYTES = 65_536
 # Chunks of one byte cost six bytes each; more than that is chunk extensions or trailers, which carry nothing.
 _CHUNK_OVERHEAD = 6
 
@@ -39,10 +31,11 @@ class _Refused(Exception):
 
 
 class Incoming(NamedTuple):
-    """A complete request, and whether the client keeps the connection."""
+    """A request, and whether the client keeps the connection. A claimed one may be complete but for its body."""
 
     request: Request
     keep_alive: bool
+    body: IncomingBody | None = None
 
 
 class HttpReader:
@@ -50,13 +43,19 @@ class HttpReader:
 
     `refusal` is the HTTP status with which the connection must end, once the requests before are answered.
     `in_message` and `in_body` say how far the request being read is, `began` when it began (monotonic seconds), and
-    `awaits_continue` that its client waits for a 100 before it sends the body.
+    `awaits_continue` that its client waits for a 100 before it sends the body. A request that `claims` says yes to is
+    handed over when its head is complete; `streamed` is its body as long as that is being received, `in_message` and
+    `in_body` hold for it too. `proxied` has the rules for what a trusted peer says of the origin of its requests.
     """
 
-    def __init__(self, limits: Limits, source_ip: str, tls: TlsDetails | None) -> None:
+    def __init__(
+        self, limits: Limits, source_ip: str, tls: TlsDetails | None, *,
+        claims: Callable[[Request], bool] | None = None, proxied: Entrance | None = None,
+    ) -> None:  # fmt: skip
         self._limits = limits
-        self._source_ip = source_ip
-        self._tls = tls
+        self._peer = Origin(source_ip, tls)
+        self._claims = claims
+        self._proxied = proxied
         self._parser = httptools.HttpRequestParser(self)
         self._requests: deque[Incoming] = deque()
         self._unread = b""
@@ -65,11 +64,14 @@ class HttpReader:
         self.in_message = False
         self.in_body = False
         self.awaits_continue = False
+        self.streamed: IncomingBody | None = None
         self.began = 0.0
 
     @property
     def full(self) -> bool:
         """Whether the client is so far ahead of its answers that nothing more should be read from it."""
+        if self.streamed is not None:
+            return self.streamed.full
         return bool(self._unread) or len(self._requests) >= self._limits.max_pipelined
 
     @property
@@ -89,27 +91,45 @@ class HttpReader:
             self._parse()
         return self._requests.popleft() if self._requests else None
 
-    def _parse(self) -> None:
-        data = self._unread
-        try:
-            while data and len(self._requests) < self._limits.max_pipelined:
-                self._feed(data[:_PIECE_BYTES])
-                data = data[_PIECE_BYTES:]
-        except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.refusal = self.refusal or 400
-            data = b""
-        self._unread = data
+    def give_up(self, status: int) -> None:
+        """Refuse whatever is being received."""
+        self.refusal = self.refusal or status
+        self._unread = b""
+        self.cut_off()
 
-    def _feed(self, data: bytes) -> None:
+    def cut_off(self) -> None:
+        """Nothing more will come."""
+        if self.streamed is not None:
+            self.streamed.fail()
+
+    def _parse(self) -> None:
+        data, at, most = self._unread, 0, self._limits.max_pipelined
+        try:
+            # The thread that reads a claimed body waits for it, however many requests stand before.
+            while at < len(data) and (self.streamed is not None or len(self._requests) < most):
+                body = self.streamed
+                piece = data[at : at + _PIECE_BYTES] if body is None else self._piece(body, data, at)
+                at += len(piece)
+                self._feed(piece)
+        except (_Refused, httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.give_up(400)
+        else:
+            self._unread = data[at:]
+
+    @staticmethod
+    def _piece(body: IncomingBody, data: bytes, at: int) -> memoryview:
+        return memoryview(data)[at : at + (body.to_come or _CHUNKED_PIECE_BYTES)]
+
+    def _feed(self, data: bytes | memoryview) -> None:
         self._piece_bytes = len(data)
         self._parser.feed_data(data)
         if not self.in_message:
             return
         # The callbacks see neither an unfinished header nor chunk extensions. A piece may hold older requests too.
-        self._wire_bytes += self._piece_bytes
+        self._wire_bytes += min(self._piece_bytes, _PIECE_BYTES)
         limits = self._limits
         allowed = limits.max_header_bytes + limits.max_target_bytes + _PIECE_BYTES
-        if self.in_body:
+        if self.in_body and self.streamed is None:
             allowed += _CHUNK_OVERHEAD * limits.max_body_bytes
         if self._wire_bytes > allowed:
             self._refuse(413 if self.in_body else 431)
@@ -144,7 +164,17 @@ class HttpReader:
     def on_headers_complete(self) -> None:
         """All headers are here."""
         self.in_body = True
-        self._headers = headers = self._named(self._lines)
+        lines, limits = self._lines, self._limits
+        # Counted only where the bytes that have arrived could hold too many.
+        if (
+            self._wire_bytes + self._piece_bytes > limits.max_header_bytes
+            or len(lines) > limits.max_header_count
+        ):
+            self._check_size(lines)
+        try:
+            self._headers = headers = http_headers.named(lines)
+        except ValueError:
+            self._refuse(400)
         version = self._parser.get_http_version()
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
@@ -157,10 +187,23 @@ class HttpReader:
             self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
         if not _BODY_HEADERS.isdisjoint(headers):
             self._check_body_headers(headers)
+        # Nearly every call is AWS JSON, which nobody claims: then the request need not be made yet.
+        if (
+            self._claims is not None
+            and "x-amz-target" not in headers
+            and self._claims(self._incoming().request)
+        ):
+            self._hand_over(headers)
+        elif int(headers.get("content-length", "0")) > self._limits.max_body_bytes:
+            self._refuse(413)
+
+    def _hand_over(self, headers: dict[str, str]) -> None:
+        length = None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
+        self.streamed = IncomingBody(length, awaits_continue=self.awaits_continue)
+        self.awaits_continue = False
+        self._requests.append(self._incoming(self.streamed))
 
     def _check_body_headers(self, headers: dict[str, str]) -> None:
-        if int(headers.get("content-length", "0")) > self._limits.max_body_bytes:
-            self._refuse(413)
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             self._refuse(400)
         if "transfer-encoding" in headers and not self._is_1_1:
@@ -170,34 +213,18 @@ class HttpReader:
                 self._refuse(417)
             self.awaits_continue = self._is_1_1
 
-    def _named(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        """Headers by lower-case name; repeated ones are joined in the order of arrival (RFC 9110 5.3)."""
+    def _check_size(self, lines: list[tuple[bytes, bytes]]) -> None:
         limits = self._limits
-        if len(lines) > limits.max_header_count:
+        if len(lines) > limits.max_header_count or http_headers.size(lines) > limits.max_header_bytes:
             self._refuse(431)
-        # Counted only where the bytes that have arrived could hold too many.
-        arrived = self._wire_bytes + self._piece_bytes
-        if arrived > limits.max_header_bytes and _size(lines) > limits.max_header_bytes:
-            self._refuse(431)
-        headers = {
-            _KNOWN.get(name) or name.decode("latin-1").lower(): value.decode("latin-1").rstrip(" \t")
-            for name, value in lines
-        }
-        return headers if len(headers) == len(lines) else self._joined(lines)
-
-    def _joined(self, lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for name, value in lines:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")
-            if key in headers:
-                if key in _SINGLE:
-                    self._refuse(400)
-                text = f"{headers[key]},{text}"
-            headers[key] = text
-        return headers
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
+        if self.streamed is not None:
+            # What is counted is what comes without bringing the body on.
+            self._wire_bytes = -self._piece_bytes
+            self.streamed.feed(part)
+            return
         self.awaits_continue = False
         self._body += part
         if len(self._body) > self._limits.max_body_bytes:
@@ -206,15 +233,18 @@ class HttpReader:
     def on_message_complete(self) -> None:
         """The request is complete."""
         self.in_message = self.in_body = self.awaits_continue = False
-        parser = self._parser
+        if self.streamed is not None:
+            self.streamed.finish()
+            self.streamed = None
+        else:
+            self._requests.append(self._incoming())
+
+    def _incoming(self, body: IncomingBody | None = None) -> Incoming:
+        parser, headers = self._parser, self._headers
+        source_ip, tls = self._peer if self._proxied is None else self._proxied.origin(self._peer, headers)
         request = Request(
-            parser.get_method().decode("ascii"), self._target.decode("latin-1"), self._headers,
-            bytes(self._body), self._source_ip, self._tls,
+            parser.get_method().decode("ascii"), self._target.decode("latin-1"), headers,
+            bytes(self._body), source_ip, tls, body,
         )  # fmt: skip
         # HTTP/1.0 has keep-alive only by an extension that answers do not offer.
-        keep_alive = self._is_1_1 and parser.should_keep_alive()
-        self._requests.append(Incoming(request, keep_alive))
-
-
-def _size(lines: list[tuple[bytes, bytes]]) -> int:
-    return sum(len(name) + len(value) for name, value in lines)
+        return Incoming(request, self._is_1_1 and parser.should_keep_alive(), body)

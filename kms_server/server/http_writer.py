@@ -2,13 +2,16 @@
 
 import time
 from http import HTTPStatus
+from typing import TypeAlias
 
 from kms_server.errors import RequestEntityTooLargeException
-from kms_server.protocol.message import Response
-from kms_server.server.door_types import failure
+from kms_server.protocol.message import Response, StreamedResponse
+from kms_server.server.door_types import BODILESS, failure
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class HttpWriter:
@@ -27,12 +30,30 @@ class HttpWriter:
         return self._date
 
     def render(self, response: Response, *, keep_alive: bool, with_body: bool) -> bytes:
-        """The bytes of an answer; a HEAD request's has the length of the body and no body."""
+        """The bytes of an answer; a HEAD request's has the length of the body and no body.
+
+        Raises:
+            ValueError: as `render_head`.
+        """
         body = response.body
-        lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+        head = self._head(response.status, response.headers, f"Content-Length: {len(body)}\r\n", keep_alive)
+        return head + body if with_body else head
+
+    def render_head(self, response: StreamedResponse, *, keep_alive: bool) -> bytes:
+        """The bytes of an answer before its body.
+
+        Raises:
+            ValueError: a header has a line break, or characters that no header has.
+        """
+        length = "" if response.status in BODILESS else f"Content-Length: {response.length}\r\n"
+        return self._head(response.status, response.headers, length, keep_alive)
+
+    def _head(self, status: int, headers: Headers, length: str, keep_alive: bool) -> bytes:  # noqa: FBT001 - the hot path
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+            raise ValueError("a header has a line break in it")
         last = "\r\n" if keep_alive else "Connection: close\r\n\r\n"
-        head = f"{_STATUS_LINES[response.status]}{lines}Content-Length: {len(body)}\r\nDate: {self.date()}\r\n{last}"
-        return head.encode("latin-1") + body if with_body else head.encode("latin-1")
+        return f"{_STATUS_LINES[status]}{lines}{length}Date: {self.date()}\r\n{last}".encode("latin-1")
 
 
 def refusal(status: int) -> Response:

@@ -1,63 +1,103 @@
-"""Background work: what falls due on keys, and the sealing of full audit segments."""
+"""Background work: what falls due on keys, the sealing of full audit segments, and the chores of services."""
 
 import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from kms_server.audit.segments import seal
 from kms_server.keyring.keyring import Keyring
-from kms_server.server.startup import State
+from kms_server.operations.lifecycle import Lifecycle
+from kms_server.server.state import State
 
 _LOG = logging.getLogger(__name__)
 _REREAD_SECONDS = 0.25
 _TICKS_PER_STEP = 4
+_CHORES_SECONDS = 1.0
+_RESTS = 2  # times as long as the step took: requests come first
+
+
+# Works in short steps and yields after each; it may be left between any two.
+Chore = Callable[[], Iterator[object]]
 
 
 class Jobs:
-    """One thread per worker; a lock that dies with its holder lets one worker of the host do the work."""
+    """Two threads per worker; locks that die with their holder let one worker of the host do the work of each.
 
-    def __init__(self, state: State, keyring: Keyring) -> None:
+    One thread does what may not wait: it rereads what changed, and carries out what falls due on keys. The other does
+    the `chores`, which may take hours and rest after every step.
+    """
+
+    def __init__(self, state: State, keyring: Keyring, chores: Sequence[Chore] = ()) -> None:
         self._state = state
         self._keyring = keyring
-        self._lifecycle = state.lifecycle()
+        self._chores = chores
+        self._lifecycle = Lifecycle(state.database, state.root_key, state.clock)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
+        if chores:
+            self._threads.append(threading.Thread(target=self._tend, name="chores", daemon=True))
 
     def start(self) -> None:
         """Begin working."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Finish the step at hand and end."""
+        """Finish the steps at hand and end."""
         self._stopping.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
-        path = self._state.settings.state_dir / "jobs.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+        with _lock_file(self._state.settings.state_dir / "jobs.lock") as descriptor:
             ticks = 0
             while not self._stopping.wait(_REREAD_SECONDS):
                 ticks += 1
                 self._attempt(self._keyring.reread)
                 if ticks % _TICKS_PER_STEP == 0 and _taken(descriptor):
                     self._attempt(self._step)
-        finally:
-            os.close(descriptor)
+
+    def _tend(self) -> None:
+        with _lock_file(self._state.settings.state_dir / "chores.lock") as descriptor:
+            while not self._stopping.wait(_CHORES_SECONDS):
+                if _taken(descriptor):
+                    for chore in self._chores:
+                        self._attempt(partial(self._do, chore))
+
+    def _do(self, chore: Chore) -> None:
+        began = time.monotonic()
+        for _ in chore():
+            if self._stopping.wait(_RESTS * (time.monotonic() - began)):
+                return
+            began = time.monotonic()
 
     def _step(self) -> None:
         self._keyring.refresh(may_block=True)
         self._lifecycle.run_due()
         if self._state.settings.database_url is None:
-            seal(self._state.settings.audit_dir)
+            for directory in (self._state.settings.audit_dir, self._state.settings.data_audit_dir):
+                self._attempt(partial(seal, directory))
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - without this thread nothing would rotate, expire or be reread
             _LOG.error("background work failed, it is tried again: %s", type(error).__name__)
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _taken(descriptor: int) -> bool:

@@ -5,13 +5,13 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
-from kms_server.audit.group_commit import GroupCommit, Ticket
+from kms_server.audit.group_commit import GroupCommit, Ticket, wait
 from kms_server.audit.record import to_row
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
@@ -19,12 +19,12 @@ from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
+from kms_server.operations.recording import event_of
 from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
-from kms_server.server.recording import event_of
 from kms_server.server.wires import Wire
 from kms_server.storage import events
 
@@ -64,13 +64,16 @@ class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. Any stage before the last may raise WouldBlock, and nothing was done then.
+    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the last may raise WouldBlock, and nothing was done then.
     """
 
-    def __init__(self, services: Services, authenticator: Authenticator, commit: GroupCommit) -> None:
+    def __init__(
+        self, services: Services, authenticator: Authenticator, commit: GroupCommit, offered: Collection[str]
+    ) -> None:
         self._services = services
         self._authenticator = authenticator
         self._commit = commit
+        self._offered = offered
         self.stages: tuple[Stage, ...] = (
             self._read,
             self._authenticate,
@@ -79,6 +82,26 @@ class Pipeline:
             self._record,
         )
 
+    def perform(self, call: Call) -> Call:
+        """Take a call that a service makes for its own caller through limits, schema, operation and record.
+
+        Returns when the record is on disk; the call has its answer then. Never on the event loop's thread.
+
+        Raises:
+            ServiceError: the call's fault; KMSInternalException where its record could not be written.
+        """
+        try:
+            self._services.keyring.refresh(may_block=True)
+        except SQLAlchemyError as error:
+            raise _unexpected(error) from None
+        call = self._run(self._load(call))
+        ticket = self._submitted(call)
+        if ticket is not None:
+            wait(ticket, self._services.limits.audit_deadline)
+        if call.fault is not None:
+            raise call.fault
+        return call
+
     def _read(self, arrival: Arrival) -> Asked | Outcome:
         request, may_block = arrival
         request_id = event_id.new_request_id()
@@ -86,7 +109,7 @@ class Pipeline:
         if wire is None:
             return _unrecorded(front_door.answer(request, request_id))
         try:
-            operation, document = wire.read(request)
+            operation, document = wire.read(request, self._offered)
         except ServiceError as error:
             return self._refused(request, request_id, error, wire, None)
         return Asked(request, may_block, request_id, operation, document)
@@ -105,7 +128,7 @@ class Pipeline:
         now = services.clock.now()
         return Call(
             operation, services, caller.principal, caller.region, request, request_id, event_id.new(now), now,
-            may_block, document,
+            may_block, document, caller.forwarded,
         )  # fmt: skip
 
     def _refused(
@@ -125,8 +148,8 @@ class Pipeline:
             if call.principal.session is not None:
                 restrictions.check(call)
             call.parameters = wires.of(operation).load(operation, call.document)
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
         return call
 
     def _run(self, call: Call) -> Call:
@@ -140,8 +163,8 @@ class Pipeline:
                 call.answer = call.operation.handler(call)
         except WouldBlock:
             raise
-        except Exception as error:  # noqa: BLE001 - see _fault
-            call.fault = _fault(error)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.fault = fault_of(error)
             self._charge_refused(call)
         return call
 
@@ -177,10 +200,14 @@ class Pipeline:
         if call.fault is not None and call.principal is NOBODY:
             self._authenticator.note_refusal(call.request, call.fault)
             return _unrecorded(response)
-        ticket = None
-        if call.fault is not None or operation.plane is not Plane.WRITE:
-            ticket = self._commit.submit(to_row(event_of(call)))
+        ticket = self._submitted(call)
         return Outcome(response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id))
+
+    def _submitted(self, call: Call) -> Ticket | None:
+        """The ticket of a call's record; None for a mutation, which has committed its own."""
+        if call.fault is None and call.operation.plane is Plane.WRITE:
+            return None
+        return self._commit.submit(to_row(event_of(call)))
 
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:
@@ -197,7 +224,7 @@ def _unrecorded(response: Response) -> Outcome:
     return Outcome(response, None, lambda: response)
 
 
-def _fault(error: Exception) -> ServiceError:
+def fault_of(error: Exception) -> ServiceError:
     """The last resort: no input may get a traceback."""
     return error if isinstance(error, ServiceError) else _unexpected(error)
 

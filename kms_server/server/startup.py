@@ -1,36 +1,18 @@
-"""The composition root: from settings to a running service."""
+"""The first start: everything that a server needs is made, or found fit for use."""
 
 import os
-import secrets
-from dataclasses import dataclass
-from pathlib import Path
 
-from kms_server.clock import Clock, real_now
+from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
 from kms_server.keyring import access_keys
-from kms_server.operations.lifecycle import Lifecycle
 from kms_server.root_keys.file import FileRootKey
-from kms_server.root_keys.provider import RootKey
 from kms_server.server import credentials, tls
 from kms_server.server.files import locked, make_private_dir
+from kms_server.server.state import check_fingerprint, has_database, root_key_path
 from kms_server.storage import migrate
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, initialise, open_database
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A server's lasting state: its database, its root key and its clock."""
-
-    settings: Settings
-    database: Database
-    root_key: RootKey
-    clock: Clock
-
-    def lifecycle(self) -> Lifecycle:
-        """What carries out rotations and deletions."""
-        return Lifecycle(self.database, self.root_key, self.clock)
 
 
 def check_state(settings: Settings) -> None:
@@ -48,7 +30,7 @@ def check_state(settings: Settings) -> None:
         )
     if not settings.tls_auto:
         tls.context(settings)
-    if not _has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
+    if not has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
         raise OperatorError(
             f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
             "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
@@ -61,7 +43,7 @@ def prepare(settings: Settings) -> None:
     Raises:
         OperatorError: something is in the way; nothing was changed.
     """
-    for directory in (settings.data_dir, settings.state_dir, settings.audit_dir):
+    for directory in (settings.data_dir, settings.state_dir, settings.audit_dir, settings.data_audit_dir):
         make_private_dir(directory)
     with locked(settings.state_dir / "first-start.lock"):
         database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
@@ -76,56 +58,12 @@ def prepare(settings: Settings) -> None:
             database.close()
 
 
-def open_state(settings: Settings) -> State:
-    """Open what `prepare` made.
-
-    Raises:
-        OperatorError: there is no such server, or the root key is missing or wrong.
-    """
-    require_database(settings)
-    make_private_dir(settings.state_dir)
-    database = open_database(settings.database_url, settings.data_dir, settings.state_dir)
-    migrate.require_current(database.engine)
-    root = FileRootKey.load(root_key_path(settings))
-    with database.read() as connection:
-        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
-        offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
-    _check_fingerprint(settings, root, fingerprint)
-    return State(settings, database, root, Clock(offset))
-
-
-def require_database(settings: Settings) -> None:
-    """Check that `prepare` has made a database, without making anything.
-
-    Raises:
-        OperatorError: there is none.
-    """
-    if not _has_database(settings):
-        raise OperatorError(
-            f"there is no server in {settings.data_dir}: run `kms-server serve` first, or give --data-dir"
-        )
-
-
-def _has_database(settings: Settings) -> bool:
-    return settings.database_url is not None or (settings.data_dir / "keys.db").exists()
-
-
-def root_key_path(settings: Settings) -> Path:
-    """Where the root key file is: `--root-key file:PATH`, or the data directory's own."""
-    if settings.root_key is None:
-        return settings.root_key_file
-    kind, _, path = settings.root_key.partition(":")
-    if kind != "file" or not path:
-        raise OperatorError("--root-key must be file:PATH")
-    return Path(path)
-
-
 def _first_start(settings: Settings, database: Database) -> None:
     path = root_key_path(settings)
     with database.read() as connection:
         fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
     if fingerprint is not None:
-        _check_fingerprint(settings, FileRootKey.load(path), fingerprint)
+        check_fingerprint(settings, FileRootKey.load(path), fingerprint)
         return
     root = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
     with database.engine.begin() as connection:
@@ -138,14 +76,6 @@ def _first_start(settings: Settings, database: Database) -> None:
         key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
         credentials.write(settings, key.access_key_id, secret)
-
-
-def _check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
-    if fingerprint is not None and not secrets.compare_digest(root.fingerprint, fingerprint):
-        raise OperatorError(
-            f"the root key in {root_key_path(settings)} is not the one this database was made with: "
-            "put the right file back, or name it by --root-key file:PATH"
-        )
 
 
 def _check_mode(settings: Settings, database: Database) -> None:

@@ -1,6 +1,6 @@
 """The two protocols: how each reads a request, and how it writes answers and faults."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from kms_server.errors import ServiceError, UnknownOperationException
@@ -14,8 +14,8 @@ from kms_server.schemas import base
 class Wire(Protocol):
     """One protocol of AWS; an operation speaks the one of its service."""
 
-    def read(self, request: Request) -> tuple[Operation, Mapping[str, Any]]:
-        """The operation that a request asks for, and what it sends along.
+    def read(self, request: Request, services: Collection[str]) -> tuple[Operation, Mapping[str, Any]]:
+        """The operation of one of the services that a request asks for, and what it sends along.
 
         Raises:
             SerializationException: it cannot be read.
@@ -39,10 +39,10 @@ class Wire(Protocol):
 class JsonWire:
     """AWS JSON 1.1."""
 
-    def read(self, request: Request) -> tuple[Operation, Mapping[str, Any]]:
+    def read(self, request: Request, services: Collection[str]) -> tuple[Operation, Mapping[str, Any]]:
         """Read a JSON object; X-Amz-Target names the operation."""
         document = json_reader.read_object(request.body)
-        return registry.find(*front_door.target(request)), document
+        return _find(*front_door.target(request), services), document
 
     def load(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
         """Load a document by its schema."""
@@ -60,12 +60,12 @@ class JsonWire:
 class QueryWire:
     """The query protocol: a form comes in, XML goes out."""
 
-    def read(self, request: Request) -> tuple[Operation, Mapping[str, Any]]:
+    def read(self, request: Request, services: Collection[str]) -> tuple[Operation, Mapping[str, Any]]:
         """Read a form; its Version and Action name the operation."""
         tree = query_reader.read_form(request)
         service, name = query_reader.target(request, tree)
         try:
-            return registry.find(service, name), tree
+            return _find(service, name, services), tree
         except UnknownOperationException:
             raise query_reader.unknown_operation(tree) from None
 
@@ -81,6 +81,12 @@ class QueryWire:
     def fault(self, error: ServiceError, operation: Operation | None, request_id: str) -> Response:
         """Write an XML error."""
         return query_faults.fault(error, operation.service if operation else None, request_id)
+
+
+def _find(service: str, name: str, services: Collection[str]) -> Operation:
+    if service not in services:
+        raise UnknownOperationException
+    return registry.find(service, name)
 
 
 _JSON, _QUERY = JsonWire(), QueryWire()

@@ -57,8 +57,9 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, stopping.set)
         state = self.wsgi
-        door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits)
-        state.commit.soon = state.commit.on_batch = loop.call_soon_threadsafe
+        door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits, state.streams, state.entrance)
+        for commit in (state.commit, state.data_commit):
+            commit.soon = commit.on_batch = loop.call_soon_threadsafe
         servers = [
             await loop.create_server(
                 partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,
@@ -91,3 +92,4 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             self.notify()
             door.sweep()
             await asyncio.sleep(0.02)
+        door.cut_off()

@@ -6,23 +6,19 @@ from dataclasses import dataclass
 from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
-from kms_server.audit.log import AuditLog
-from kms_server.audit.lookup import Source, sources
-from kms_server.audit.segments import SegmentLog
-from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
-from kms_server.keyring.keyring import Keyring
-from kms_server.keyring.material_pool import MaterialPool
-from kms_server.operations.call import Services
-from kms_server.quotas.buckets import Buckets
-from kms_server.quotas.limiter import Limiter
 from kms_server.server import tls
+from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
+from kms_server.server.door_types import StreamAnswerer
+from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
-from kms_server.server.startup import State, open_state
+from kms_server.server.s3_composition import s3_layer
+from kms_server.server.services import services_of
+from kms_server.server.state import State, open_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +29,12 @@ class WorkerState:
     flask_app: Flask
     limits: Limits
     commit: GroupCommit
+    data_commit: GroupCommit
     jobs: Jobs
     state: State
     tls: ssl.SSLContext | None
+    entrance: Entrance
+    streams: StreamAnswerer | None = None
 
     @property
     def url(self) -> str:
@@ -46,31 +45,8 @@ class WorkerState:
         """Finish what is pending and release everything."""
         self.jobs.stop()
         self.commit.close()
+        self.data_commit.close()
         self.state.database.close()
-
-
-def audit_log(state: State) -> AuditLog:
-    """Where records of calls that change nothing go."""
-    if state.settings.database_url is None:
-        return SegmentLog(state.settings.audit_dir, state.settings.limits)
-    return TableLog(state.database.engine)
-
-
-def audit_sources(state: State) -> list[Source]:
-    """Every place that holds records."""
-    segments = None if state.settings.database_url else state.settings.audit_dir
-    return sources(state.database.engine, segments)
-
-
-def services_of(state: State) -> Services:
-    """What operations work with."""
-    settings = state.settings
-    return Services(
-        database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
-        root_key=state.root_key, clock=state.clock,
-        limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=settings.limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
-    )  # fmt: skip
 
 
 def build(settings: Settings) -> WorkerState:
@@ -78,12 +54,17 @@ def build(settings: Settings) -> WorkerState:
     state = open_state(settings)
     limits = settings.limits
     commit = GroupCommit(audit_log(state), limits)
+    data_commit = GroupCommit(data_log(state), limits)
     services = services_of(state)
     keyring = services.keyring
-    pipeline = Pipeline(services, Authenticator(keyring, settings), commit)
-    jobs = Jobs(state, keyring)
+    pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
+    layer = s3_layer(settings, services, pipeline, commit, data_commit)
+    streams = layer.pipeline if layer else None
+    jobs = Jobs(state, keyring, layer.chores if layer else ())
     jobs.start()
-    health = Health.of(state.database, commit)
+    health = Health.of(state.database, commit, data_commit)
+    entrance = Entrance(settings.trusted_proxies, settings.require_tls)
+    app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
-        pipeline, create_app(pipeline, health, limits), limits, commit, jobs, state, tls.context(settings)
+        pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams
     )

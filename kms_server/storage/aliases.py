@@ -95,6 +95,12 @@ def page(
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
+def regions(connection: Connection, account: str, name: str) -> list[str]:
+    """The Regions in which an account has an alias of that name."""
+    statement = select(aliases.c.region).where(aliases.c.account == account, aliases.c.name == name)
+    return list(connection.execute(statement.order_by(aliases.c.region)).scalars())
+
+
 def count_of_key(connection: Connection, key_id: str, region: str) -> int:
     """How many aliases a key has."""
     statement = select(func.count()).where(aliases.c.key_id == key_id, aliases.c.region == region)

@@ -5,7 +5,7 @@ which makes writers take turns on both, and stamps what it changes with it: `cha
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +64,7 @@ class Database:
         # SQLite's transactions are snapshots anyway; psycopg sends the level along with BEGIN.
         postgres = engine.dialect.name == "postgresql"
         self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ") if postgres else engine
+        self._committed = engine.execution_options(isolation_level="READ COMMITTED") if postgres else engine
         self._lock = lock
         self.generation = generation
 
@@ -76,8 +77,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A transaction that commits when the block ends and rolls back when it raises."""
-        queue = self._lock.held() if self.engine.dialect.name == "sqlite" else nullcontext()
-        with queue, self._announced(), self.engine.connect() as plain:
+        with self._queue(), self._announced(), self.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
             with connection.begin():
                 counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
@@ -85,6 +85,21 @@ class Database:
                     counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
                 ).scalar_one()
                 yield Transaction(connection, stamp)
+
+    @contextmanager
+    def index(self) -> Iterator[Connection]:
+        """A transaction like that of `write` for what no cache holds: objects and uploads.
+
+        It leaves counter and generation as they are, so nobody reads anything anew for it. On PostgreSQL such
+        transactions run side by side, and those that change the same key take turns by its row in `objects`.
+        """
+        with self._queue(), self._committed.connect() as plain:
+            connection = plain.execution_options(kms_write=True)
+            with connection.begin():
+                yield connection
+
+    def _queue(self) -> AbstractContextManager[None]:
+        return self._lock.held() if self.engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def _announced(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from kms_server.storage import identity_tables  # noqa: F401 - its tables belong to the same metadata
+from kms_server.storage import identity_tables, object_tables  # noqa: F401 - their tables belong to the same metadata
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
@@ -205,23 +205,35 @@ limits = Table(
 )
 
 audit_metadata = MetaData()
+# Characters of an ARN; keys of objects have up to 1,024.
+MOST_RESOURCE = 512
+MOST_DATA_RESOURCE = 1_152
 
-audit_events = Table(
-    "audit_events",
-    audit_metadata,
-    Column("event_id", String(36), primary_key=True, comment="time-ordered: 48 bits of milliseconds first"),
-    Column("account", String(12), nullable=False),
-    Column("region", String(32), nullable=False),
-    Column("event_name", String(64), nullable=False),
-    Column("event_source", String(64), nullable=False),
-    Column("read_only", Boolean, nullable=False),
-    Column("username", String(64), nullable=True),
-    Column("access_key_id", String(128), nullable=True),
-    Column("resource_1", String(512), nullable=True),
-    Column("resource_2", String(512), nullable=True),
-    Column("error_code", String(64), nullable=True),
-    Column("record", Text, nullable=False, comment="the whole CloudTrail record as JSON"),
-)
+
+def _records(name: str, longest_resource: int) -> Table:
+    return Table(
+        name,
+        audit_metadata,
+        Column(
+            "event_id", String(36), primary_key=True, comment="time-ordered: 48 bits of milliseconds first"
+        ),
+        Column("account", String(12), nullable=False),
+        Column("region", String(32), nullable=False),
+        Column("event_name", String(64), nullable=False),
+        Column("event_source", String(64), nullable=False),
+        Column("read_only", Boolean, nullable=False),
+        Column("username", String(64), nullable=True),
+        Column("access_key_id", String(128), nullable=True),
+        Column("resource_1", String(longest_resource), nullable=True),
+        Column("resource_2", String(longest_resource), nullable=True),
+        Column("error_code", String(64), nullable=True),
+        Column("record", Text, nullable=False, comment="the whole CloudTrail record as JSON"),
+    )
+
+
+audit_events = _records("audit_events", MOST_RESOURCE)
+# Events about objects. Questions and pruning go by time, which is the primary key.
+audit_data_events = _records("audit_data_events", MOST_DATA_RESOURCE)
 
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.
 audit_indexes = tuple(

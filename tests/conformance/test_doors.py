@@ -14,7 +14,8 @@ from botocore.credentials import Credentials
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from kms_server.config import Limits, Settings
-from kms_server.server.door_types import Answerer
+from kms_server.server.door_types import Answerer, StreamAnswerer
+from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health
 from kms_server.server.startup import prepare
@@ -30,7 +31,7 @@ READABLE = {
     "access-control-expose-headers": "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date",
 }
 # What a door, not an answer, decides.
-OF_THE_DOOR = {"date", "server", "connection", "x-amzn-requestid"}
+OF_THE_DOOR = {"date", "server", "connection", "x-amzn-requestid", "x-amz-request-id"}
 _REQUEST_ID = re.compile(rb"<RequestId>[0-9a-f-]{36}</RequestId>")
 FORM = "application/x-www-form-urlencoded"
 IDENTITY = "Action=GetCallerIdentity&Version=2011-06-15"
@@ -118,13 +119,16 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Access]:
     state.close()
 
 
-def both(pipeline: Answerer, health: Health, limits: Limits = LIMITS) -> Iterator[Doors]:
-    app = create_app(pipeline, health, limits)
+def both(
+    pipeline: Answerer, health: Health, limits: Limits = LIMITS, streams: StreamAnswerer | None = None,
+    entrance: Entrance = OPEN,
+) -> Iterator[Doors]:  # fmt: skip
+    app = create_app(pipeline, health, limits, streams, entrance)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with running_door(pipeline, limits, health=health) as fast:
+        with running_door(pipeline, limits, health=health, streams=streams, entrance=entrance) as fast:
             yield Doors(fast, replace(fast, port=server.port))
     finally:
         server.shutdown()

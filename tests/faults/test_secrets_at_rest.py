@@ -41,7 +41,7 @@ def places(server: ServerProcess) -> Iterator[tuple[str, bytes]]:
         if path.is_file() and path.name not in ("root.key", "credentials.env"):
             yield str(path), path.read_bytes()
     yield "log", server.log.read_bytes()
-    for pid in (server.process.pid, *server.worker_pids()):
+    for pid in (server.pid, *server.worker_pids()):
         yield "command line", Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
@@ -60,7 +60,7 @@ def send_malformed(server: ServerProcess, key: str) -> None:
 
 
 def test_nothing_is_found(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(own_interpreter=True)
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     for _ in range(3):

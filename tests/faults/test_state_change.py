@@ -1,29 +1,29 @@
 """No call sent after the answer to DisableKey was received acts on the old state."""
 
-import multiprocessing
-import multiprocessing.synchronize
 import os
 import time
 from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from tests.functional.processes import CONTEXT
 from tests.functional.server_process import Access, StartServer
 
 ROUNDS = 50
 CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "2"))  # each takes a second
-CLIENTS = 8
+CLIENTS = 4
 
 
 def hammer(
     access: Access,
     key: str,
     refused_by: str,
-    stop: "multiprocessing.synchronize.Event",
+    stop: Event,
     sent: "Queue[list[tuple[float, float, bool]]]",
 ) -> None:
     """Encrypt without pause; report when each call was sent and answered, and whether it succeeded."""
@@ -44,14 +44,13 @@ def rounds(
     key: str, access: Access, refused_by: str, disable: Callable[[], object], enable: Callable[[], object]
 ) -> None:
     """Take away the use of a key from the clients of `access` and give it back, many times."""
-    context = multiprocessing.get_context("spawn")
-    stop, sent = context.Event(), context.Queue()
+    stop, sent = CONTEXT.Event(), CONTEXT.Queue()
     clients = [
-        context.Process(target=hammer, args=(access, key, refused_by, stop, sent)) for _ in range(CLIENTS)
+        CONTEXT.Process(target=hammer, args=(access, key, refused_by, stop, sent)) for _ in range(CLIENTS)
     ]
     for client in clients:
         client.start()
-    time.sleep(3)
+    time.sleep(1)
     disabled = []
     for _ in range(ROUNDS):
         disable()
@@ -124,12 +123,11 @@ def test_by_the_command_line(start_server: StartServer) -> None:
     """The command line changes identities and limits: here it takes access keys away."""
     server = start_server("--quota-profile", "unlimited", workers=2)
     keys = [server.new_access_key() for _ in range(CLI_ROUNDS)]
-    context = multiprocessing.get_context("spawn")
-    turn, sent = context.Value("i", 0), context.Queue()
-    clients = [context.Process(target=hammer_in_turn, args=(keys, turn, sent)) for _ in range(CLIENTS)]
+    turn, sent = CONTEXT.Value("i", 0), CONTEXT.Queue()
+    clients = [CONTEXT.Process(target=hammer_in_turn, args=(keys, turn, sent)) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    time.sleep(3)
+    time.sleep(1)
     deleted = []
     for number, key in enumerate(keys):
         server.cli("identity", "delete-key", key.access_key_id)

@@ -4,8 +4,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +16,9 @@ import botocore.session
 from botocore.config import Config
 
 import kms_server
+from tests.functional import processes
+from tests.functional.command_line import Done, clean_environment, run_in
 
-_START_SECONDS = 60
-_COMMAND = [sys.executable, "-m", "kms_server.cli.main"]
 _EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
 _making_a_client = threading.Lock()
 
@@ -45,20 +43,21 @@ class Access:
 
     def client(
         self, service: str, *, region_name: str = "us-east-1", max_attempts: int = 1, data_path: bool = False,
-        **overrides: Any,
+        config: Config | None = None, **overrides: Any,
     ) -> Any:  # fmt: skip
         """A stock client; one attempt unless a test wants retries."""
         credentials: dict[str, Any] = {
             "aws_access_key_id": self.access_key_id,
             "aws_secret_access_key": self.secret,
         }
+        retries = Config(retries={"total_max_attempts": max_attempts, "mode": "standard"})
         with _making_a_client:
             return _session(data_path=data_path).create_client(
                 service,
                 region_name=region_name,
                 endpoint_url=self.url,
                 verify=self.verify,
-                config=Config(retries={"total_max_attempts": max_attempts, "mode": "standard"}),
+                config=retries.merge(config) if config else retries,
                 **(credentials | overrides),
             )
 
@@ -67,41 +66,27 @@ class ServerProcess:
     """`kms-server serve` on a free port, with its data in `directory`."""
 
     def __init__(
-        self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None
-    ) -> None:
+        self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None,
+        own_interpreter: bool = False,
+    ) -> None:  # fmt: skip
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
         self.options = options
         self._workers = workers
+        self._own_interpreter = own_interpreter
         self._port = 0
-        clean = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KMS_SERVER_"))
-        }
         root = str(Path(kms_server.__file__).parent.parent)
-        self._env = clean | {"PYTHONPATH": root} | (env or {})
+        self._env = clean_environment() | {"PYTHONPATH": root} | (env or {})
         self.restart()
 
     def restart(self) -> None:
         """Start (again) on the same data and, once it has one, the same port."""
-        command = [
-            *_COMMAND,
-            "serve",
-            "--port",
-            str(self._port),
-            "--workers",
-            str(self._workers),
-            *self._where(),
-        ]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.options],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=self._env,
-                start_new_session=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline().decode()
+        listen = ["--port", str(self._port), "--workers", str(self._workers)]
+        self._process, self._stdout = processes.start(
+            ["serve", *listen, *self._where(), *self.options], self._env, self.log,
+            own_interpreter=self._own_interpreter,
+        )  # fmt: skip
+        line = self._stdout.readline()
         assert line.startswith("kms-server is ready at "), self.log.read_text()
         self.url = line.split()[-1]
         self._port = int(self.url.rpartition(":")[2])
@@ -131,15 +116,10 @@ class ServerProcess:
         """A client of the first root."""
         return self.access.client(service, **options)
 
-    def cli(
-        self, *arguments: str, check: bool = True, stderr: int = subprocess.PIPE
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run another command on the same data."""
+    def cli(self, *arguments: str, check: bool = True, **streams: Any) -> Done:
+        """Run another command on the same data; `streams` are those of `run_in`."""
         # A command's options stand behind its own name, which is one word or two.
-        done = subprocess.run(
-            [*_COMMAND, *arguments, *self._where()], env=self._env, stdout=subprocess.PIPE, stderr=stderr, text=True,
-            timeout=120, check=False,
-        )  # fmt: skip
+        done = run_in(self._env, *arguments, *self._where(), **streams)
         assert not check or done.returncode == 0, done.stderr
         return done
 
@@ -173,9 +153,15 @@ class ServerProcess:
         lines = self.cli("audit", "query", "--format", "jsonl", *filters).stdout.splitlines()
         return [json.loads(line) for line in lines]
 
+    @property
+    def pid(self) -> int:
+        """The master, which is the leader of the process group."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def worker_pids(self) -> list[int]:
         """The worker processes."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
     def kill_a_worker(self) -> None:
@@ -184,21 +170,19 @@ class ServerProcess:
 
     def kill9(self) -> None:
         """SIGKILL the whole process group."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._close()
+        os.killpg(self.pid, signal.SIGKILL)
+        self._ended()
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=40)
-        self._close()
-        return self.process.returncode
+        self._process.terminate()
+        return self._ended()
 
-    def _close(self) -> None:
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+    def _ended(self) -> int:
+        self._process.join(40)
+        self._stdout.close()
+        assert self._process.exitcode is not None, "it goes on"
+        return self._process.exitcode
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait until something holds."""

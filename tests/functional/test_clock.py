@@ -73,8 +73,8 @@ def test_a_terminal_sees_how_far_it_is(start_server: StartServer) -> None:
     kms.enable_key_rotation(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], RotationPeriodInDays=90)
     server.stop()
     screen, terminal = pty.openpty()
-    done = server.cli("clock", "advance", "100d", stderr=terminal)
-    os.close(terminal)
+    with os.fdopen(terminal, "w") as stderr:
+        done = server.cli("clock", "advance", "100d", stderr=stderr)
     shown = os.read(screen, 65_536).decode()
     os.close(screen)
     assert "100%" in shown

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -15,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kms_server.config import Limits
+from tests.functional.command_line import serve
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.unit.server.door_server import parse_head, read_all, read_answer
 
@@ -163,7 +162,7 @@ def test_the_stop_signal_lets_a_request_finish(start_server: StartServer) -> Non
         # What comes later is answered, so the half request has been read.
         idle.sendall(HEALTH)
         assert read_answer(idle)[0] == 200
-        os.kill(server.process.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGTERM)
         assert idle.recv(1) == b""
         client.sendall(b"Host: a\r\n\r\n")
         status, headers, _ = read_answer(client)
@@ -176,10 +175,7 @@ def test_what_the_operator_must_mend_is_one_line(target: ServerProcess, tmp_path
     (tmp_path / "no.pem").write_text("nothing")
     given_tls = ["--tls-cert", str(tmp_path / "no.pem"), "--tls-key", str(tmp_path / "no.pem")]
     for options in (["--port", port], ["--port", "0", *given_tls]):
-        done = subprocess.run(
-            [sys.executable, "-m", "kms_server.cli.main", "serve", "--data-dir", str(tmp_path / "data"), *options],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = serve("--data-dir", str(tmp_path / "data"), *options)
         assert (done.returncode, done.stdout) == (2, "")
         assert [line for line in done.stderr.splitlines() if "cannot" in line] == done.stderr.splitlines()[
             -1:

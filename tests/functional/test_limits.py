@@ -1,6 +1,5 @@
 """Rate limits hold over all workers; throttled calls are in the log."""
 
-import multiprocessing
 import os
 import time
 from multiprocessing.queues import Queue
@@ -8,6 +7,7 @@ from multiprocessing.queues import Queue
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.functional.processes import CONTEXT
 from tests.functional.server_process import Access, StartServer
 
 RATE = int(os.environ.get("KMS_TEST_RATE", "60"))  # the clients must be faster, on a slow machine too
@@ -35,10 +35,9 @@ def test_a_keys_limit_holds_over_two_workers(start_server: StartServer) -> None:
     limited = kms.create_key()["KeyMetadata"]["KeyId"]
     free = kms.create_key()["KeyMetadata"]["KeyId"]
     server.cli("quota", "set", "--key", limited, "--rate", str(RATE), "--burst", str(BURST))
-    context = multiprocessing.get_context("spawn")
-    done = context.Queue()
-    until = time.monotonic() + SECONDS + 4
-    clients = [context.Process(target=press, args=(server.access, limited, until, done)) for _ in range(4)]
+    done = CONTEXT.Queue()
+    until = time.monotonic() + SECONDS + 1
+    clients = [CONTEXT.Process(target=press, args=(server.access, limited, until, done)) for _ in range(4)]
     for client in clients:
         client.start()
     while time.monotonic() < until:

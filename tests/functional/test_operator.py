@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 from pysqlite3 import dbapi2
 
@@ -69,6 +70,23 @@ def test_modes_do_not_mix(start_server: StartServer) -> None:
     server = start_server()
     server.stop()
     refused(serve("--dev", "--data-dir", str(server.data_dir)), "created in strict mode")
+
+
+def test_a_command_as_a_process_of_its_own(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(workers=1)
+    command = [sys.executable, "-m", "kms_server.cli.main", "seed", "-", "--data-dir"]
+    text = f"Keys: [{{KeyId: {uuid4()}, Material: {{Hex: {'5c' * 32}}}}}]"
+    for directory, ends, said in (
+        (server.data_dir, 0, "keys made: 1"),
+        (tmp_path / "tpyo", 2, "no server in"),
+    ):
+        done = subprocess.run(
+            [*command, str(directory)], input=text, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == ends
+        (line,) = (done.stdout + done.stderr).splitlines()
+        assert said in line
+    assert len(server.client("kms").list_keys()["Keys"]) == 1
 
 
 def test_plain_http_stays_on_loopback(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.protocol.message import Request
     from kms_server.root_keys.memory import MemoryRootKey
     from kms_server.schemas.base import from_form, load
-    from tests.fuzz import policy_target
+    from tests.fuzz import policy_target, s3_targets
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = KmsKey(
@@ -87,7 +87,16 @@ def signature(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one
-    for one in (ciphertext, material, token, document, form, policy_target.policy, signature)
+    for one in (
+        ciphertext,
+        material,
+        token,
+        document,
+        form,
+        policy_target.policy,
+        signature,
+        *s3_targets.TARGETS,
+    )
 }
 # What a target begins with, where chance would not come upon it.
 EXAMPLES: dict[str, Callable[[], Iterable[bytes]]] = {"policy": policy_target.examples}

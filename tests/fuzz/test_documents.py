@@ -20,6 +20,7 @@ from kms_server.protocol.message import Request
 from kms_server.server.pipeline import handle
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
+from tests.examples import examples
 from tests.postgres_server import Postgres
 from tests.unit.operations import model_check
 from tests.unit.schemas.test_load import values
@@ -110,7 +111,7 @@ def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
 @pytest.mark.parametrize(
     "operation", [one for one in OPERATIONS if one.service in PREFIXES], ids=lambda operation: operation.name
 )
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(test=10, soak=25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_document_is_the_services_fault(
     send: Send, known: dict[str, st.SearchStrategy[Any]], operation: Operation, data: st.DataObject

@@ -91,8 +91,8 @@ def shell(*command: str | Path, directory: Path | None = None, **variables: str)
     assert done.returncode == 0, done.stdout
 
 
-def python(program: str) -> list[str | Path]:
-    """The command of a program that uses a Python client."""
+def python_client(command: str) -> Path:
+    """A command of the environment of the Python clients."""
     lock = HERE / "requirements.lock"
 
     def install(directory: Path) -> None:
@@ -102,7 +102,12 @@ def python(program: str) -> list[str | Path]:
             "--require-hashes", "-r", lock,
         )  # fmt: skip
 
-    return [installed("python", [lock], install) / "bin" / "python", HERE / "programs" / program]
+    return installed("python", [lock], install) / "bin" / command
+
+
+def python(program: str) -> list[str | Path]:
+    """The command of a program that uses a Python client."""
+    return [python_client("python"), HERE / "programs" / program]
 
 
 def javascript(program: str, client: str) -> list[str | Path]:

@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from kms_server.storage.database import Database
-from tests.unit.databases import Place, empty, migrated
+from tests.unit.databases import Place, empty, with_schema
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """An empty database."""
+    """A database: an empty one, or with this program's schema where a test asks for `database` too."""
     postgres = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    return empty(tmp_path / "database", postgres)
+    make = with_schema if "database" in request.fixturenames else empty
+    return make(tmp_path / "database", postgres)
 
 
 @pytest.fixture
 def database(place: Place) -> Iterator[Database]:
     """A database with this program's schema."""
-    made = migrated(place)
+    made = place.open()
     yield made
     made.close()

@@ -14,7 +14,7 @@ from kms_server.arn import Arn, is_account, root_arn
 from kms_server.iam.principal import Principal
 from kms_server.iam.simulation import Match, Outcome, Simulation, Source, strictest
 from kms_server.operations.call import Answer, Call, Plane
-from kms_server.operations.iam import common, simulated_context
+from kms_server.operations.iam import common, resource_templates, simulated_context
 from kms_server.operations.iam import simulated_policies as sources
 from kms_server.operations.iam.simulated_policies import Exclusions
 from kms_server.operations.paging import marked_page_of
@@ -27,13 +27,6 @@ from kms_server.storage.identities import Identity, Kind
 # How often a page asks a statement about a resource; a page has fewer actions where that is too often.
 _MOST_STATEMENTS = 100_000
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
-_KEY_TEMPLATE = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
-_OF_NO_KEY = frozenset({
-    "connectcustomkeystore", "createcustomkeystore", "createkey", "deletecustomkeystore", "describecustomkeystores",
-    "disconnectcustomkeystore", "generaterandom", "listaliases", "listkeys", "updatecustomkeystore",
-})  # fmt: skip
-
-
 _SCENARIOS = frozenset(
     {"EC2-VPC-InstanceStore", "EC2-VPC-InstanceStore-Subnet", "EC2-VPC-EBS", "EC2-VPC-EBS-Subnet"}
 )
@@ -158,7 +151,7 @@ def _result(simulation: Simulation, action: str, resources: Sequence[str]) -> di
     matches = [match for one in found if one.decision == decision for match in one.matches]
     result = {
         "EvalActionName": action,
-        "EvalResourceName": _template(action),
+        "EvalResourceName": resource_templates.of(action),
         "EvalDecision": decision,
         "MatchedStatements": [_statement(match) for match in dict.fromkeys(matches)],
         "MissingContextValues": sorted({name for one in found for name in one.missing}),
@@ -207,12 +200,6 @@ def _statement(match: Match) -> dict[str, Any]:
         "StartPosition": dict(zip(("Line", "Column"), match.start, strict=True)),
         "EndPosition": dict(zip(("Line", "Column"), match.end, strict=True)),
     }
-
-
-def _template(action: str) -> str:
-    """The form of the ARNs that an action is about."""
-    service, _, name = action.lower().partition(":")
-    return _KEY_TEMPLATE if service == "kms" and name not in _OF_NO_KEY else "*"
 
 
 _RESPONSE = {

@@ -11,9 +11,10 @@ from kms_server.errors import (
     PackedPolicyTooLargeException,
     ValidationException,
 )
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import Context
 from kms_server.iam.denial import denied
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.policy import compile_trust_policy
 from kms_server.keyring import principals
 from kms_server.keyring.principals import LoadedIdentity

@@ -12,13 +12,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Filter, Source, lookup, sources, stream
+from kms_server.audit.lookup import Filter, lookup, stream
+from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.storage.tables import audit_metadata
+from kms_server.storage.tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import ACCOUNT, REGION, places, query, row
 
@@ -98,7 +99,7 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param in EMBEDDED:
         return Kept(EMBEDDED[request.param](tmp_path_factory.mktemp("audit")))
     engine = request.getfixturevalue("engine")
-    TableLog(engine).append(ROWS)
+    TableLog(engine, audit_events).append(ROWS)
     return Kept(sources(engine, None))
 
 

@@ -90,6 +90,16 @@ def test_two_resources_are_both_found() -> None:
     assert (both.resource_1, both.resource_2) == (KEY, alias)
 
 
+@pytest.mark.parametrize(("is_data", "most"), [(False, 512), (True, 1_152)])
+def test_whatever_callers_name_fits_its_column(*, is_data: bool, most: int) -> None:
+    arn = "arn:aws:s3:::b\0" + 9_000 * "x"
+    row = to_row(event(resources=(("AWS::S3::Bucket", arn),), is_data=is_data))
+    assert row.resource_1 is not None
+    assert row.resource_1.startswith("arn:aws:s3:::b\N{REPLACEMENT CHARACTER}x")
+    assert len(row.resource_1) == most
+    assert orjson.loads(row.record)["resources"][0]["ARN"] == arn
+
+
 @pytest.mark.parametrize("member", ["request_parameters", "response_elements"])
 def test_content_over_its_bound_is_left_out(member: str) -> None:
     name = {"request_parameters": "requestParameters", "response_elements": "responseElements"}[member]

@@ -10,7 +10,7 @@ from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from kms_server.storage.tables import audit_metadata
+from kms_server.storage.tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import row
 
@@ -42,14 +42,14 @@ def _stored(engine: Engine) -> list[str]:
 
 
 def test_a_row_is_stored_once(engine: Engine) -> None:
-    log, rows = TableLog(engine), [row(number) for number in range(300)]
+    log, rows = TableLog(engine, audit_events), [row(number) for number in range(300)]
     log.append(rows[:200])
     log.append(rows[100:])
     assert _stored(engine) == [one.event_id for one in rows]
 
 
 def test_a_refused_batch_leaves_nothing_and_the_next_is_taken(engine: Engine) -> None:
-    commit = GroupCommit(TableLog(engine), Limits())
+    commit = GroupCommit(TableLog(engine, audit_events), Limits())
     _execute(engine, _REFUSE)
     for ticket in [commit.submit(row()) for _ in range(5)]:
         with pytest.raises(KMSInternalException):
@@ -63,7 +63,7 @@ def test_a_refused_batch_leaves_nothing_and_the_next_is_taken(engine: Engine) ->
 
 
 def test_a_lost_connection_costs_one_batch(engine: Engine) -> None:
-    commit = GroupCommit(TableLog(engine), Limits())
+    commit = GroupCommit(TableLog(engine, audit_events), Limits())
     first, lost, last = row(1), row(2), row(3)
     wait(commit.submit(first), 10)
     _execute(

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 
+from kms_server.iam.authority import Authority, Rule
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Decision
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.plan import GrantLookup
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
-from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
+from kms_server.iam.principal import NOBODY, AttachedPolicy, Issuer, Principal, Session
 from tests.unit.iam.naive import Asked, Document, Verdict, grant_applies
 
 
@@ -21,12 +22,14 @@ class Compiled:
         if asked.key_account is not None:
             # Every case has documents of its own: caching them would only fill the memory.
             policy = compile_key_policy.__wrapped__(json.dumps(asked.key_policy))
-            self._resource = Authority(asked.key_account, asked.resource, policy)
+            rule = Rule(asked.shared, asked.shared, asked.closed, frozenset(asked.undeniable))
+            self._resource = Authority(asked.key_account, asked.resource, policy, rule=rule)
 
     def decision_of(self, asked: Asked) -> Decision:
         """What the server decides."""
         context, grants = FixedContext(asked.context), grants_of(asked)
-        return authorize(self._principal, asked.action, self._resource, context, grants=grants)
+        resource = self._resource
+        return authorize(self._principal, asked.action, resource, context, arn=asked.resource, grants=grants)
 
 
 def verdict_of(decision: Decision) -> Verdict:
@@ -37,6 +40,8 @@ def verdict_of(decision: Decision) -> Verdict:
 
 def principal_of(asked: Asked) -> Principal:
     caller = asked.caller
+    if not caller.account:
+        return NOBODY
     boundary = None if asked.boundary is None else attached("boundary", [asked.boundary])[0]
     is_root = caller.arn == caller.root_arn
     kind = "Root" if is_root else "IAMUser"

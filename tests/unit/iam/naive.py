@@ -21,6 +21,10 @@ Decisions where the rules are unclear:
 * A statement with both Action and NotAction (or Resource and NotResource, Principal and NotPrincipal), with neither,
   or with another Effect than Allow and Deny has no effect. Principals in other documents than the key policy are not
   looked at.
+* A bucket's policy is one more way in its account: the identity policies of that account allow by themselves, too.
+  A bucket that is closed lets nobody in from elsewhere, and its policy cannot keep the root of its account from
+  the actions that are undeniable.
+* Who is anonymous has no account and no ARN. Only statements for everybody allow, and nothing else is needed.
 * session_policies of () is a session with policies that allow nothing.
 
 Left out: service and resource control policies, endpoint policies, callers that are AWS services, what a child
@@ -52,7 +56,7 @@ class Caller:
 
     @property
     def root_arn(self) -> str:
-        partition = self.arn.split(":")[1]
+        partition = self.arn.split(":")[1] if self.arn else "aws"
         return f"arn:{partition}:iam::{self.account}:root"
 
 
@@ -72,6 +76,9 @@ class Asked:
     grants: Sequence[Document] = ()
     encryption_context: Mapping[str, str] = field(default_factory=dict)
     source_arn: str | None = None
+    shared: bool = False
+    closed: bool = False
+    undeniable: Sequence[str] = ()
 
 
 def decide(asked: Asked) -> Verdict:
@@ -85,7 +92,9 @@ def decide(asked: Asked) -> Verdict:
 
 def denied(asked: Asked) -> bool:
     """Whether a Deny statement of any document applies."""
-    if key_policy_ways(asked, "Deny"):
+    caller = asked.caller
+    exempt = caller.arn == caller.root_arn and caller.account == asked.key_account
+    if key_policy_ways(asked, "Deny") and not (exempt and asked.action in asked.undeniable):
         return True
     others = [*asked.identity_policies, *(asked.session_policies or ())]
     if asked.boundary is not None:
@@ -98,13 +107,22 @@ def allowed(asked: Asked) -> bool:
     if asked.key_account is None:
         return identity_allows(asked) and limits_allow(asked)
     ways = key_policy_ways(asked, "Allow") | grant_ways(asked)
-    if asked.key_account != asked.caller.account:
-        return bool(ways) and identity_allows(asked) and limits_allow(asked)
+    if asked.key_account == asked.caller.account:
+        return allowed_at_home(asked, ways)
+    if asked.closed:
+        return False
+    if not asked.caller.account:
+        return "itself" in ways
+    return bool(ways) and identity_allows(asked) and limits_allow(asked)
+
+
+def allowed_at_home(asked: Asked, ways: set[str]) -> bool:
+    """The same for a caller of the account that owns what is asked for."""
     if "itself" in ways:
         return True
-    if "role" in ways or "grant" in ways:
-        return limits_allow(asked)
-    return "account" in ways and identity_allows(asked) and limits_allow(asked)
+    if ("role" in ways or "grant" in ways) and limits_allow(asked):
+        return True
+    return ("account" in ways or asked.shared) and identity_allows(asked) and limits_allow(asked)
 
 
 def identity_allows(asked: Asked) -> bool:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from kms_server.arn import user_arn
-from kms_server.iam.evaluate import Authority
+from kms_server.iam.authority import Authority
 from kms_server.iam.key_policies import default_key_policy
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import reject
 
 from kms_server.errors import MalformedPolicyDocumentException
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import FixedContext
-from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
 from kms_server.iam.plan import GrantLookup

@@ -11,9 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kms_server.arn import user_arn
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import NOTHING, FixedContext
 from kms_server.iam.decision import Decision, Reason
-from kms_server.iam.evaluate import Authority, authorize, may_change_policy
+from kms_server.iam.evaluate import authorize, may_change_policy
 from kms_server.iam.principal import Principal
 from tests.unit.iam.policy_documents import (
     ALLOW_ALL,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Reason
-from kms_server.iam.evaluate import Authority
 from kms_server.iam.explain import explain
 from kms_server.iam.grant_story import Known
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy

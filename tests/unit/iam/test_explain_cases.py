@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from kms_server.iam.decision import Reason
 from kms_server.iam.story import Place, Story
 from kms_server.iam.telling import as_json, as_text
+from tests.examples import examples
 from tests.unit.iam.policy_cases import Case, cases
 from tests.unit.iam.stories import told
 
@@ -28,7 +29,7 @@ def _applying(story: Story, place: Place | None, *, allows: bool) -> set[str]:
     return {one.label for policy in policies for one in policy.matched(allows=allows)}
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(test=500, soak=1_500))
 @given(cases(unclear=True))
 def test_the_story_agrees_with_the_decision(case: Case) -> None:
     for asked in (case.asked, case.always, case.never):

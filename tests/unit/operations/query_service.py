@@ -14,8 +14,8 @@ from kms_server.audit import lookup as audit
 from kms_server.audit.group_commit import wait
 from kms_server.keyring import access_keys
 from kms_server.protocol.message import Request
+from kms_server.server.audit_trail import audit_sources
 from kms_server.server.pipeline import handle
-from kms_server.server.worker_state import audit_sources
 from kms_server.storage import identities, identity_tags, inline_policies
 from kms_server.storage.identities import Identity, Kind
 from tests.query_wire import FORM, form, read

@@ -15,6 +15,7 @@ from kms_server.config import Limits, Settings
 from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
 from kms_server.operations.call import Call
+from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import Stage, handle
 from kms_server.server.startup import prepare
@@ -135,7 +136,7 @@ class Service:
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that clients store."""
-        own = (tables.audit_events, tables.settings, tables.changes)
+        own = (tables.audit_events, tables.audit_data_events, tables.settings, tables.changes)
         stored = [table for table in schema.metadata.sorted_tables if table not in own]
         with self.database.read() as connection:
             return {
@@ -149,7 +150,8 @@ class Service:
         with self.database.write() as tx:
             settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
         self._worker.state.clock.advance_to(offset)
-        self._worker.state.lifecycle().run_due()
+        state = self._worker.state
+        Lifecycle(state.database, state.root_key, state.clock).run_due()
 
     def user(
         self, name: str, *actions: str, deny: tuple[str, ...] = (), account: str = ACCOUNT

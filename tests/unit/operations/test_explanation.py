@@ -8,7 +8,7 @@ import pytest
 from kms_server.iam.story import Story
 from kms_server.operations import explanation
 from kms_server.operations.explanation import Question
-from kms_server.server.worker_state import services_of
+from kms_server.server.services import services_of
 from kms_server.storage import identities
 from tests.unit.operations.query_service import Iam, allow, credentials, document, ok, role, trusting, user
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service

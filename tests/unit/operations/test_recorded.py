@@ -10,7 +10,7 @@ import pytest
 from kms_server.errors import OperatorError
 from kms_server.iam.telling import as_text
 from kms_server.operations import explanation, recorded
-from kms_server.server.worker_state import services_of
+from kms_server.server.services import services_of
 from kms_server.storage import identities
 from tests.unit.operations.query_service import (
     allow,

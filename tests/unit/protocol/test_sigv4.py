@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kms_server import errors as e
 from kms_server.protocol import sigv4
 from kms_server.protocol.message import Request
+from kms_server.protocol.signed import Credential, signing_key
 
 ACCESS_KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text())
@@ -24,7 +25,7 @@ VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read
 def verify(request: Request, now: float, secret: str = SECRET) -> None:
     signed = sigv4.parse(request)
     credential = signed.claim.credential
-    key = sigv4.signing_key(secret, credential.date, credential.region, credential.service)
+    key = signing_key(secret, credential.date, credential.region, credential.service)
     sigv4.verify(request, signed, key, now=now, window=300, presigned_lifetime=300)
 
 
@@ -143,7 +144,7 @@ def test_dates_are_strict(stamp: str) -> None:
 
 def test_scope() -> None:
     with pytest.raises(e.InvalidSignatureException) as refused:
-        sigv4.check_scope(sigv4.Credential("a", "20150830", "nowhere", "s3", "aws5"), "kms")
+        sigv4.check_scope(Credential("a", "20150830", "nowhere", "s3", "aws5"), "kms")
     assert refused.value.message == (
         "Credential should be scoped to a valid region. Credential should be scoped to correct service: 'kms'. "
         "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."

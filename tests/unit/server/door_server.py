@@ -20,7 +20,8 @@ from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import Request, Response
 from kms_server.server.door import Door
-from kms_server.server.door_types import Answerer, failure
+from kms_server.server.door_types import Answerer, StreamAnswerer, failure
+from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.gunicorn_app import bind
 from kms_server.server.health import Health
@@ -129,13 +130,13 @@ def read_answer(client: socket.socket, *, with_body: bool = True) -> tuple[int, 
         assert piece, received
         received += piece
     status, headers = parse_head(received)
-    body = b""
+    body = bytearray()
     length = int(headers.get("content-length", "0")) if with_body else 0
     while len(body) < length:
         piece = client.recv(length - len(body))
         assert piece, body
         body += piece
-    return status, headers, body
+    return status, headers, bytes(body)
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
@@ -149,7 +150,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 @contextmanager
 def running_door(
     pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None,
-    host: str = "127.0.0.1",
+    host: str = "127.0.0.1", streams: StreamAnswerer | None = None, entrance: Entrance = OPEN,
 ) -> Iterator[RunningDoor]:  # fmt: skip
     """Serve `pipeline` until the block ends."""
     limits = limits or Limits()
@@ -158,7 +159,7 @@ def running_door(
 
     async def serve() -> None:
         app = create_app(pipeline, health or Health(()), limits)
-        door = Door(pipeline, WsgiBridge(app), limits)
+        door = Door(pipeline, WsgiBridge(app), limits, streams, entrance)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))

@@ -1,6 +1,5 @@
 """The migrations build the declared schema, once, and leave a newer one alone."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from kms_server.storage import (
     inline_policies,
     keys,
     migrate,
+    schema_version,
     tags,
 )
 from kms_server.storage.database import Database
@@ -42,17 +42,20 @@ from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.schema import metadata
 from kms_server.storage.tables import audit_metadata
 from kms_server.storage.tables import grants as grants_table
+from tests.functional.command_line import run
 from tests.unit.databases import Place, empty
 
 ROOT = Path(kms_server.__file__).parent.parent
 NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
-    "oidc_providers",
+    "oidc_providers", "buckets", "objects", "object_versions", "uploads", "parts", "doomed_blobs",
+    "audit_data_events",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
 import sys
 from kms_server.storage import migrate
+from tests.functional.command_line import run
 from tests.unit.databases import Place, migrated
 
 place = Place.of(sys.argv[1:])
@@ -111,7 +114,7 @@ def _foreign_key(key: Any) -> str:
 
 
 def _index(index: Any) -> str:
-    options = map(str, index.get("dialect_options", {}).values())
+    options = [*map(str, index.get("dialect_options", {}).values()), str(index.get("column_sorting"))]
     return " ".join((index["name"], str(index["column_names"]), str(index["unique"]), *options))
 
 
@@ -126,13 +129,19 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
         }
 
 
+def _is_compared(_one: object, name: str | None, *_: object) -> bool:
+    # Alembic does not read descending indexes of SQLite; this one is in the shape.
+    return name != "ix_object_versions_age"
+
+
 def test_the_migrated_schema_is_the_declared_one(engine: Engine, other: Engine) -> None:
     migrate.upgrade(engine)
     declared().create_all(other)
     assert shape(engine) == shape(other)
     with engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
+            connection,
+            opts={"compare_type": True, "compare_server_default": True, "include_object": _is_compared},
         )
         assert compare_metadata(context, declared()) == []
 
@@ -197,13 +206,13 @@ def test_rows_of_the_first_schema_stay(engine: Engine) -> None:
         )
     before = contents(engine)
     with pytest.raises(OperatorError, match="kms-server migrate"):
-        migrate.require_current(engine)
+        schema_version.require_current(engine)
     migrate.upgrade(engine)
     after = contents(engine)
     assert before.pop("deleted_keys") == before.pop("users") == []
     assert [len(after.pop(table)) for table in OF_AWS] == [3, 3]
     assert [after.pop(table) for table in NEW] == [[]] * len(NEW)
-    assert after == before | {"alembic_version": [(migrate.head(),)]}
+    assert after == before | {"alembic_version": [(schema_version.known()[-1],)]}
 
 
 def test_keys_of_the_second_schema_stay(engine: Engine) -> None:
@@ -317,13 +326,13 @@ def test_users_whose_names_differ_in_case_alone_both_stay(engine: Engine) -> Non
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     before = shape(database.engine), contents(database.engine)
     migrate.upgrade(database.engine)
-    migrate.require_current(database.engine)
+    schema_version.require_current(database.engine)
     assert (shape(database.engine), contents(database.engine)) == before
 
 
 def test_an_empty_database_is_not_current(engine: Engine) -> None:
     with pytest.raises(OperatorError, match="kms-server migrate"):
-        migrate.require_current(engine)
+        schema_version.require_current(engine)
 
 
 def _from_the_future(database: Database) -> dict[str, list[Any]]:
@@ -334,7 +343,7 @@ def _from_the_future(database: Database) -> dict[str, list[Any]]:
 
 def test_a_newer_database_is_left_alone(database: Database) -> None:
     before = _from_the_future(database)
-    for attempt in (migrate.upgrade, migrate.require_current):
+    for attempt in (migrate.upgrade, schema_version.require_current):
         with pytest.raises(OperatorError, match=r"newer version \(schema 9999\).*nothing was changed"):
             attempt(database.engine)
     assert contents(database.engine) == before
@@ -343,7 +352,6 @@ def test_a_newer_database_is_left_alone(database: Database) -> None:
 def test_every_command_refuses_a_newer_database_in_one_line(database: Database, place: Place) -> None:
     before = _from_the_future(database)
     where = ["--data-dir", str(place.directory), *(("--database-url", place.url) if place.url else ())]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KMS_SERVER_")}
     for arguments in (
         ["serve", "--port", "0"],
         ["migrate"],
@@ -352,10 +360,7 @@ def test_every_command_refuses_a_newer_database_in_one_line(database: Database, 
         ["audit", "query"],
         ["clock", "advance", "1h"],
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "kms_server.cli.main", *arguments, *where], capture_output=True, text=True, timeout=60,
-            check=False, cwd=ROOT, env=clean,
-        )  # fmt: skip
+        done = run(*arguments, *where)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
         assert "newer version (schema 9999): upgrade kms-server, nothing was changed" in done.stderr
     assert contents(database.engine) == before
@@ -372,5 +377,5 @@ def test_servers_that_start_at_once_migrate_once(place: Place, engine: Engine, t
         subprocess.Popen([sys.executable, "-c", UPGRADE, *host.arguments()], cwd=ROOT) for host in hosts
     ]
     assert [process.wait(60) for process in started] == [0, 0, 0]
-    migrate.require_current(engine)
+    schema_version.require_current(engine)
     assert contents(engine)["changes"] == [("", 0)]

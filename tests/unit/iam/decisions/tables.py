@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from kms_server.errors import ServiceError
+from kms_server.iam.authority import Authority
 from kms_server.iam.context import FixedContext
 from kms_server.iam.decision import Decision
-from kms_server.iam.evaluate import Authority, authorize
+from kms_server.iam.evaluate import authorize
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 
@@ -26,7 +27,7 @@ _SUBKEYS = ("kms:EncryptionContext:", "aws:PrincipalTag/", "aws:RequestTag/", "a
 _SUBKEYS_BY_NUMBER = ("kms:RecipientAttestation:PCR", "kms:RecipientAttestation:NitroTPMPCR")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML in which a key of a mapping stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

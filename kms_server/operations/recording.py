@@ -1,10 +1,12 @@
 """From a finished call to its audit event."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from kms_server.audit.record import Event
+from kms_server.clock import iso_seconds
 from kms_server.operations.call import Call
 
 _DATES = frozenset(
@@ -12,18 +14,28 @@ _DATES = frozenset(
 )
 
 
+class _Source(NamedTuple):
+    """Where a call came from."""
+
+    identity: Mapping[str, Any]
+    ip: str
+    agent: str | None
+    tls: Mapping[str, str] | None
+
+
 def event_of(call: Call) -> Event:
     """The CloudTrail event of a call: request members and response members that the operation lists, no others."""
-    principal, request, operation, fault = call.principal, call.request, call.operation, call.fault
+    principal, operation, fault = call.principal, call.operation, call.fault
+    source = _source(call)
     return Event(
         event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
-        account=call.account, region=call.region, identity=principal.identity, username=principal.name,
-        access_key_id=principal.access_key_id, source_ip=request.source_ip,
-        user_agent=request.headers.get("user-agent"), request_parameters=_parameters(call),
+        account=call.account or call.recipient, region=call.region, identity=source.identity, username=principal.name,
+        access_key_id=principal.access_key_id, source_ip=source.ip, user_agent=source.agent, request_parameters=_parameters(call),
         response_elements=None if fault else _elements(call), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
         resources=call.resources, error_code=fault.code if fault else None,
-        error_message=fault.message if fault and not fault.quotes_input else None, tls=_tls(call), event_type="AwsApiCall",
+        error_message=fault.message if fault and not fault.quotes_input else None, tls=source.tls, event_type="AwsApiCall",
+        is_data=operation.is_data,
     )  # fmt: skip
 
 
@@ -67,9 +79,20 @@ def _date(epoch: float) -> str:
     return f"{moment:%b} {moment.day}, {moment.year}, {moment:%I}:{moment:%M:%S %p}".replace(", 0", ", ")
 
 
+def _source(call: Call) -> _Source:
+    """The client, or the service that made the call with its client's session: it shows as AWS's records of 2026 do."""
+    principal, request, forwarded = call.principal, call.request, call.forwarded
+    if forwarded is None:
+        return _Source(principal.identity, request.source_ip, request.headers.get("user-agent"), _tls(call))
+    service = f"fas.{forwarded.service}.amazonaws.com"
+    session = {"attributes": {"creationDate": iso_seconds(call.time), "mfaAuthenticated": "false"}}
+    identity = {"sessionContext": session, **principal.identity, "invokedBy": service}
+    return _Source(identity, service, service, None)
+
+
 def _tls(call: Call) -> dict[str, str] | None:
     tls = call.request.tls
-    if tls is None:
+    if tls is None or not tls.version:
         return None
     return {
         "tlsVersion": tls.version,

@@ -1,0 +1,22 @@
+"""The forms of the ARNs that actions are about, as a simulation of several resources shows them."""
+
+from kms_server.iam.s3_actions import ON_BUCKETS, ON_OBJECTS
+
+_KEY = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
+_BUCKET = "arn:${Partition}:s3:::${BucketName}"
+_OBJECT = f"{_BUCKET}/${{ObjectName}}"
+_OF_NO_KEY = frozenset({
+    "connectcustomkeystore", "createcustomkeystore", "createkey", "deletecustomkeystore", "describecustomkeystores",
+    "disconnectcustomkeystore", "generaterandom", "listaliases", "listkeys", "updatecustomkeystore",
+})  # fmt: skip
+
+
+def of(action: str) -> str:
+    """The form of the ARNs that an action is about; `*` where it is about no resource of its own."""
+    lower = action.lower()
+    service, _, name = lower.partition(":")
+    if lower in ON_OBJECTS:
+        return _OBJECT
+    if lower in ON_BUCKETS:
+        return _BUCKET
+    return _KEY if service == "kms" and name not in _OF_NO_KEY else "*"

@@ -1,0 +1,1 @@
+"""The kinds of server-side encryption."""

@@ -1,0 +1,1 @@
+"""How the layer calls the KMS for its own callers."""

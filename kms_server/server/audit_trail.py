@@ -1,0 +1,34 @@
+"""Where a server's audit records are: those of management events, and those of data events."""
+
+from kms_server.audit.log import AuditLog
+from kms_server.audit.places import Source, sources
+from kms_server.audit.segments import SegmentLog
+from kms_server.audit.table_log import TableLog
+from kms_server.server.state import State
+from kms_server.storage.tables import audit_data_events, audit_events
+
+
+def audit_log(state: State) -> AuditLog:
+    """Where records of management events go that change nothing."""
+    if state.settings.database_url is None:
+        return SegmentLog(state.settings.audit_dir, state.settings.limits)
+    return TableLog(state.database.engine, audit_events)
+
+
+def data_log(state: State) -> AuditLog:
+    """Where records of data events go that change nothing."""
+    if state.settings.database_url is None:
+        return SegmentLog(state.settings.data_audit_dir, state.settings.limits)
+    return TableLog(state.database.engine, audit_data_events)
+
+
+def audit_sources(state: State) -> list[Source]:
+    """Every place that holds records of management events."""
+    segments = None if state.settings.database_url else state.settings.audit_dir
+    return sources(state.database.engine, segments)
+
+
+def data_sources(state: State) -> list[Source]:
+    """Every place that holds records of data events."""
+    segments = None if state.settings.database_url else state.settings.data_audit_dir
+    return sources(state.database.engine, segments, data=True)

@@ -1,0 +1,46 @@
+"""Header lines as a mapping."""
+
+# A second one of these would let two readers of one request disagree on what it says.
+_SINGLE = frozenset(
+    {"host", "authorization", "content-length", "transfer-encoding", "content-type", "expect", "x-amz-date", "x-amz-target"}
+)  # fmt: skip
+# What nearly every AWS client sends; other names take the long way.
+_KNOWN = {
+    name: name.decode().lower()
+    for title in (
+        b"Host", b"Content-Type", b"Content-Length", b"User-Agent", b"Accept-Encoding", b"Authorization",
+        b"X-Amz-Target", b"X-Amz-Date", b"X-Amz-Content-SHA256", b"X-Amz-Security-Token", b"Connection",
+        b"amz-sdk-invocation-id", b"amz-sdk-request",
+    )
+    for name in (title, title.lower())
+}  # fmt: skip
+
+
+def named(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; repeated ones are joined in the order of arrival (RFC 9110 5.3).
+
+    Raises:
+        ValueError: one is repeated that must not be.
+    """
+    headers = {
+        _KNOWN.get(name) or name.decode("latin-1").lower(): value.decode("latin-1").rstrip(" \t")
+        for name, value in lines
+    }
+    return headers if len(headers) == len(lines) else _joined(lines)
+
+
+def _joined(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")
+        if key in headers:
+            if key in _SINGLE:
+                raise ValueError(f"{key} is repeated")
+            text = f"{headers[key]},{text}"
+        headers[key] = text
+    return headers
+
+
+def size(lines: list[tuple[bytes, bytes]]) -> int:
+    """The bytes of names and values."""
+    return sum(len(name) + len(value) for name, value in lines)

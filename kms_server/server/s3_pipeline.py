@@ -1,0 +1,170 @@
+"""The one order of steps from the head of an S3 request to its answer.
+
+Nothing of the body is read before the call is allowed, but for a form, whose signature is one of its fields.
+"""
+
+from collections.abc import Iterable
+
+from kms_server.audit import event_id
+from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.record import to_row
+from kms_server.config import DEFAULT_REGION
+from kms_server.errors import ServiceError
+from kms_server.operations.call import Call
+from kms_server.operations.recording import event_of
+from kms_server.protocol import query_reader
+from kms_server.protocol.message import ClientGone, Request, StreamedResponse
+from kms_server.s3 import judged
+from kms_server.s3.access_lists import require_owner_alone
+from kms_server.s3.authorization import authorize_call
+from kms_server.s3.call import Level, S3Answer, S3Call, S3Services
+from kms_server.s3.encryption import headers as sse
+from kms_server.s3.errors import InternalError, NoSuchBucket, RequestTimeout
+from kms_server.s3.operations import table
+from kms_server.s3.wire import faults, paths, post_form, xml_writer
+from kms_server.s3.wire.payload import RequestPayload, body_of
+from kms_server.s3.wire.post_form import PostForm
+from kms_server.server.pipeline import fault_of
+from kms_server.server.s3_authentication import S3Authenticator, S3Caller
+
+_SCOPE = "/s3/aws4_request"
+_ENCODED_SCOPE = "%2fs3%2faws4_request"
+_FORM = "multipart/form-data"
+
+
+class S3Pipeline:
+    """Authenticates, authorizes, performs and records S3 calls; `data` takes the records of object-level ones.
+
+    `domain` is that of hosts which name a bucket.
+    """
+
+    def __init__(
+        self, services: S3Services, authenticator: S3Authenticator, management: GroupCommit, data: GroupCommit,
+        domain: str,
+    ) -> None:  # fmt: skip
+        self._services = services
+        self._authenticator = authenticator
+        self._management = management
+        self._data = data
+        self._domain = domain
+
+    def claims(self, request: Request) -> bool:
+        """Whether a request is S3's: the service it is signed for says so, or nothing else can be meant."""
+        authorization = request.headers.get("authorization")
+        if authorization is not None:
+            return _SCOPE in authorization or authorization.startswith("AWS ")
+        if "X-Amz-Credential=" in request.query:
+            return _SCOPE in request.query or _ENCODED_SCOPE in request.query.lower()
+        if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
+            return True
+        named = request.path != "/" or paths.is_virtual(request, self._domain)
+        if "AWSAccessKeyId=" in request.query and "Signature=" in request.query:
+            return named or not query_reader.is_query(request)
+        return named and request.method != "OPTIONS" and not query_reader.is_query(request)
+
+    def answer(self, request: Request) -> StreamedResponse:
+        """Answer one request; waits where it has to."""
+        request_id = event_id.new_request_id()
+        call: S3Call | None = None
+        try:
+            call, caller = self._arrive(request, request_id)
+            answer = self._run(call, caller)
+            self._record(call)
+        except ServiceError as error:
+            return self._refused(request, request_id, call, error)
+        except ClientGone:
+            return self._refused(request, request_id, call, RequestTimeout())
+        except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+            return self._refused(request, request_id, call, fault_of(error))
+        return _response(call, answer, request_id)
+
+    def _arrive(self, request: Request, request_id: str) -> tuple[S3Call, S3Caller]:
+        """From here on there is a call, which will be recorded if anybody is known to have made it."""
+        place = paths.locate(request, self._domain)
+        query = paths.parse_query(request.query)
+        # What an operation is known by may stand among them; they are heeded once the signature is verified.
+        hoisted = paths.with_hoisted(request, query)
+        operation = table.find(request.method, _level(place), query, hoisted.headers)
+        shared = self._services.shared
+        shared.keyring.refresh(may_block=True)
+        form = _form(request) if operation.by_form else None
+        if form is None:
+            caller = self._authenticator.authenticate(request)
+            request = hoisted
+        else:
+            caller = self._authenticator.authenticate_form(request, form.fields)
+        now = shared.clock.now()
+        call = Call(
+            operation.row, shared, caller.principal, caller.region or DEFAULT_REGION, request, request_id,
+            event_id.new(now), now, may_block=True, document={}, sigv4=caller.sigv4,
+        )  # fmt: skip
+        payload = RequestPayload.of(request, caller.signing, checksums=operation.checksums)
+        key = place.key if form is None else form.fields["key"]
+        arrived = S3Call(
+            operation, self._services, call, place.bucket, key, query, payload, form, auth_type=caller.auth_type,
+            signature_age=caller.signature_age,
+        )  # fmt: skip
+        arrived.find_bucket()
+        return arrived, caller
+
+    def _run(self, call: S3Call, caller: S3Caller) -> S3Answer:
+        if call.found is not None:
+            caller.check_region(call.found.bucket.region)
+        elif call.operation.needs_bucket:
+            raise NoSuchBucket(BucketName=call.bucket_name)
+        authorize_call(call, given=judged.given(call))
+        if call.operation.encrypts:
+            require_owner_alone(call.request.headers)
+        else:
+            sse.refuse(call.request.headers)
+        return call.operation.handler(call)
+
+    def _record(self, call: S3Call) -> None:
+        if call.recorded:
+            return
+        commit = self._data if call.operation.is_data else self._management
+        wait(commit.submit(to_row(event_of(call.call))), self._services.shared.limits.audit_deadline)
+
+    def _refused(
+        self, request: Request, request_id: str, call: S3Call | None, error: ServiceError
+    ) -> StreamedResponse:
+        """The answer to a call that failed; it is recorded as well, unless nobody is known to have made it."""
+        if call is None or call.is_anonymous:
+            self._authenticator.note_refusal(request, error)
+        elif not call.recorded:
+            call.call.fault = faults.s3_error(error)
+            try:
+                self._record(call)
+            except ServiceError:
+                error = InternalError()
+        answered = () if call is None else tuple(call.answered.items())
+        response = faults.fault(error, request_id, head=request.method == "HEAD")
+        headers = (*response.headers, *answered)
+        return StreamedResponse(response.status, headers, len(response.body), (response.body,))
+
+
+def _form(request: Request) -> PostForm:
+    """The form of an upload, up to its file.
+
+    Raises:
+        S3Error: it is none.
+    """
+    form = post_form.read_form(body_of(request), request.headers.get("content-type", ""))
+    paths.check_key(form.fields["key"])
+    return form
+
+
+def _level(place: paths.Location) -> Level:
+    if place.key:
+        return Level.OBJECT
+    return Level.BUCKET if place.bucket else Level.SERVICE
+
+
+def _response(call: S3Call, answer: S3Answer, request_id: str) -> StreamedResponse:
+    told = call.answered | dict(answer.headers)
+    if answer.body:
+        told.setdefault("Content-Type", xml_writer.CONTENT_TYPE)
+    headers = (*told.items(), *faults.identification(request_id))
+    parts: Iterable[bytes] = (answer.body,) if answer.parts is None else answer.parts
+    length = len(answer.body) if answer.length is None else answer.length
+    return StreamedResponse(answer.status, headers, length, parts)

@@ -1,0 +1,76 @@
+"""`kms-server audit query`: both logs, contexts and formats."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kms_server.audit.group_commit import wait
+from kms_server.cli.main import cli
+from kms_server.errors import OperatorError
+from tests.unit.audit.audit_rows import row
+from tests.unit.operations.service import Service
+
+OBJECT = "arn:aws:s3:::ledger/a"
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a running service that has recorded something of each kind."""
+    path = tmp_path_factory.mktemp("service") / "data"
+    service = Service(path)
+    key = service.key()["Arn"]
+    service.ok("Encrypt", KeyId=key, Plaintext=b"p", EncryptionContext={"tenant": "a=b,c"})
+    service.ok("Encrypt", KeyId=key, Plaintext=b"p", EncryptionContext={"tenant": "other"})
+    put = row(
+        event_name="PutObject", resource_1=OBJECT,
+        record='{"eventTime":"2026-11-20T09:14:07Z","eventSource":"s3.amazonaws.com","eventCategory":"Data",'
+        '"userIdentity":{},"requestParameters":null,"sourceIPAddress":"192.0.2.1"}',
+    )  # fmt: skip
+    wait(service._worker.data_commit.submit(put), 5)
+    service.close()
+    return path
+
+
+def ask(directory: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["audit", "query", "--data-dir", str(directory), *arguments])
+
+
+def names(directory: Path, *arguments: str) -> list[str]:
+    """The events that a question finds, by name."""
+    told = ask(directory, "--format", "csv", *arguments)
+    assert told.exit_code == 0, told.output
+    return [one["eventName"] for one in csv.DictReader(io.StringIO(told.stdout))]
+
+
+def test_both_logs_are_asked(directory: Path) -> None:
+    # Records of one millisecond come in any order.
+    assert sorted(names(directory)) == ["CreateKey", "Encrypt", "Encrypt", "PutObject"]
+    assert names(directory, "--category", "data") == ["PutObject"]
+    assert sorted(names(directory, "--category", "management")) == ["CreateKey", "Encrypt", "Encrypt"]
+    assert names(directory, "--key", OBJECT) == ["PutObject"]
+
+
+def test_a_context(directory: Path) -> None:
+    assert names(directory, "--context", "tenant=a=b,c") == ["Encrypt"]
+    assert names(directory, "--context", "tenant=a") == []
+    assert names(directory, "--context", "tenant=a=b,c", "--context", "tenant=other") == []
+
+
+def test_a_context_without_a_value(directory: Path) -> None:
+    assert isinstance(ask(directory, "--context", "tenant").exception, OperatorError)
+
+
+def test_csv(directory: Path) -> None:
+    told = ask(directory, "--format", "csv", "--context", "tenant=a=b,c").stdout
+    (one,) = csv.DictReader(io.StringIO(told))
+    assert json.loads(one["encryptionContext"]) == {"tenant": "a=b,c"}
+    assert one["userArn"] == "arn:aws:iam::000000000000:root"
+    assert one["eventCategory"] == "Management"
+    assert one["resource"].startswith("arn:aws:kms:")
+    assert one["errorCode"] == ""
+    assert one["requestID"]
+    assert one["eventID"]
