@@ -37,7 +37,7 @@ OPERATIONS: tuple[S3Operation, ...] = (
 # Subresources of S3 that are not built; a request that names one must not be taken for the plain operation.
 _NOT_BUILT = frozenset(
     {
-        "accelerate", "analytics", "annotation", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "logging",
+        "accelerate", "analytics", "annotation", "cors", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "logging",
         "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock", "renameObject",
         "replication", "requestPayment", "retention", "select", "session", "torrent", "website", "abac",
     }
