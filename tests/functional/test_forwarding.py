@@ -48,23 +48,6 @@ def use(key_id: str) -> KeyUse:
     return KeyUse(key_id, {"aws:s3:arn": OBJECT}, REGION, OBJECT)
 
 
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("secret") / "secret"
-    forward_secret.create(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def kms(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("kms"), "--forward-secret", str(secret), workers=1)
-    yield process
-    assert process.stop() == 0
-    log = process.log.read_text()
-    assert "Traceback" not in log
-    assert "internal failure" not in log
-
-
 @contextmanager
 def asking(url: str, caller: Caller) -> Iterator[RemoteKms]:
     """The KMS client of an S3 server."""

@@ -8,26 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from kms_server.server import forward_secret
 from tests.functional.server_process import ServerProcess
 
 FRONT = ("--services", "s3,iam,sts", "--kms-endpoint")
 OPEN = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 WITHOUT_KMS = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
-
-
-@pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("secret") / "secret"
-    forward_secret.create(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def kms(tmp_path_factory: pytest.TempPathFactory, secret: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("kms"), "--forward-secret", str(secret), workers=1)
-    yield process
-    assert process.stop() == 0
 
 
 @pytest.fixture(scope="module")
