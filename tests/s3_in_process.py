@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from sqlalchemy import Connection, Table, select
 
+from kms_server.audit.ledger import Ledger
 from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
 from kms_server.operations.lifecycle import Lifecycle
@@ -64,7 +65,7 @@ def advance(state: State, days: float) -> None:
     with state.database.write() as tx:
         settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
     state.clock.advance_to(offset)
-    Lifecycle(state.database, state.root_key, state.clock).run_due()
+    Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key)).run_due()
 
 
 class S3InProcess:

@@ -10,7 +10,7 @@ class AuditLog(Protocol):
     """Keeps records for good."""
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Store rows; they are on disk when this returns. A row whose event id is there already is left alone."""
+        """Store rows, one or more; they are on disk when this returns."""
 
     def close(self) -> None:
         """Release files and connections."""

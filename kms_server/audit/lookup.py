@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, false, select, true
 from kms_server.audit import event_id
 from kms_server.audit.merge import Rows, merged
 from kms_server.audit.places import Plan, Source
-from kms_server.audit.record import Row
+from kms_server.audit.record import Row, columns_of
 
 _KEY_TYPE = "AWS::KMS::Key"
 _FIRST, _LAST = "", "~"  # before and behind every event id
@@ -64,7 +64,10 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     def statements(table: Table) -> list[Select[Row]]:
         conditions = [*_of_query(table, query), *_within(table, low, high)]
         return [
-            select(table).where(*conditions, one).order_by(table.c.event_id.desc()).limit(query.limit)
+            select(*columns_of(table))
+            .where(*conditions, one)
+            .order_by(table.c.event_id.desc())
+            .limit(query.limit)
             for one in _alternatives(table, query.attribute)
         ]
 
@@ -91,7 +94,7 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
     def statements(table: Table) -> list[Select[Row]]:
         conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
         return [
-            select(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
+            select(*columns_of(table)).where(*conditions, one).order_by(table.c.event_id).limit(limit)
             for one in _alternatives(table, resource)
         ]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
+from sqlalchemy import Column, Table
 
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
@@ -18,7 +19,7 @@ _LOGGED_AS = {"AccessDeniedException": "AccessDenied"}
 
 
 class Row(NamedTuple):
-    """A record with the columns by which it is looked up, in the order of the table."""
+    """A record with the columns by which it is looked up, the first of the table."""
 
     event_id: str
     account: str
@@ -32,6 +33,11 @@ class Row(NamedTuple):
     resource_2: str | None
     error_code: str | None
     record: str
+
+
+def columns_of(table: Table) -> list[Column[Any]]:
+    """The columns of a table of records that make a row."""
+    return [table.c[name] for name in Row._fields]
 
 
 class Event(NamedTuple):

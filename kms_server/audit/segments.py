@@ -1,7 +1,7 @@
 """The embedded audit log: a file of the process's own, so that no two processes wait for each other.
 
 A segment is an SQLite database with the table alone, in WAL mode with `synchronous=FULL`: each commit syncs the
-write-ahead log once. Its owner holds an flock on a file beside it (never on the database file: closing that would
+write-ahead log once. It is a writer of its own, whose numbers are those of its rows (rowid). Its owner holds an flock on a file beside it (never on the database file: closing that would
 drop SQLite's own locks). Full segments are sealed: indexed once, and read only from then on.
 """
 
@@ -19,8 +19,10 @@ from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
 from kms_server.config import Limits
+from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.tables import audit_events, audit_indexes
 
 _LOG = logging.getLogger(__name__)
@@ -30,13 +32,19 @@ _INDEX = [
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _SEALED = ".full", ".sealed"
-_COLUMNS = len(Row._fields)
-_PADDING = (None,) * _COLUMNS
+_PADDING = (None,) * len(COLUMNS)
+_IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
+_LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 
 
 def segment_files(directory: Path) -> list[Path]:
     """All segments, whatever their state."""
     return sorted(directory.glob("*.db"))
+
+
+def is_full(path: Path) -> bool:
+    """Whether a segment gets no more rows."""
+    return path.with_suffix(_FULL).exists()
 
 
 def sealed_range(path: Path) -> tuple[str, str] | None:
@@ -59,28 +67,39 @@ def _insert(size: int) -> str:
 
     One statement is one transaction and one step. SQLite gives Python's lock up once per step, and a batch of steps
     beside a busy event loop would wait for it as often as it has rows. Sizes are powers of two, so that the few
-    statements there are stay prepared. Only a known id is passed over: OR IGNORE would also swallow a row that breaks
-    another constraint.
+    statements there are stay prepared.
     """
-    row = f"({', '.join('?' * _COLUMNS)})"
+    row = f"({', '.join('?' * len(COLUMNS))})"
     return (
         f"INSERT INTO audit_events SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column1 IS NOT NULL"  # noqa: S608 - question marks alone
-        " ON CONFLICT (event_id) DO NOTHING"
     )
+
+
+def end_of(connection: Any) -> Head | None:  # noqa: ANN401 - the driver has no types
+    """Where the chain of a segment ends; None where none can be made longer: it is older than chains, or was changed."""
+    if not connection.execute(_IS_CHAINED).fetchone():
+        return None
+    last = connection.execute(_LAST).fetchone()
+    if last is None:
+        return START
+    row, seq, link = last
+    return Head(seq, link) if row == seq and link is not None else None
 
 
 class SegmentLog:
     """Appends to a segment that this process owns; opened at the first append, after any fork."""
 
-    def __init__(self, directory: Path, limits: Limits) -> None:
+    def __init__(self, directory: Path, limits: Limits, key: ChainKey) -> None:
         self._directory = directory
+        self._key = key
         self._limit = limits.segment_rows
         self._patience = limits.audit_deadline / 2
         self._connection: Any = None
         self._path: Path | None = None
         self._failed: Path | None = None
         self._owned: int | None = None
-        self._rows = 0
+        self._writer = ""
+        self._head = START
 
     def append(self, rows: Sequence[Row]) -> None:
         """Store rows durably.
@@ -90,11 +109,12 @@ class SegmentLog:
                 of the rows, the next append turns to another segment.
         """
         try:
-            if self._connection is None:
+            while self._connection is None:
                 self._open()
+            batch = extended(self._key, self._writer, self._head, rows)
             size = 1 << (len(rows) - 1).bit_length()
             padding = (_PADDING,) * (size - len(rows))
-            self._connection.execute(_insert(size), tuple(chain.from_iterable((*rows, *padding))))
+            self._connection.execute(_insert(size), tuple(chain.from_iterable((*batch.rows, *padding))))
         except dbapi2.IntegrityError:
             self.close()
             raise
@@ -103,8 +123,8 @@ class SegmentLog:
             self._failed = self._path
             self.close()
             raise
-        self._rows += len(rows)
-        if self._rows >= self._limit:
+        self._head = batch.head
+        if batch.head.seq >= self._limit:
             self._finish()
 
     def _open(self) -> None:
@@ -120,14 +140,18 @@ class SegmentLog:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(_CREATE)
-        self._rows = self._connection.execute("SELECT count(*) FROM audit_events").fetchone()[0]
+        end = end_of(self._connection)
+        if end is None:
+            self._finish()
+        else:
+            self._writer, self._head = path.stem, end
 
     def _own(self, path: Path) -> bool:
         descriptor = None if path == self._failed else _lock(path)
         if descriptor is None:
             return False
         # Under the lock: its last owner may have filled it a moment ago.
-        if path.with_suffix(_FULL).exists():
+        if is_full(path):
             os.close(descriptor)
             return False
         self._owned = descriptor

@@ -1,25 +1,45 @@
 """The audit log in the table of a shared database."""
 
+import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, Table
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Engine, Table, insert
 
+from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
+from kms_server.storage import audit_writers
+from kms_server.storage.audit_writers import START, Head
+from kms_server.storage.tables import audit_data_events
 
 
 class TableLog:
-    """Appends to a table of PostgreSQL, one transaction per batch."""
+    """Appends to a table of PostgreSQL, one transaction per batch; one thread at a time.
 
-    def __init__(self, engine: Engine, table: Table) -> None:
+    It is the only one to append to its chain, so it knows where that ends without reading. After a failure nobody
+    knows, and another chain begins.
+    """
+
+    def __init__(self, engine: Engine, table: Table, key: ChainKey) -> None:
         self._engine = engine
         self._table = table
+        self._key = key
+        self._writer, self._head = _fresh()
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Store rows durably; known event ids are passed over."""
-        statement = insert(self._table).on_conflict_do_nothing()
+        """Store rows durably."""
+        writer, head = self._writer, self._head
+        self._writer, self._head = _fresh()
+        batch = extended(self._key, writer, head, rows)
         with self._engine.begin() as connection:
-            connection.execute(statement, [row._asdict() for row in rows])
+            connection.execute(
+                insert(self._table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows]
+            )
+            audit_writers.move(connection, writer, batch.head, is_data=self._table is audit_data_events)
+        self._writer, self._head = writer, batch.head
 
     def close(self) -> None:
         """Nothing to release: the engine belongs to the database."""
+
+
+def _fresh() -> tuple[str, Head]:
+    return secrets.token_hex(8), START

@@ -8,6 +8,7 @@ from typing import Unpack
 
 import click
 
+from kms_server.audit.ledger import Ledger
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, state_options, state_settings
 from kms_server.clock import DAY, iso_seconds, real_now
@@ -72,7 +73,7 @@ def _count(steps: int | None) -> str:
 
 def _advance(state: State, target: float, moved: Callable[[float, int], None]) -> int:
     """Step from due time to due time, so that each piece of work happens at its own."""
-    lifecycle = Lifecycle(state.database, state.root_key, state.clock)
+    lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
     steps = lifecycle.run_due()
     last = 0.0
     while True:

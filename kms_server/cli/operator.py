@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kms_server.audit import event_id, record
+from kms_server.audit import event_id
+from kms_server.audit.ledger import Ledger
 from kms_server.audit.record import Event
 from kms_server.config import DEFAULT_REGION, Settings
 from kms_server.iam.principal import Principal
 from kms_server.server.state import State, open_state
-from kms_server.storage import events
 from kms_server.storage.database import Transaction
 
 
@@ -50,10 +50,10 @@ def change(state: State, name: str, account: str, **parameters: Any) -> Iterator
     with state.database.write() as tx:
         made = Change(tx, {key: value for key, value in parameters.items() if value is not None})
         yield made
-        note(tx, Deed(name, account, DEFAULT_REGION, made.parameters), now)
+        note(tx, Ledger(state.chain_key), Deed(name, account, DEFAULT_REGION, made.parameters), now)
 
 
-def note(tx: Transaction, deed: Deed, now: float) -> None:
+def note(tx: Transaction, ledger: Ledger, deed: Deed, now: float) -> None:
     """Have a record commit with the change that it is about."""
     principal = Principal.operator(deed.account)
     event = Event(
@@ -63,4 +63,4 @@ def note(tx: Transaction, deed: Deed, now: float) -> None:
         response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
         resources=deed.resources, error_code=None, error_message=None, tls=None, event_type="AwsApiCall",
     )  # fmt: skip
-    events.add(tx, record.to_row(event)._asdict())
+    ledger.add(tx.connection, event)

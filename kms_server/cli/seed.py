@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 import click
 
+from kms_server.audit.ledger import Ledger
 from kms_server.cli.operator import Deed, note, opened
 from kms_server.cli.options import Where, account_id, option, region_name, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
@@ -51,7 +52,7 @@ def seed(file: Path, *, account: str, region: str, **where: Unpack[Where]) -> No
         now = state.clock.now()
         with state.database.write() as tx:
             sown = seeding.sow(tx, wanted, state.root_key, now, state.settings.limits)
-            _audit(tx, sown, now)
+            _audit(tx, Ledger(state.chain_key), sown, now)
     _report(sown)
 
 
@@ -70,12 +71,12 @@ def _read(file: Path) -> bytes:
         raise OperatorError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _audit(tx: Transaction, sown: Sown, now: float) -> None:
+def _audit(tx: Transaction, ledger: Ledger, sown: Sown, now: float) -> None:
     for key, wanted in sown.keys:
         deed = Deed("SeedKey", key.account, key.region, _of_key(key, wanted), ((KEY, key.arn),))
-        note(tx, deed, now)
+        note(tx, ledger, deed, now)
     for alias in sown.aliases:
-        note(tx, Deed("SeedAlias", alias.account, alias.region, *_of_alias(alias)), now)
+        note(tx, ledger, Deed("SeedAlias", alias.account, alias.region, *_of_alias(alias)), now)
 
 
 def _of_key(key: KmsKey, wanted: SeedKey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from kms_server.audit.ledger import Ledger
 from kms_server.audit.places import Source
 from kms_server.clock import Clock
 from kms_server.config import Limits
@@ -101,6 +102,7 @@ class Services:
     material: MaterialPool
     limits: Limits
     audit_sources: Callable[[], list[Source]]
+    ledger: Ledger
     dev: bool
 
 

@@ -6,7 +6,8 @@ another process was first.
 
 from collections.abc import Mapping
 
-from kms_server.audit.record import service_event, to_row
+from kms_server.audit.ledger import Ledger
+from kms_server.audit.record import service_event
 from kms_server.clock import Clock
 from kms_server.keys import deletion, imports, rotation, specs
 from kms_server.keys.identifiers import new_material_id
@@ -14,15 +15,16 @@ from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import events, keys, settings
+from kms_server.storage import keys, settings
 from kms_server.storage.database import Database, Transaction
 
 
 class Lifecycle:
     """Carries out what is due on the keys of one database."""
 
-    def __init__(self, database: Database, root: RootKey, clock: Clock) -> None:
+    def __init__(self, database: Database, root: RootKey, clock: Clock, ledger: Ledger) -> None:
         self._database = database
+        self._ledger = ledger
         self._root = root
         self._clock = clock
 
@@ -60,17 +62,39 @@ class Lifecycle:
             key = keys.get(tx.connection, key_id, region)
             if key is None:
                 return False
-            return _expire(tx, key, now) or _delete(tx, key, now) or self._rotate(tx, key, now)
+            return self._expire(tx, key, now) or self._delete(tx, key, now) or self._rotate(tx, key, now)
+
+    def _expire(self, tx: Transaction, key: KmsKey, now: float) -> bool:
+        versions = keys.get_backing_keys(tx.connection, key)
+        expired = [one for one in versions if one.valid_to is not None and one.valid_to <= now]
+        for version in expired:
+            assert version.valid_to is not None  # noqa: S101 - that is what expired means
+            material.destroy(tx, key, version)
+            note(tx, self._ledger, "DeleteExpiredKeyMaterial", key, version.valid_to, {"keyId": key.key_id})
+        return bool(expired)
+
+    def _delete(self, tx: Transaction, key: KmsKey, now: float) -> bool:
+        if key.deletion_date is None or key.deletion_date > now:
+            return False
+        keys.remove(tx, key, now)
+        note(tx, self._ledger, "DeleteKey", key, key.deletion_date, {"keyId": key.key_id})
+        material.release_pending(tx, key.key_id)
+        left = keys.members(tx.connection, key.key_id)
+        if len(left) == 1 and left[0].state is KeyState.PENDING_REPLICA_DELETION:
+            keys.change(tx, left[0], **deletion.after_last_replica(left[0], key.deletion_date))
+        return True
 
     def _rotate(self, tx: Transaction, key: KmsKey, now: float) -> bool:
         due = rotation.due_at(key, now)
         if due is None:
             return False
-        rotate(tx, key, self._root, *due)
+        rotate(tx, self._ledger, key, self._root, *due)
         return True
 
 
-def rotate(tx: Transaction, key: KmsKey, root: RootKey, when: float, kind: rotation.RotationType) -> None:
+def rotate(
+    tx: Transaction, ledger: Ledger, key: KmsKey, root: RootKey, when: float, kind: rotation.RotationType
+) -> None:
     """Give a key and its replicas new current material as of `when`."""
     fresh = specs.find(key.spec).type.generate()
     former = keys.get_backing_keys(tx.connection, key)[-1]
@@ -81,10 +105,10 @@ def rotate(tx: Transaction, key: KmsKey, root: RootKey, when: float, kind: rotat
             created_at=when, rotation_type=_shown(kind), rotated_at=when,
         )  # fmt: skip
         keys.add_backing_key(tx, member, version)
-    rotated(tx, key, former.material_id, material_id, when, kind)
+    rotated(tx, ledger, key, former.material_id, material_id, when, kind)
 
 
-def promote_imported(tx: Transaction, key: KmsKey, when: float) -> None:
+def promote_imported(tx: Transaction, ledger: Ledger, key: KmsKey, when: float) -> None:
     """Make imported material that awaits it the current one, in all Regions.
 
     Raises:
@@ -96,12 +120,13 @@ def promote_imported(tx: Transaction, key: KmsKey, when: float) -> None:
     kind = rotation.RotationType.ON_DEMAND
     for member in keys.members(tx.connection, key.key_id):
         keys.promote(tx, member, chosen.material_id, when, _shown(kind))
-    rotated(tx, key, former.material_id, chosen.material_id, when, kind)
+    rotated(tx, ledger, key, former.material_id, chosen.material_id, when, kind)
 
 
 def rotated(
-    tx: Transaction, key: KmsKey, former_id: str, current_id: str, when: float, kind: rotation.RotationType
-) -> None:
+    tx: Transaction, ledger: Ledger, key: KmsKey, former_id: str, current_id: str, when: float,
+    kind: rotation.RotationType,
+) -> None:  # fmt: skip
     """Note that a key was rotated: its dates and counts, and the service event RotateKey."""
     changed = rotation.after_rotation(key, when, kind)
     if changed:
@@ -113,36 +138,15 @@ def rotated(
         "currentKeyMaterialId": current_id,
         "keyId": key.key_id,
     }
-    note(tx, "RotateKey", key, when, details)
+    note(tx, ledger, "RotateKey", key, when, details)
 
 
-def note(tx: Transaction, name: str, key: KmsKey, when: float, details: Mapping[str, str]) -> None:
+def note(
+    tx: Transaction, ledger: Ledger, name: str, key: KmsKey, when: float, details: Mapping[str, str]
+) -> None:
     """Record a service event about a key."""
-    event = service_event(name, key.account, key.region, key.arn, when, details)
-    events.add(tx, to_row(event)._asdict())
+    ledger.add(tx.connection, service_event(name, key.account, key.region, key.arn, when, details))
 
 
 def _shown(kind: rotation.RotationType) -> str:
     return "AUTOMATIC" if kind is rotation.RotationType.AUTOMATIC else "ON_DEMAND"
-
-
-def _expire(tx: Transaction, key: KmsKey, now: float) -> bool:
-    versions = keys.get_backing_keys(tx.connection, key)
-    expired = [one for one in versions if one.valid_to is not None and one.valid_to <= now]
-    for version in expired:
-        assert version.valid_to is not None  # noqa: S101 - that is what expired means
-        material.destroy(tx, key, version)
-        note(tx, "DeleteExpiredKeyMaterial", key, version.valid_to, {"keyId": key.key_id})
-    return bool(expired)
-
-
-def _delete(tx: Transaction, key: KmsKey, now: float) -> bool:
-    if key.deletion_date is None or key.deletion_date > now:
-        return False
-    keys.remove(tx, key, now)
-    note(tx, "DeleteKey", key, key.deletion_date, {"keyId": key.key_id})
-    material.release_pending(tx, key.key_id)
-    left = keys.members(tx.connection, key.key_id)
-    if len(left) == 1 and left[0].state is KeyState.PENDING_REPLICA_DELETION:
-        keys.change(tx, left[0], **deletion.after_last_replica(left[0], key.deletion_date))
-    return True

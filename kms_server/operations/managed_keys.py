@@ -1,6 +1,5 @@
 """AWS managed keys: `alias/aws/<service>`, made when first named."""
 
-from kms_server.audit import record
 from kms_server.audit.record import service_event
 from kms_server.clock import DAY
 from kms_server.iam.key_policies import aws_managed_policy
@@ -11,7 +10,7 @@ from kms_server.keys.key import AWS_KMS, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.operations.call import Call
-from kms_server.storage import aliases, events, keys
+from kms_server.storage import aliases, keys
 
 _ROTATION_DAYS = 365
 _DESCRIPTIONS = {"s3": "Default key that protects my S3 objects when no other key is defined"}
@@ -48,5 +47,5 @@ def create(call: Call, alias_name: str, key: KmsKey) -> str:
         )
         aliases.add(tx, aliases.Alias(account, region, alias_name, key.key_id, now, now))
         created = service_event("CreateKey", account, region, key.arn, now, {"keyId": key.key_id})
-        events.add(tx, record.to_row(created)._asdict())
+        call.services.ledger.add(tx.connection, created)
     return key.key_id

@@ -41,7 +41,9 @@ def replicate_key(call: Call) -> Answer:
     ])  # fmt: skip
     material.hold_pending(call.writing, primary.key_id)
     tags.put(call.writing, replica, wanted)
-    lifecycle.note(call.writing, "CreateKey", replica, call.time, {"keyId": replica.key_id})
+    lifecycle.note(
+        call.writing, call.services.ledger, "CreateKey", replica, call.time, {"keyId": replica.key_id}
+    )
     shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])
     policy = pretty(principals.shown(call.connection, replica.policy))
     answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": policy}
@@ -61,7 +63,10 @@ def update_primary_region(call: Call) -> Answer:
     access.require_fit(call, target)
     keys.change_members(call.writing, primary, primary_region=region)
     if region != primary.region:
-        lifecycle.note(call.writing, "UpdatePrimaryRegion", target.key, call.time, {"keyId": primary.key_id})
+        lifecycle.note(
+            call.writing, call.services.ledger, "UpdatePrimaryRegion", target.key, call.time,
+            {"keyId": primary.key_id},
+        )  # fmt: skip
     call.answered_extra = {"keyId": primary.arn}
     return None
 

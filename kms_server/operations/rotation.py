@@ -54,10 +54,10 @@ def rotate_key_on_demand(call: Call) -> Answer:
     key = _rotatable(call, AWS_KMS, EXTERNAL)
     rotation.check_on_demand(key, call.time)
     if key.origin == EXTERNAL:
-        lifecycle.promote_imported(call.writing, key, call.time)
+        lifecycle.promote_imported(call.writing, call.services.ledger, key, call.time)
     else:
         kind = rotation.RotationType.ON_DEMAND
-        lifecycle.rotate(call.writing, key, call.services.root_key, call.time, kind)
+        lifecycle.rotate(call.writing, call.services.ledger, key, call.services.root_key, call.time, kind)
     call.answered_extra = {"keyId": key.arn}
     return {"KeyId": key.arn}
 

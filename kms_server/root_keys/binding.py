@@ -49,3 +49,13 @@ def access_key_binding(
     """The binding of a secret access key; the account's root has no user name."""
     owner = "root" if user_name is None else f"user/{user_name}"
     return _bound("secret access key", account, access_key_id, owner, root_version=root_version)
+
+
+def chain_key_binding(*, root_version: int) -> bytes:
+    """The binding of the key that authenticates the audit log."""
+    return _bound("audit chain key", root_version=root_version)
+
+
+def signing_key_binding(*, fingerprint: str, root_version: int) -> bytes:
+    """The binding of a key that signs digests of the audit log."""
+    return _bound("digest signing key", fingerprint, root_version=root_version)

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from kms_server.audit.record import to_row
 from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.operations.recording import event_of
 from kms_server.protocol.message import Request
@@ -19,7 +18,6 @@ from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.errors import InvalidPart, NoSuchBucket, NoSuchUpload
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.schemas.base import RequestSchema
-from kms_server.storage import events
 from kms_server.storage.buckets import Bucket, BucketGone
 from kms_server.storage.database import Transaction
 from kms_server.storage.uploads import PartGone, UploadGone
@@ -219,7 +217,7 @@ class S3Call:
         """The transaction of a change to a bucket's configuration, which holds the call's record, too."""
         with self.services.shared.database.write() as tx:
             yield tx
-            events.add(tx, to_row(event_of(self.call))._asdict())
+            self.services.shared.ledger.add(tx.connection, event_of(self.call))
         self.recorded = True
 
     @contextmanager
@@ -232,7 +230,7 @@ class S3Call:
         try:
             with self.services.shared.database.index() as connection:
                 yield connection
-                events.add_data(connection, to_row(event_of(self.call))._asdict())
+                self.services.shared.ledger.add(connection, event_of(self.call))
         except BucketGone:
             raise NoSuchBucket(BucketName=self.bucket_name) from None
         except PartGone:

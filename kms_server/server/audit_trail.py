@@ -1,5 +1,6 @@
 """Where a server's audit records are: those of management events, and those of data events."""
 
+from kms_server.audit.journal import Journal
 from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
 from kms_server.audit.segments import SegmentLog
@@ -11,15 +12,15 @@ from kms_server.storage.tables import audit_data_events, audit_events
 def audit_log(state: State) -> AuditLog:
     """Where records of management events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.audit_dir, state.settings.limits)
-    return TableLog(state.database.engine, audit_events)
+        return SegmentLog(state.settings.audit_dir, state.settings.limits, state.chain_key)
+    return TableLog(state.database.engine, audit_events, state.chain_key)
 
 
 def data_log(state: State) -> AuditLog:
     """Where records of data events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.data_audit_dir, state.settings.limits)
-    return TableLog(state.database.engine, audit_data_events)
+        return SegmentLog(state.settings.data_audit_dir, state.settings.limits, state.chain_key)
+    return TableLog(state.database.engine, audit_data_events, state.chain_key)
 
 
 def audit_sources(state: State) -> list[Source]:
@@ -32,3 +33,12 @@ def data_sources(state: State) -> list[Source]:
     """Every place that holds records of data events."""
     segments = None if state.settings.database_url else state.settings.data_audit_dir
     return sources(state.database.engine, segments, data=True)
+
+
+def journals(state: State) -> tuple[Journal, Journal]:
+    """The chains of management events, and those of data events."""
+    embedded, engine = state.settings.database_url is None, state.database.engine
+    return (
+        Journal(engine, audit_events, state.settings.audit_dir if embedded else None),
+        Journal(engine, audit_data_events, state.settings.data_audit_dir if embedded else None),
+    )

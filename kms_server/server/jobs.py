@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from kms_server.audit.ledger import Ledger
 from kms_server.audit.segments import seal
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
@@ -37,7 +38,7 @@ class Jobs:
         self._state = state
         self._keyring = keyring
         self._chores = chores
-        self._lifecycle = Lifecycle(state.database, state.root_key, state.clock)
+        self._lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
         if chores:

@@ -26,7 +26,6 @@ from kms_server.protocol.message import Request, Response
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
 from kms_server.server.wires import Wire
-from kms_server.storage import events
 
 _LOG = logging.getLogger(__name__)
 
@@ -184,7 +183,7 @@ class Pipeline:
                 with self._services.database.write() as tx:
                     call.tx = tx
                     call.answer = call.operation.handler(call)
-                    events.add(tx, to_row(event_of(call))._asdict())
+                    self._services.ledger.add(tx.connection, event_of(call))
                     return
             except NoneReady as missing:
                 # Nothing was written yet; no transaction waits while key material is made.

@@ -1,5 +1,6 @@
 """What operations work with, made from a server's state."""
 
+from kms_server.audit.ledger import Ledger
 from kms_server.keyring.keyring import Keyring
 from kms_server.keyring.material_pool import MaterialPool
 from kms_server.operations.call import Services
@@ -16,5 +17,6 @@ def services_of(state: State) -> Services:
         database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
         root_key=state.root_key, clock=state.clock,
         limiter=Limiter(Buckets(settings.state_dir / "limits"), settings.quota_profile), material=MaterialPool(),
-        limits=settings.limits, audit_sources=lambda: audit_sources(state), dev=settings.dev,
+        limits=settings.limits, audit_sources=lambda: audit_sources(state), ledger=Ledger(state.chain_key),
+        dev=settings.dev,
     )  # fmt: skip

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from kms_server.audit import chain_key
+from kms_server.audit.chain import ChainKey
 from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
@@ -18,11 +20,12 @@ from kms_server.storage.database import Database, open_database
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A server's lasting state: its database, its root key and its clock."""
+    """A server's lasting state: its database, its root key, the key of its audit log and its clock."""
 
     settings: Settings
     database: Database
     root_key: RootKey
+    chain_key: ChainKey
     clock: Clock
 
 
@@ -43,8 +46,9 @@ def open_state(settings: Settings) -> State:
             fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
             offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
         check_fingerprint(settings, root, fingerprint)
+        key = chain_key.obtain(database, root)
         refused.pop_all()
-    return State(settings, database, root, Clock(offset))
+    return State(settings, database, root, key, Clock(offset))
 
 
 def require_database(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from kms_server.storage.tables import settings
 ROOT_FINGERPRINT = "root_fingerprint"
 MODE = "mode"
 DEV = "dev"
+CHAIN_KEY = "chain_key"
 CLOCK_CONTROL = "clock_control"
 CLOCK_OFFSET = "clock_offset"
 CLOCK_SCOPE = "clock"

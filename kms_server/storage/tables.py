@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from kms_server.storage import identity_tables, object_tables  # noqa: F401 - their tables belong to the same metadata
+from kms_server.storage import identity_tables, object_tables, trail_tables  # noqa: F401 - their tables belong to the same metadata
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
@@ -228,12 +228,43 @@ def _records(name: str, longest_resource: int) -> Table:
         Column("resource_2", String(longest_resource), nullable=True),
         Column("error_code", String(64), nullable=True),
         Column("record", Text, nullable=False, comment="the whole CloudTrail record as JSON"),
+        Column(
+            "writer", String(64), nullable=True, comment="whose chain the row is in; null: older than chains"
+        ),
+        Column(
+            "seq", BigInteger, nullable=True, comment="place in the writer's chain: 1, 2, 3, without a gap"
+        ),
+        Column(
+            "link", LargeBinary(32), nullable=True, comment="of the last row of a batch; see audit/chain.py"
+        ),
     )
 
 
 audit_events = _records("audit_events", MOST_RESOURCE)
 # Events about objects. Questions and pruning go by time, which is the primary key.
 audit_data_events = _records("audit_data_events", MOST_DATA_RESOURCE)
+
+# A segment has one writer, whose sequence is that of its rows, and needs no such index.
+for _table in (audit_events, audit_data_events):
+    Index(f"uq_{_table.name}_writer_seq", _table.c.writer, _table.c.seq, unique=True)
+
+audit_writers = Table(
+    "audit_writers",
+    audit_metadata,
+    Column("writer", String(64), primary_key=True),
+    Column("is_data", Boolean, nullable=False, comment="whether its rows are in audit_data_events"),
+    Column("seq", BigInteger, nullable=False, comment="of its newest row"),
+    Column("link", LargeBinary(32), nullable=False, comment="of its newest batch"),
+    Column(
+        "pruned_seq",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="its rows up to here were pruned",
+    ),
+    Column("pruned_link", LargeBinary(32), nullable=True, comment="of the last batch that was pruned"),
+    comment="the heads of the chains in these tables, moved in the transaction that adds rows",
+)
 
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.
 audit_indexes = tuple(

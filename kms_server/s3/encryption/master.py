@@ -6,7 +6,6 @@ Its account is none that a credential can name, and its policy lets nobody in. I
 import json
 from typing import NamedTuple
 
-from kms_server.audit import record
 from kms_server.audit.record import service_event
 from kms_server.crypto.blob import CiphertextBlob
 from kms_server.errors import InvalidCiphertextException, KeyUnavailableException
@@ -19,7 +18,7 @@ from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.operations.call import Services
 from kms_server.s3.errors import InternalError
-from kms_server.storage import aliases, events, keys
+from kms_server.storage import aliases, keys
 
 ACCOUNT = "aws-s3"
 ALIAS = "alias/aws-s3"
@@ -60,6 +59,7 @@ class Master:
         self._keyring = services.keyring
         self._root = services.root_key
         self._clock = services.clock
+        self._ledger = services.ledger
 
     def seal(self, region: str, secret: bytes, binding: bytes) -> Sealed:
         """Seal under the current backing key; overhead 114 bytes."""
@@ -119,7 +119,7 @@ class Master:
             keys.add(tx, key, [material.first(key, self._root, _SYMMETRIC.type.generate())])
             aliases.add(tx, aliases.Alias(ACCOUNT, region, ALIAS, key.key_id, now, now))
             created = service_event("CreateKey", ACCOUNT, region, key.arn, now, {"keyId": key.key_id})
-            events.add(tx, record.to_row(created)._asdict())
+            self._ledger.add(tx.connection, created)
         return key.key_id
 
 

@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, insert
 from sqlalchemy.pool import StaticPool
 
 from kms_server.audit import event_id
+from kms_server.audit.chain import ChainKey
 from kms_server.audit.lookup import Query
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files
-from kms_server.storage.tables import audit_metadata
+from kms_server.storage.tables import audit_data_events, audit_events, audit_metadata
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
+CHAIN_KEY = ChainKey(bytes(32))
 
 
 def row(number: int = 0, **changes: Any) -> Row:
@@ -53,3 +55,8 @@ def stored(directory: Path) -> list[str]:
             found += [identifier for (identifier,) in connection.execute("SELECT event_id FROM audit_events")]
         connection.close()
     return sorted(found)
+
+
+def put(connection: Connection, row: Row, *, data: bool = False) -> None:
+    """Store a row that is in nobody's chain."""
+    connection.execute(insert(audit_data_events if data else audit_events), row._asdict())

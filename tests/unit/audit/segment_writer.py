@@ -9,7 +9,7 @@ from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from tests.unit.audit.audit_rows import row
+from tests.unit.audit.audit_rows import CHAIN_KEY, row
 
 BATCHES = 20
 _TOO_SMALL = 4_096
@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 def batches(directory: Path) -> None:
     """Single submissions, each told as soon as it is acknowledged."""
-    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    commit = GroupCommit(SegmentLog(directory, Limits(), CHAIN_KEY), Limits())
     for _ in range(BATCHES):
         say(told(commit))
     commit.close()
@@ -39,7 +39,7 @@ def batches(directory: Path) -> None:
 
 def endless(directory: Path) -> None:
     """Concurrent submissions until somebody kills the process."""
-    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    commit = GroupCommit(SegmentLog(directory, Limits(), CHAIN_KEY), Limits())
     while True:
         rows = [row() for _ in range(5)]
         tickets = [commit.submit(one) for one in rows]
@@ -50,7 +50,7 @@ def endless(directory: Path) -> None:
 
 def file_size(directory: Path) -> None:
     """Submissions before, under and after a limit on the size of files."""
-    commit = GroupCommit(SegmentLog(directory, Limits()), Limits())
+    commit = GroupCommit(SegmentLog(directory, Limits(), CHAIN_KEY), Limits())
     say(told(commit))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (_TOO_SMALL, hard))

@@ -14,9 +14,9 @@ from kms_server.audit.record import Row, to_row
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
-from kms_server.storage import events, tables
+from kms_server.storage import tables
 from kms_server.storage.database import Database
-from tests.unit.audit.audit_rows import query, row
+from tests.unit.audit.audit_rows import CHAIN_KEY, put, query, row
 from tests.unit.audit.test_record import event
 
 BUCKET, OBJECT = "arn:aws:s3:::ledger", f"arn:aws:s3:::ledger/{'k' * 1024}"
@@ -49,15 +49,15 @@ def test_each_log_has_its_own(database: Database, tmp_path: Path) -> None:
     """Rows of tables and of segments; lookups of one see nothing of the other."""
     kept, changed, other = row(1, resource_1=OBJECT), row(2, resource_1=OBJECT), row(3)
     with database.write() as tx:
-        events.add_data(tx.connection, changed._asdict())
-        events.add(tx, other._asdict())
+        put(tx.connection, changed, data=True)
+        put(tx.connection, other)
     directory: Path | None = tmp_path / "data"
     if database.engine.dialect.name == "sqlite":
         assert directory is not None
         directory.mkdir()
-        log: Any = SegmentLog(directory, Limits())
+        log: Any = SegmentLog(directory, Limits(), CHAIN_KEY)
     else:
-        directory, log = None, TableLog(database.engine, tables.audit_data_events)
+        directory, log = None, TableLog(database.engine, tables.audit_data_events, CHAIN_KEY)
     log.append([kept])
     log.close()
     data = sources(database.engine, directory, data=True)
@@ -69,7 +69,7 @@ def test_each_log_has_its_own(database: Database, tmp_path: Path) -> None:
 
 def test_a_data_event_goes_with_its_transaction(database: Database) -> None:
     with database.engine.connect() as connection:
-        events.add_data(connection, row()._asdict())
+        put(connection, row(), data=True)
     with database.read() as connection:
         assert connection.execute(select(tables.audit_data_events)).all() == []
 
@@ -108,7 +108,7 @@ def test_contexts(database: Database, pairs: tuple[tuple[str, str], ...], found:
     ]
     with database.write() as tx:
         for one in rows:
-            events.add(tx, one._asdict())
+            put(tx.connection, one)
     places = sources(database.engine, None)
     assert list(stream(places, Filter(context=pairs))) == [rows[number] for number in found]
 
@@ -117,6 +117,6 @@ def test_a_limit_counts_what_truly_fits(database: Database) -> None:
     rows = [used(0, tenant="A"), used(1, tenant="a"), used(2, tenant="a")]
     with database.write() as tx:
         for one in rows:
-            events.add(tx, one._asdict())
+            put(tx.connection, one)
     found = stream(sources(database.engine, None), Filter(context=(("tenant", "a"),), limit=1))
     assert list(found) == [rows[1]]

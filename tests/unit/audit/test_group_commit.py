@@ -12,7 +12,7 @@ from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from tests.unit.audit.audit_rows import row, stored
+from tests.unit.audit.audit_rows import CHAIN_KEY, row, stored
 
 LIMITS = Limits(segment_rows=100, audit_batch=10, audit_deadline=0.1)
 
@@ -35,7 +35,7 @@ class GatedLog:
 
 
 def test_every_ticket_means_a_row(tmp_path: Path) -> None:
-    commit = GroupCommit(SegmentLog(tmp_path, LIMITS), LIMITS)
+    commit = GroupCommit(SegmentLog(tmp_path, LIMITS, CHAIN_KEY), LIMITS)
     rows = [row(number) for number in range(450)]
     for ticket in [commit.submit(one) for one in rows]:
         wait(ticket, 10)
@@ -108,7 +108,7 @@ def test_closing_writes_what_is_pending() -> None:
 
 
 def test_an_unwritable_log_fails_its_calls_and_heals(tmp_path: Path) -> None:
-    commit = GroupCommit(SegmentLog(tmp_path, LIMITS), LIMITS)
+    commit = GroupCommit(SegmentLog(tmp_path, LIMITS, CHAIN_KEY), LIMITS)
     wait(commit.submit(row()), 10)
     vandal = dbapi2.connect(str(segment_files(tmp_path)[0]))
     vandal.execute("CREATE TRIGGER refuse BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'no'); END")

@@ -21,7 +21,7 @@ from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.storage.tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
-from tests.unit.audit.audit_rows import ACCOUNT, REGION, places, query, row
+from tests.unit.audit.audit_rows import ACCOUNT, CHAIN_KEY, REGION, places, query, row
 
 START = 1_790_000_000
 COUNT = 300
@@ -60,7 +60,7 @@ class Kept:
 
 
 def _segments(directory: Path, batches: list[list[Row]], **limits: int) -> None:
-    log = SegmentLog(directory, Limits(**limits))
+    log = SegmentLog(directory, Limits(**limits), CHAIN_KEY)
     for batch in batches:
         log.append(batch)
     log.close()
@@ -99,7 +99,7 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param in EMBEDDED:
         return Kept(EMBEDDED[request.param](tmp_path_factory.mktemp("audit")))
     engine = request.getfixturevalue("engine")
-    TableLog(engine, audit_events).append(ROWS)
+    TableLog(engine, audit_events, CHAIN_KEY).append(ROWS)
     return Kept(sources(engine, None))
 
 

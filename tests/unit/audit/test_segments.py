@@ -15,7 +15,7 @@ from kms_server.audit.lookup import lookup
 from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
 from kms_server.config import Limits
 from tests.unit.audit import segment_writer
-from tests.unit.audit.audit_rows import places, query, row, stored
+from tests.unit.audit.audit_rows import CHAIN_KEY, places, query, row, stored
 
 LIMITS = Limits(segment_rows=100, audit_deadline=0.2)
 WRITER = [sys.executable, "-m", "tests.unit.audit.segment_writer"]
@@ -23,7 +23,7 @@ WRITER = [sys.executable, "-m", "tests.unit.audit.segment_writer"]
 
 def filled(directory: Path, count: int) -> list[str]:
     """The ids of `count` rows, written in batches of 50 and given up."""
-    log = SegmentLog(directory, LIMITS)
+    log = SegmentLog(directory, LIMITS, CHAIN_KEY)
     rows = [row(number) for number in range(count)]
     for start in range(0, count, 50):
         log.append(rows[start : start + 50])
@@ -32,10 +32,12 @@ def filled(directory: Path, count: int) -> list[str]:
 
 
 def test_every_row_is_stored_once_and_whole(tmp_path: Path) -> None:
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     one, other = row(1), row(2, read_only=False, username=None, resource_2="Ω\n'\"", record='{"a":"\\u0000"}')
     log.append([one])
-    log.append([one, other])
+    with pytest.raises(dbapi2.IntegrityError):
+        log.append([other, one])
+    log.append([other])
     assert stored(tmp_path) == [one.event_id, other.event_id]
     assert lookup(places(tmp_path), query()) == [other, one]
     log.close()
@@ -43,7 +45,7 @@ def test_every_row_is_stored_once_and_whole(tmp_path: Path) -> None:
 
 def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     filled(tmp_path, 150)
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     log.append([row()])
     seal(tmp_path)
     files = list(tmp_path.iterdir())
@@ -53,7 +55,7 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_row_the_table_refuses_fails_its_batch(tmp_path: Path) -> None:
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     with pytest.raises(dbapi2.IntegrityError):
         log.append([row(), row(account=None)])
     log.append([row()])
@@ -62,12 +64,12 @@ def test_a_row_the_table_refuses_fails_its_batch(tmp_path: Path) -> None:
 
 
 def test_a_segment_has_one_owner_and_is_adopted_when_given_up(tmp_path: Path) -> None:
-    first, second = SegmentLog(tmp_path, LIMITS), SegmentLog(tmp_path, LIMITS)
+    first, second = SegmentLog(tmp_path, LIMITS, CHAIN_KEY), SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     first.append([row()])
     second.append([row()])
     assert len(segment_files(tmp_path)) == 2
     first.close()
-    third = SegmentLog(tmp_path, LIMITS)
+    third = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     third.append([row()])
     assert len(segment_files(tmp_path)) == 2
     assert len(stored(tmp_path)) == 3
@@ -86,7 +88,7 @@ def test_a_segment_filled_while_another_asked_for_it_is_not_adopted(
         return [path]
 
     monkeypatch.setattr("kms_server.audit.segments.segment_files", listed_before_it_was_full)
-    late = SegmentLog(tmp_path, LIMITS)
+    late = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     late.append([row()])
     assert len(segment_files(tmp_path)) == 2
     late.close()
@@ -112,7 +114,7 @@ def test_full_segments_are_sealed_once_and_know_their_range(tmp_path: Path) -> N
 
 
 def test_a_segment_in_use_is_not_sealed(tmp_path: Path) -> None:
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     log.append([row()])
     (path,) = segment_files(tmp_path)
     path.with_suffix(".full").touch()
@@ -144,7 +146,7 @@ def test_a_damaged_segment_costs_one_batch(tmp_path: Path) -> None:
     filled(tmp_path, 50)
     (damaged,) = segment_files(tmp_path)
     damaged.write_bytes(b"no database" * 1_000)
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     with pytest.raises(dbapi2.DatabaseError):
         log.append([row()])
     for _ in range(200):
@@ -154,7 +156,7 @@ def test_a_damaged_segment_costs_one_batch(tmp_path: Path) -> None:
 
 
 def test_a_stranger_holding_the_file_costs_one_batch(tmp_path: Path) -> None:
-    log = SegmentLog(tmp_path, LIMITS)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     log.append([row()])
     stranger = dbapi2.connect(str(segment_files(tmp_path)[0]), isolation_level=None)
     stranger.execute("BEGIN IMMEDIATE")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.table_log import TableLog
@@ -12,7 +13,7 @@ from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from kms_server.storage.tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
-from tests.unit.audit.audit_rows import row
+from tests.unit.audit.audit_rows import CHAIN_KEY, row
 
 _REFUSE = """
 CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE 'no'; END $$ LANGUAGE plpgsql;
@@ -42,14 +43,16 @@ def _stored(engine: Engine) -> list[str]:
 
 
 def test_a_row_is_stored_once(engine: Engine) -> None:
-    log, rows = TableLog(engine, audit_events), [row(number) for number in range(300)]
+    log, rows = TableLog(engine, audit_events, CHAIN_KEY), [row(number) for number in range(300)]
     log.append(rows[:200])
-    log.append(rows[100:])
+    with pytest.raises(IntegrityError):
+        log.append(rows[100:])
+    log.append(rows[200:])
     assert _stored(engine) == [one.event_id for one in rows]
 
 
 def test_a_refused_batch_leaves_nothing_and_the_next_is_taken(engine: Engine) -> None:
-    commit = GroupCommit(TableLog(engine, audit_events), Limits())
+    commit = GroupCommit(TableLog(engine, audit_events, CHAIN_KEY), Limits())
     _execute(engine, _REFUSE)
     for ticket in [commit.submit(row()) for _ in range(5)]:
         with pytest.raises(KMSInternalException):
@@ -63,7 +66,7 @@ def test_a_refused_batch_leaves_nothing_and_the_next_is_taken(engine: Engine) ->
 
 
 def test_a_lost_connection_costs_one_batch(engine: Engine) -> None:
-    commit = GroupCommit(TableLog(engine, audit_events), Limits())
+    commit = GroupCommit(TableLog(engine, audit_events, CHAIN_KEY), Limits())
     first, lost, last = row(1), row(2), row(3)
     wait(commit.submit(first), 10)
     _execute(

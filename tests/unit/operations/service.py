@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from sqlalchemy import select
 
+from kms_server.audit.ledger import Ledger
 from kms_server.config import Limits, Settings
 from kms_server.keyring import access_keys
 from kms_server.keys.states import KeyState
@@ -151,7 +152,7 @@ class Service:
             settings.put(tx, settings.CLOCK_OFFSET, repr(offset))
         self._worker.state.clock.advance_to(offset)
         state = self._worker.state
-        Lifecycle(state.database, state.root_key, state.clock).run_due()
+        Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key)).run_due()
 
     def user(
         self, name: str, *actions: str, deny: tuple[str, ...] = (), account: str = ACCOUNT

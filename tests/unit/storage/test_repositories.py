@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from kms_server.storage import aliases, events, keys, limits, settings, tables, tags
+from kms_server.audit.record import columns_of
+from kms_server.storage import aliases, keys, limits, settings, tables, tags
 from kms_server.storage.database import Database
 from kms_server.storage.limits import SetLimit
-from tests.unit.audit.audit_rows import row
+from tests.unit.audit.audit_rows import put, row
 from tests.unit.storage.storage_rows import (
     ACCOUNT,
     OTHER_ACCOUNT,
@@ -68,7 +69,7 @@ def test_the_longest_alias_has_room_in_every_region(database: Database) -> None:
     assert (len(longest.name), len(longest.region)) == (256, 32)
     with database.write() as tx:
         aliases.add(tx, longest)
-        events.add(tx, row(region=LONGEST_REGION, resource_1=longest.arn, resource_2=made.arn)._asdict())
+        put(tx.connection, row(region=LONGEST_REGION, resource_1=longest.arn, resource_2=made.arn))
     with database.read() as connection:
         assert aliases.get(connection, ACCOUNT, LONGEST_REGION, LONGEST_ALIAS) == longest
 
@@ -129,17 +130,17 @@ def test_an_event_is_stored_once_and_commits_with_what_it_records(database: Data
     def add() -> None:
         with database.write() as tx:
             keys.add(tx, made, [backing()])
-            events.add(tx, one._asdict())
+            put(tx.connection, one)
 
     with database.write() as tx:
-        events.add(tx, one._asdict())
+        put(tx.connection, one)
     with pytest.raises(IntegrityError):
         add()
     with database.read() as connection:
-        assert tuple(connection.execute(select(tables.audit_events)).one()) == tuple(one)
+        assert tuple(connection.execute(select(*columns_of(tables.audit_events))).one()) == tuple(one)
         assert keys.get(connection, made.key_id, REGION) is None
 
 
 def test_an_event_may_name_the_longest_access_key_of_aws(database: Database) -> None:
     with database.write() as tx:
-        events.add(tx, row(access_key_id="A" * 128)._asdict())
+        put(tx.connection, row(access_key_id="A" * 128))

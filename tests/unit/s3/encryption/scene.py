@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+from kms_server.audit.chain import ChainKey
+from kms_server.audit.ledger import Ledger
 from kms_server.clock import Clock
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
@@ -27,10 +29,17 @@ class Scene:
         self.root = root or MemoryRootKey()
         self.clock = Clock(0.0)
         self.keyring = Keyring(database, self.root, self.clock, 100)
+        self.ledger = Ledger(ChainKey(bytes(32)))
         self.kms = KmsDouble()
         self.services = cast(
             "Services",
-            SimpleNamespace(database=database, keyring=self.keyring, root_key=self.root, clock=self.clock),
+            SimpleNamespace(
+                database=database,
+                keyring=self.keyring,
+                root_key=self.root,
+                clock=self.clock,
+                ledger=self.ledger,
+            ),
         )
         self.encryption = Encryption(self.services, self.kms)
         self.keyring.refresh(may_block=True)
@@ -38,7 +47,7 @@ class Scene:
     def advance(self, days: float) -> None:
         """Let time pass, and do what falls due."""
         self.clock.advance_to(self.clock.offset + days * 86_400)
-        Lifecycle(self.database, self.root, self.clock).run_due()
+        Lifecycle(self.database, self.root, self.clock, self.ledger).run_due()
         self.keyring.reread()
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from kms_server.arn import key_arn
+from kms_server.audit.ledger import Ledger
 from kms_server.operations.call import Services
 from kms_server.s3.encryption.master import ACCOUNT, ALIAS, Master
 from kms_server.storage import aliases
@@ -29,7 +30,11 @@ def sealed(service: Service) -> bytes:
     state = service._worker.state
     keyring = service._worker.pipeline._services.keyring
     services = SimpleNamespace(
-        database=service.database, keyring=keyring, root_key=state.root_key, clock=state.clock
+        database=service.database,
+        keyring=keyring,
+        root_key=state.root_key,
+        clock=state.clock,
+        ledger=Ledger(state.chain_key),
     )
     keyring.refresh(may_block=True)
     return Master(cast("Services", services)).seal(REGION, b"secret", b"bound").data

@@ -1,0 +1,61 @@
+"""Chains of audit records: each link authenticates the records of a batch and, by the link before it, all earlier ones.
+
+A *writer* is whoever makes one chain longer; nobody else does at the same time. Its rows are numbered 1, 2, 3 in the
+order of their commits, and the last row of each batch carries the batch's link:
+
+    HMAC-SHA-256(key, length-prefixed(label, writer, first number, last number, previous link, records))
+
+where `records` is the SHA-256 of the batch's records, each behind its length. The previous link of the first batch is
+empty. The columns beside a record follow from it, so the record alone is authenticated.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from kms_server.audit.record import Row
+from kms_server.crypto.encryption_context import length_prefixed
+from kms_server.crypto.kdf import Prf
+from kms_server.storage.audit_writers import Head
+
+_LABEL = b"kms-server audit batch v1"
+
+# A row, its writer, its number, and the link where the batch ends: all columns of the table, in their order.
+Stored: TypeAlias = tuple[object, ...]
+COLUMNS = (*Row._fields, "writer", "seq", "link")
+
+
+class ChainKey:
+    """The key of all chains of a server: 32 secret bytes."""
+
+    __slots__ = ("_prf",)
+
+    def __init__(self, secret: bytes) -> None:
+        self._prf = Prf(secret)
+
+    def link(self, writer: str, first: int, last: int, previous: bytes, records: Iterable[str]) -> bytes:
+        """The link (32 bytes) of the batch of a writer's rows `first` to `last`, behind the link `previous`."""
+        framed = length_prefixed(*[record.encode() for record in records])
+        return self.tag(
+            _LABEL, writer.encode(), first.to_bytes(8), last.to_bytes(8), previous, hashlib.sha256(framed).digest()
+        )  # fmt: skip
+
+    def tag(self, label: bytes, *parts: bytes) -> bytes:
+        """An authentication tag (32 bytes) of other things that this server alone can have made, apart by label."""
+        return self._prf.digest(length_prefixed(label, *parts))
+
+
+class Batch(NamedTuple):
+    """Rows as they are stored, and where the chain ends with them."""
+
+    rows: list[Stored]
+    head: Head
+
+
+def extended(key: ChainKey, writer: str, head: Head, rows: Sequence[Row]) -> Batch:
+    """The batch that makes a writer's chain longer by one row or more."""
+    first, last = head.seq + 1, head.seq + len(rows)
+    link = key.link(writer, first, last, head.link, [row.record for row in rows])
+    stored: list[Stored] = [(*row, writer, number, None) for number, row in enumerate(rows, first)]
+    stored[-1] = (*rows[-1], writer, last, link)
+    return Batch(stored, Head(last, link))

@@ -1,0 +1,40 @@
+"""Records of mutations: they commit with what they record, in chains of the shared database."""
+
+import secrets
+import threading
+
+from sqlalchemy import Connection, insert
+
+from kms_server.audit.chain import COLUMNS, ChainKey, extended
+from kms_server.audit.record import Event, to_row
+from kms_server.storage import audit_writers
+from kms_server.storage.tables import audit_data_events, audit_events
+
+MAIN, OBJECTS = "main", "objects"
+
+
+class Ledger:
+    """Adds records within transactions of `Database.write` and `Database.index`."""
+
+    def __init__(self, key: ChainKey) -> None:
+        self._key = key
+        self._own = threading.local()
+
+    def add(self, connection: Connection, event: Event) -> None:
+        """Store the record of an event."""
+        writer = self._writer(connection, event)
+        table = audit_data_events if event.is_data else audit_events
+        batch = extended(self._key, writer, audit_writers.head(connection, writer), [to_row(event)])
+        connection.execute(insert(table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows])
+        audit_writers.move(connection, writer, batch.head, is_data=event.is_data)
+
+    def _writer(self, connection: Connection, event: Event) -> str:
+        """Whose chain a record goes to: writers of management events, and of SQLite, take turns anyway."""
+        if not event.is_data:
+            return MAIN
+        if connection.dialect.name == "sqlite":
+            return OBJECTS
+        if not hasattr(self._own, "writer"):
+            self._own.writer = f"{OBJECTS}-{secrets.token_hex(8)}"
+        name: str = self._own.writer
+        return name
