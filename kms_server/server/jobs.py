@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,21 +28,23 @@ Chore = Callable[[], Iterator[object]]
 
 
 class Jobs:
-    """Two threads per worker; locks that die with their holder let one worker of the host do the work of each.
+    """Threads of a worker; locks that die with their holder let one worker of the host do the work of each.
 
-    One thread does what may not wait: it rereads what changed, and carries out what falls due on keys. The other does
-    the `chores`, which may take hours and rest after every step.
+    One thread does what may not wait: it rereads what changed, and carries out what falls due on keys. Each group of
+    `chores` has another: they may take hours, one after the other, and rest after every step.
     """
 
-    def __init__(self, state: State, keyring: Keyring, chores: Sequence[Chore] = ()) -> None:
+    def __init__(self, state: State, keyring: Keyring, chores: Mapping[str, Sequence[Chore]]) -> None:
         self._state = state
         self._keyring = keyring
-        self._chores = chores
         self._lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
-        if chores:
-            self._threads.append(threading.Thread(target=self._tend, name="chores", daemon=True))
+        self._threads += [
+            threading.Thread(target=self._tend, args=(name, group), name=name, daemon=True)
+            for name, group in chores.items()
+            if group
+        ]
 
     def start(self) -> None:
         """Begin working."""
@@ -64,11 +66,11 @@ class Jobs:
                 if ticks % _TICKS_PER_STEP == 0 and _taken(descriptor):
                     self._attempt(self._step)
 
-    def _tend(self) -> None:
-        with _lock_file(self._state.settings.state_dir / "chores.lock") as descriptor:
+    def _tend(self, name: str, group: Sequence[Chore]) -> None:
+        with _lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
             while not self._stopping.wait(_CHORES_SECONDS):
                 if _taken(descriptor):
-                    for chore in self._chores:
+                    for chore in group:
                         self._attempt(partial(self._do, chore))
 
     def _do(self, chore: Chore) -> None:

@@ -60,7 +60,7 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, commit, data_commit)
     streams = layer.pipeline if layer else None
-    jobs = Jobs(state, keyring, layer.chores if layer else ())
+    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else ()})
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)

@@ -1,0 +1,1 @@
+"""Trails: log files and digests, made from the log and delivered."""

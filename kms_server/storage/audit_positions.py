@@ -1,0 +1,30 @@
+"""How far those who follow the audit log have come: of each writer the number of the newest row they have taken."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, insert, select
+
+from kms_server.storage.database import Transaction
+from kms_server.storage.trail_tables import audit_positions
+
+
+def get(connection: Connection, reader: str) -> dict[str, int]:
+    """The positions of a reader by writer; a writer that is not there was never read."""
+    columns = audit_positions.c
+    found = connection.execute(select(columns.writer, columns.seq).where(columns.reader == reader))
+    return {row.writer: row.seq for row in found}
+
+
+def put(tx: Transaction, reader: str, positions: Mapping[str, int]) -> None:
+    """Move a reader; its positions at other writers stay."""
+    columns = audit_positions.c
+    mine = columns.reader == reader
+    tx.connection.execute(delete(audit_positions).where(mine, columns.writer.in_(list(positions))))
+    rows = [{"reader": reader, "writer": writer, "seq": seq} for writer, seq in positions.items()]
+    if rows:
+        tx.connection.execute(insert(audit_positions), rows)
+
+
+def remove(tx: Transaction, reader: str) -> None:
+    """Forget a reader."""
+    tx.connection.execute(delete(audit_positions).where(audit_positions.c.reader == reader))
