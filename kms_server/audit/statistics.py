@@ -30,7 +30,7 @@ class Periods:
         """The periods of that size, or of the smallest usual one of which there are at most `most`."""
         if size is None:
             usual = (one for one in _SIZES if (until - since) / one < most)
-            size = next(usual, None) or int((until - since) / most) + 1
+            size = next(usual, None) or _SIZES[-1] * (int((until - since) / _SIZES[-1] / most) + 1)
         first = int(since // size) * size
         return cls(first, size, int((until - first) // size) + 1)
 

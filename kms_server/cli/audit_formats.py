@@ -17,7 +17,7 @@ from kms_server.cli.terminal import Drawing, drawing, printable, width
 _SAMPLE = 200  # records whose widths the columns have
 _TIME = "2026-11-20 09:14:07Z"
 _GAPS = 2 + 4 * 2  # behind the mark, and between five columns
-_NARROW = {"event": 16, "by": 12, "error": 14}
+_NARROW = {"event": 14, "by": 8, "error": 12}
 _RESOURCE = 16  # columns that are left to the resource, however narrow the terminal
 _CSV = (
     "eventTime", "eventSource", "eventName", "eventCategory", "account", "awsRegion", "userArn", "userName",

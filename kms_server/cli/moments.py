@@ -37,7 +37,7 @@ def moment(_context: click.Context, _parameter: click.Parameter, text: str | Non
     try:
         read = datetime.fromisoformat(text)
         return Moment((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):
+    except ValueError:
         raise OperatorError(
             f"{text!r} is not a time: write 2026-11-20T09:14:07Z, or how long ago, such as 90s, 30m, 2h, 3d, 1w"
         ) from None

@@ -160,7 +160,10 @@ def test_pages_follow_each_other_without_gap_or_repeat(kept: Kept) -> None:
     [
         (Filter(), lambda one: True),
         (Filter(resources=(KEY,)), _resource(KEY)),
-        (Filter(username="mira", event_names=("Decrypt",)), lambda one: one[3] == "Decrypt" and one[6] == "mira"),
+        (
+            Filter(username="mira", event_names=("Decrypt",)),
+            lambda one: one[3] == "Decrypt" and one[6] == "mira",
+        ),
         (Filter(error_code="AccessDenied"), lambda one: one.error_code == "AccessDenied"),
         (Filter(account=ACCOUNT, region="eu-west-1"), lambda one: one[1:3] == (ACCOUNT, "eu-west-1")),
         (Filter(access_key_id="AKIA1"), lambda one: one.access_key_id == "AKIA1"),
