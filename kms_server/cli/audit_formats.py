@@ -1,7 +1,6 @@
 """How records are printed: a table for people, whole records as JSON lines, or the main members of each as CSV."""
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
@@ -56,7 +55,7 @@ def as_csv(rows: Iterable[Row]) -> None:
             record["eventTime"], row.event_source, row.event_name, record["eventCategory"], row.account, row.region,
             identity.get("arn"), row.username, row.access_key_id, record["sourceIPAddress"], row.error_code,
             row.resource_1, row.resource_2,
-            None if context is None else json.dumps(context, ensure_ascii=False, sort_keys=True),
+            None if context is None else orjson.dumps(context, option=orjson.OPT_SORT_KEYS).decode(),
             record.get("requestID"), row.event_id, _truth(row.read_only), record.get("eventType"),
             identity.get("invokedBy"), record.get("errorMessage"), _truth(uses_key_pending_deletion(record)),
         ))  # fmt: skip
