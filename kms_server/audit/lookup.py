@@ -1,14 +1,14 @@
 """Questions to the audit log: one query over every place that holds records, merged by event id."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import orjson
 from sqlalchemy import ColumnElement, Select, Table, false, select, true
 
-from kms_server.audit import event_id
+from kms_server.audit import event_id, matching
+from kms_server.audit.matching import Filter
 from kms_server.audit.merge import Rows, merged
 from kms_server.audit.places import Plan, Source
 from kms_server.audit.record import Row, columns_of
@@ -30,24 +30,6 @@ class Query:
     limit: int
     event_names: tuple[str, ...] = ()
     succeeded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What the command line asks; None matches everything. `context` are pairs that an encryption context has."""
-
-    resource: str | None = None
-    event_name: str | None = None
-    username: str | None = None
-    access_key_id: str | None = None
-    error_code: str | None = None
-    account: str | None = None
-    region: str | None = None
-    request_id: str | None = None
-    since: float | None = None
-    until: float | None = None
-    context: tuple[tuple[str, str], ...] = ()
-    limit: int | None = None
 
 
 _Conditions: TypeAlias = list[ColumnElement[bool]]
@@ -81,27 +63,27 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
 
 
 def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
-    """The rows that match, oldest first.
+    """The rows that match, oldest first unless the newest are wanted first.
 
     Raises:
         OperatorError: a segment cannot be read.
     """
     low, high = _range(wanted.since, wanted.until)
-    resource = None if wanted.resource is None else ("resource", wanted.resource)
-    # What a statement finds of a context may be more than there is.
-    limit = None if wanted.context else wanted.limit
+    matches = matching.matcher(wanted)
+    # What a statement finds may be more than what matches.
+    limit = None if matches else wanted.limit
 
     def statements(table: Table) -> list[Select[Row]]:
-        conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
+        met = [*matching.conditions(table, wanted), *_within(table, low, high)]
+        order = table.c.event_id.desc() if wanted.newest_first else table.c.event_id
         return [
-            select(*columns_of(table)).where(*conditions, one).order_by(table.c.event_id).limit(limit)
-            for one in _alternatives(table, resource)
+            select(*columns_of(table)).where(*met, one).order_by(order).limit(limit)
+            for one in matching.alternatives(table, wanted)
         ]
 
-    rows: Iterator[Row] = _answer(places, Plan(statements, low or _FIRST, high or _LAST, newest_first=False))
-    if wanted.context:
-        rows = (row for row in rows if _has_context(row, wanted.context))
-    return islice(rows, wanted.limit)
+    first, last = wanted.event_id or low or _FIRST, wanted.event_id or high or _LAST
+    rows = _answer(places, Plan(statements, first, last, newest_first=wanted.newest_first))
+    return islice(filter(matches, rows) if matches else rows, wanted.limit)
 
 
 def _of_query(table: Table, query: Query) -> _Conditions:
@@ -114,31 +96,6 @@ def _of_query(table: Table, query: Query) -> _Conditions:
     if query.succeeded:
         conditions.append(columns.error_code.is_(None))
     return conditions
-
-
-def _of_filter(table: Table, wanted: Filter) -> _Conditions:
-    columns = table.c
-    conditions: _Conditions = [
-        columns[name] == value
-        for name in ("event_name", "username", "access_key_id", "error_code", "account", "region")
-        if (value := getattr(wanted, name)) is not None
-    ]
-    # No column has the rest: such a question reads every record of its time, and none is asked often.
-    texts = [f"{_json(name)}:{_json(value)}" for name, value in wanted.context]
-    if wanted.request_id is not None:
-        texts.append(f'"requestID":"{wanted.request_id}"')
-    return conditions + [columns.record.contains(text, autoescape=True) for text in texts]
-
-
-def _has_context(row: Row, pairs: Sequence[tuple[str, str]]) -> bool:
-    """Whether one of the encryption contexts of a record, of which ReEncrypt has two, has all the pairs."""
-    parameters: Mapping[str, Any] = orjson.loads(row.record)["requestParameters"] or {}
-    contexts = (value for name, value in parameters.items() if name.endswith("ncryptionContext"))
-    return any(all(context.get(name) == value for name, value in pairs) for context in contexts)
-
-
-def _json(text: str) -> str:
-    return orjson.dumps(text).decode()
 
 
 def _alternatives(table: Table, attribute: tuple[str, str] | None) -> _Conditions:

@@ -8,7 +8,8 @@ from typing import TypedDict, Unpack
 
 import click
 
-from kms_server.audit.lookup import Filter, stream
+from kms_server.audit.lookup import stream
+from kms_server.audit.matching import Filter
 from kms_server.cli.operator import opened
 from kms_server.cli.options import Where, option, region_name, state_options, state_settings
 from kms_server.config import DEFAULT_REGION

@@ -12,6 +12,7 @@ import click
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, option, state_options, state_settings
 from kms_server.cli.s3_position import Position
+from kms_server.cli.terminal import progress
 from kms_server.config import DEFAULT_ACCOUNT, Limits
 from kms_server.errors import OperatorError
 from kms_server.s3.blobs.store import StoreUnavailable
@@ -72,7 +73,7 @@ def verify(
         with state.database.read() as connection:
             left = object_upkeep.total(connection, position.after, scope)
         with (
-            _bar(left.size + left.versions) as advance,
+            progress(left.size + left.versions) as advance,
             position.saved_every(_SAVE_SECONDS) as save,
         ):
             verifying = Verifying(services, operator_call(services), advance)
@@ -101,7 +102,7 @@ def rewrap(*, s3_store: str | None, **where: Unpack[Where]) -> None:
         with change(state, "RewrapObjects", DEFAULT_ACCOUNT):
             pass
         done = failures = 0
-        with _bar(rewrapping.count()) as advance:
+        with progress(rewrapping.count()) as advance:
             for batch in rewrapping.run():
                 for bucket, key in batch.failed:
                     click.echo(f"{bucket}  {key!r}  its keys do not open")
@@ -146,10 +147,3 @@ def _tell(verdict: Verdict) -> None:
     if verdict.problem is not None:
         version = verdict.version
         click.echo(f"{verdict.bucket}  {version.key!r}  {version.version_id}  {verdict.problem}")
-
-
-@contextmanager
-def _bar(length: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar for people, and what moves it."""
-    with click.progressbar(length=length, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield bar.update

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Filter, lookup, stream
+from kms_server.audit.lookup import lookup, stream
+from kms_server.audit.matching import Filter
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row, to_row
 from kms_server.audit.segments import SegmentLog

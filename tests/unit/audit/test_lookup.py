@@ -12,7 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Filter, lookup, stream
+from kms_server.audit.lookup import lookup, stream
+from kms_server.audit.matching import Filter
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
@@ -158,8 +159,11 @@ def test_pages_follow_each_other_without_gap_or_repeat(kept: Kept) -> None:
     ("wanted", "meets"),
     [
         (Filter(), lambda one: True),
-        (Filter(resource=KEY), _resource(KEY)),
-        (Filter(username="mira", event_name="Decrypt"), lambda one: one[3] == "Decrypt" and one[6] == "mira"),
+        (Filter(resources=(KEY,)), _resource(KEY)),
+        (
+            Filter(username="mira", event_names=("Decrypt",)),
+            lambda one: one[3] == "Decrypt" and one[6] == "mira",
+        ),
         (Filter(error_code="AccessDenied"), lambda one: one.error_code == "AccessDenied"),
         (Filter(account=ACCOUNT, region="eu-west-1"), lambda one: one[1:3] == (ACCOUNT, "eu-west-1")),
         (Filter(access_key_id="AKIA1"), lambda one: one.access_key_id == "AKIA1"),

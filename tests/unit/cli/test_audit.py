@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from kms_server.audit.group_commit import wait
 from kms_server.cli.main import cli
 from kms_server.errors import OperatorError
+from kms_server.storage import keys
 from tests.unit.audit.audit_rows import row
 from tests.unit.operations.service import Service
 
@@ -58,6 +59,42 @@ def test_a_context(directory: Path) -> None:
     assert names(directory, "--context", "tenant=a=b,c") == ["Encrypt"]
     assert names(directory, "--context", "tenant=a") == []
     assert names(directory, "--context", "tenant=a=b,c", "--context", "tenant=other") == []
+
+
+def test_a_key_that_is_gone_is_found_by_its_id(directory: Path, tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    arn, other = service.key()["Arn"], service.key()["Arn"]
+    with service.database.write() as tx:
+        key = keys.get(tx.connection, arn.rpartition("/")[2], "us-east-1")
+        assert key is not None
+        keys.remove(tx, key, 1_790_000_000.0)
+    service.close()
+    told = ask(tmp_path / "data", "--format", "jsonl", "--key", key.key_id).stdout
+    assert [arn in line for line in told.splitlines()] == [True]
+    assert other not in told
+
+
+def test_an_alias_of_another_account_is_found_there(tmp_path: Path) -> None:
+    service = Service(tmp_path / "data")
+    key = service.key()["Arn"]
+    service.ok("CreateAlias", AliasName="alias/orders", TargetKeyId=key)
+    service.close()
+    asked = ["--key", "alias/orders", "--region", "us-east-1"]
+    assert sorted(names(tmp_path / "data", *asked)) == ["CreateAlias", "CreateKey"]
+    for elsewhere in (["--region", "eu-west-1"], ["--account", "111122223333"]):
+        told = ask(tmp_path / "data", "--key", "alias/orders", *elsewhere)
+        assert isinstance(told.exception, OperatorError)
+
+
+def test_a_progress_bar_goes_through_the_time(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    arguments = ["audit", "stats", "--data-dir", str(directory), "--by", "event"]
+    cli(arguments, standalone_mode=False)
+    said = capsys.readouterr()
+    assert "100%" in said.err
+    assert said.out.startswith("4 records by event, ")
 
 
 def test_a_context_without_a_value(directory: Path) -> None:

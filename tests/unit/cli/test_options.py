@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from kms_server.cli.audit import audit
 from kms_server.cli.command_group import CommandGroup
 from kms_server.cli.identity import identity
 from kms_server.cli.main import cli
@@ -23,7 +24,7 @@ def options(command: click.Command) -> Iterator[click.Option]:
         yield from options(inner)
 
 
-@pytest.mark.parametrize("group", [cli, identity, s3], ids=lambda one: one.name)
+@pytest.mark.parametrize("group", [cli, audit, identity, s3], ids=lambda one: one.name)
 def test_a_groups_help_says_what_its_commands_say(group: CommandGroup) -> None:
     context = click.Context(group)
     for name, elsewhere in group.elsewhere.items():
@@ -36,6 +37,9 @@ def test_a_groups_help_says_what_its_commands_say(group: CommandGroup) -> None:
     ("arguments", "unneeded"),
     [
         (["--help"], ["sqlalchemy", "flask", "alembic", "kms_server.server"]),
+        (["audit", "--help"], ["sqlalchemy", "flask", "alembic", "kms_server.server", "kms_server.audit"]),
+        (["audit", "query", "--help"], ["flask", "alembic", "marshmallow", "kms_server.operations"]),
+        (["audit", "stats", "--help"], ["flask", "alembic", "marshmallow", "kms_server.operations"]),
         (["--version"], ["sqlalchemy", "flask", "alembic", "kms_server.server"]),
         (
             ["identity", "list", "--help"],

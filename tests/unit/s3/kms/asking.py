@@ -5,7 +5,8 @@ from typing import Any
 
 from botocore.credentials import Credentials
 
-from kms_server.audit.lookup import Filter, stream
+from kms_server.audit.lookup import stream
+from kms_server.audit.matching import Filter
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.call import Call, Services
 from kms_server.operations.registry import find
@@ -61,7 +62,7 @@ def asked(service: Service, by: Credentials | None = None, *, tls: bool = True) 
 
 def records(service: Service, name: str) -> list[dict[str, Any]]:
     """The records of an operation, oldest first."""
-    rows = stream(audit_sources(service._worker.state), Filter(event_name=name))
+    rows = stream(audit_sources(service._worker.state), Filter(event_names=(name,)))
     return [json.loads(row.record) for row in rows]
 
 
