@@ -76,6 +76,7 @@ class Settings:
     s3_domain: str = "localhost"
     restore_delay: float = 10.0
     abort_uploads_after: int = 7
+    audit_stream: str | None = None
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 import click
 
 from kms_server.arn import is_account, is_region
+from kms_server.audit.streams.target import opener
 from kms_server.config import SERVICES, Network, Settings
 from kms_server.errors import OperatorError
 
@@ -45,6 +46,13 @@ def networks(_context: click.Context, _parameter: click.Parameter, text: str | N
         return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
     except ValueError as error:
         raise OperatorError(f"{error}: write networks such as 10.0.0.0/8,fd00::/8") from None
+
+
+def stream_target(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback for where records are streamed to."""
+    if text is not None:
+        opener(text)
+    return text
 
 
 def service_names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import networks, option, service_names, state_options
+from kms_server.cli.options import networks, option, service_names, state_options, stream_target
 from kms_server.config import DEFAULT_PORT, SERVICES, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -55,6 +55,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option(
     "--abort-uploads-after", type=click.IntRange(0, 36_500), default=7,
     help="Days after which multipart uploads are aborted that nobody completed; 0: never.",
+)  # fmt: skip
+@option(
+    "--audit-stream", metavar="WHERE", callback=stream_target,
+    help="Write each audit record as a line of JSON to stdout, syslog, syslog:/PATH, syslog+tcp://HOST:PORT or "
+    "syslog+udp://HOST:PORT as well.",
 )  # fmt: skip
 @option(
     "--require-tls", is_flag=True, help="Refuse every request over plain HTTP, but for those under /_kms/."

@@ -37,6 +37,7 @@ class Jobs:
     def __init__(self, state: State, keyring: Keyring, chores: Mapping[str, Sequence[Chore]]) -> None:
         self._state = state
         self._keyring = keyring
+        self._chores = chores
         self._lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
@@ -56,6 +57,15 @@ class Jobs:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
+
+    def finish(self, name: str, seconds: float) -> None:
+        """Do a group's chores a last time, after all threads have ended, if no other process of the host is at it."""
+        deadline = time.monotonic() + seconds
+        with _lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
+            if not _taken(descriptor):
+                return
+            for chore in self._chores[name]:
+                self._attempt(partial(_until, deadline, chore))
 
     def _run(self) -> None:
         with _lock_file(self._state.settings.state_dir / "jobs.lock") as descriptor:
@@ -92,6 +102,12 @@ class Jobs:
             work()
         except Exception as error:  # noqa: BLE001 - without this thread nothing would rotate, expire or be reread
             _LOG.error("background work failed, it is tried again: %s", type(error).__name__)
+
+
+def _until(deadline: float, chore: Chore) -> None:
+    for _ in chore():
+        if time.monotonic() > deadline:
+            return
 
 
 @contextmanager

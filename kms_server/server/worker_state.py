@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
+from kms_server.audit.streams.stream import Stream
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
+from kms_server.server.audit_stream import open_stream
 from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
@@ -19,6 +21,8 @@ from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+
+_LAST_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class WorkerState:
     state: State
     tls: ssl.SSLContext | None
     entrance: Entrance
+    audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
 
     @property
@@ -46,6 +51,9 @@ class WorkerState:
         self.jobs.stop()
         self.commit.close()
         self.data_commit.close()
+        if self.audit_stream is not None:
+            self.jobs.finish("streams", _LAST_SECONDS)
+            self.audit_stream.close()
         self.state.database.close()
 
 
@@ -60,11 +68,23 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, commit, data_commit)
     streams = layer.pipeline if layer else None
-    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else ()})
+    stream = open_stream(state)
+    chores = {"chores": layer.chores if layer else (), "streams": (stream.follow,) if stream else ()}
+    jobs = Jobs(state, keyring, chores)
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
     app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
-        pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams
+        pipeline,
+        app,
+        limits,
+        commit,
+        data_commit,
+        jobs,
+        state,
+        tls.context(settings),
+        entrance,
+        stream,
+        streams,
     )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, insert, select
 
-from kms_server.storage.database import Transaction
 from kms_server.storage.trail_tables import audit_positions
 
 
@@ -15,16 +14,16 @@ def get(connection: Connection, reader: str) -> dict[str, int]:
     return {row.writer: row.seq for row in found}
 
 
-def put(tx: Transaction, reader: str, positions: Mapping[str, int]) -> None:
+def put(connection: Connection, reader: str, positions: Mapping[str, int]) -> None:
     """Move a reader; its positions at other writers stay."""
     columns = audit_positions.c
     mine = columns.reader == reader
-    tx.connection.execute(delete(audit_positions).where(mine, columns.writer.in_(list(positions))))
+    connection.execute(delete(audit_positions).where(mine, columns.writer.in_(list(positions))))
     rows = [{"reader": reader, "writer": writer, "seq": seq} for writer, seq in positions.items()]
     if rows:
-        tx.connection.execute(insert(audit_positions), rows)
+        connection.execute(insert(audit_positions), rows)
 
 
-def remove(tx: Transaction, reader: str) -> None:
+def remove(connection: Connection, reader: str) -> None:
     """Forget a reader."""
-    tx.connection.execute(delete(audit_positions).where(audit_positions.c.reader == reader))
+    connection.execute(delete(audit_positions).where(audit_positions.c.reader == reader))

@@ -82,11 +82,11 @@ class ServerProcess:
     def restart(self) -> None:
         """Start (again) on the same data and, once it has one, the same port."""
         listen = ["--port", str(self._port), "--workers", str(self._workers)]
-        self._process, self._stdout = processes.start(
+        self._process, self.stdout = processes.start(
             ["serve", *listen, *self._where(), *self.options], self._env, self.log,
             own_interpreter=self._own_interpreter,
         )  # fmt: skip
-        line = self._stdout.readline()
+        line = self.stdout.readline()
         assert line.startswith("kms-server is ready at "), self.log.read_text()
         self.url = line.split()[-1]
         self._port = int(self.url.rpartition(":")[2])
@@ -180,7 +180,7 @@ class ServerProcess:
 
     def _ended(self) -> int:
         self._process.join(40)
-        self._stdout.close()
+        self.stdout.close()
         assert self._process.exitcode is not None, "it goes on"
         return self._process.exitcode
 

@@ -1,0 +1,64 @@
+"""Following the log: what was added to any chain since a place in each of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import NamedTuple
+
+from kms_server.audit.journal import Journal
+from kms_server.audit.record import Row
+
+
+class News(NamedTuple):
+    """Rows in the order of their event ids, and where their reader stands in each chain once it has taken them."""
+
+    rows: Sequence[Row]
+    positions: Mapping[str, int]
+
+
+class Follower:
+    """Reads several journals in order of their chains, from `positions` on: of each writer the newest row already taken.
+
+    A chain that is not among them is read from its beginning.
+    """
+
+    def __init__(self, journals: Iterable[Journal], positions: Mapping[str, int]) -> None:
+        self._journals = tuple(journals)
+        self._positions = dict(positions)
+
+    def news(self, most: int) -> News:
+        """Up to `most` rows that nobody has taken; they come again until `take` was told of them.
+
+        Raises:
+            OperatorError: a segment cannot be read.
+        """
+        rows: list[Row] = []
+        reached: dict[str, int] = {}
+        for journal in self._journals:
+            for writer, head in journal.heads().items():
+                begun = self._positions.get(writer, 0)
+                if head.seq <= begun or len(rows) >= most:
+                    continue
+                # A generator, and so a cursor, that ends before its rows do must be closed.
+                with closing(journal.after(writer, begun, head.seq)) as entries:
+                    for entry in islice(entries, most - len(rows)):
+                        rows.append(entry.row)
+                        reached[writer] = entry.seq
+        return News(sorted(rows, key=lambda row: row.event_id), reached)
+
+    def take(self, news: News) -> None:
+        """Go on behind what was read."""
+        self._positions |= news.positions
+
+    def behind(self) -> int:
+        """How many rows there are that nobody has taken."""
+        return sum(
+            max(0, head.seq - self._positions.get(writer, 0))
+            for journal in self._journals
+            for writer, head in journal.heads().items()
+        )
+
+
+def heads(journals: Iterable[Journal]) -> dict[str, int]:
+    """Where all chains end now, as positions."""
+    return {writer: head.seq for journal in journals for writer, head in journal.heads().items()}
