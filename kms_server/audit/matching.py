@@ -22,6 +22,8 @@ OBJECT_PAIR = "aws:s3:arn"
 _MOST_LOOKED_FOR = 4_096
 _PENDING_DELETION = (" is pending deletion.", " is pending replica deletion.")
 _INVALID_STATE = "KMSInvalidStateException"
+# Columns that have what a filter's member of the same name says.
+_EQUAL = ("event_id", "event_source", "username", "access_key_id", "error_code", "account", "region")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def conditions(table: Table, wanted: Filter) -> Conditions:
     columns = table.c
     found: Conditions = [
         columns[name] == value
-        for name in ("event_id", "event_source", "username", "access_key_id", "error_code", "account", "region")
+        for name in _EQUAL
         if (value := getattr(wanted, name)) is not None
     ]  # fmt: skip
     if wanted.event_names:
@@ -103,6 +105,28 @@ def matcher(wanted: Filter) -> Callable[[Row], bool] | None:
         return all(check.holds(record, value) for check, value in checks)
 
     return matches
+
+
+def selector(wanted: Filter) -> Callable[[Row], bool]:
+    """Tells of any row whether it matches, whenever it was written: for those who follow the log."""
+    equal = [(name, value) for name in _EQUAL if (value := getattr(wanted, name)) is not None]
+    further = matcher(wanted)
+
+    def selects(row: Row) -> bool:
+        return (
+            all(getattr(row, name) == value for name, value in equal)
+            and (not wanted.event_names or row.event_name in wanted.event_names)
+            and wanted.read_only in (None, row.read_only)
+            and wanted.failed in (None, row.error_code is not None)
+            and (
+                not wanted.resources
+                or row.resource_1 in wanted.resources
+                or row.resource_2 in wanted.resources
+            )
+            and (further is None or further(row))
+        )
+
+    return selects
 
 
 def uses_key_pending_deletion(record: Record) -> bool:

@@ -12,6 +12,10 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "kms_server.cli.audit_query:query",
             "Print records, oldest first: a table, whole records as JSON lines, or CSV.",
         ),
+        "tail": Elsewhere(
+            "kms_server.cli.audit_tail:tail",
+            "Print the newest records, and with -f those that come, as they come.",
+        ),
         "stats": Elsewhere(
             "kms_server.cli.audit_stats:stats",
             "Count calls by key, principal, error or whatever else, and draw them over time.",

@@ -64,17 +64,34 @@ def as_csv(rows: Iterable[Row]) -> None:
 
 def as_table(rows: Iterable[Row]) -> None:
     """Print one line for each record, as wide as the terminal; what goes elsewhere is not cut."""
-    lines = map(_line, rows)
-    first = list(islice(lines, _SAMPLE))
-    names = _Line(" ", "time", "event", "by", "error", "resource")
-    columns, draw = _widths([names, *first]), drawing()
-    flagged = False
-    for line in chain([names], first, lines):
-        flagged = flagged or line.mark == "!"
-        print(_fitted(line, columns, draw))  # noqa: T201 - click.echo writes each line to the system
-    sys.stdout.flush()
-    if flagged:
-        click.echo("! the key is pending deletion", err=True)
+    rest = iter(rows)
+    first = list(islice(rest, _SAMPLE))
+    Table(first).add(chain(first, rest))
+
+
+class Table:
+    """A table that is printed line by line, its columns as wide as those of a `sample` need; the head comes at once."""
+
+    def __init__(self, sample: Iterable[Row]) -> None:
+        names = _Line(" ", "time", "event", "by", "error", "resource")
+        self._widths = _widths([names, *map(_line, sample)])
+        self._drawing = drawing()
+        self._explained = False
+        self._print(names)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Print the line of each record."""
+        flagged = False
+        for line in map(_line, rows):
+            flagged = flagged or line.mark == "!"
+            self._print(line)
+        sys.stdout.flush()
+        if flagged and not self._explained:
+            self._explained = True
+            click.echo("! the key is pending deletion", err=True)
+
+    def _print(self, line: _Line) -> None:
+        print(_fitted(line, self._widths, self._drawing))  # noqa: T201 - click.echo writes each line to the system
 
 
 FORMATS: Mapping[str, Callable[[Iterable[Row]], None]] = {

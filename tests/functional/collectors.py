@@ -7,13 +7,13 @@ import threading
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self
 
 
 class LineCollector(threading.Thread):
     """Reads the lines of a pipe until its other end is closed."""
 
-    def __init__(self, pipe: TextIO) -> None:
+    def __init__(self, pipe: IO[str]) -> None:
         super().__init__(daemon=True)
         self._file = os.fdopen(os.dup(pipe.fileno()))
         self.lines: list[str] = []

@@ -83,7 +83,7 @@ class ServerProcess:
         """Start (again) on the same data and, once it has one, the same port."""
         listen = ["--port", str(self._port), "--workers", str(self._workers)]
         self._process, self.stdout = processes.start(
-            ["serve", *listen, *self._where(), *self.options], self._env, self.log,
+            ["serve", *listen, *self.where(), *self.options], self._env, self.log,
             own_interpreter=self._own_interpreter,
         )  # fmt: skip
         line = self.stdout.readline()
@@ -91,7 +91,8 @@ class ServerProcess:
         self.url = line.split()[-1]
         self._port = int(self.url.rpartition(":")[2])
 
-    def _where(self) -> list[str]:
+    def where(self) -> list[str]:
+        """The options by which a command finds this server's state."""
         return ["--data-dir", str(self.data_dir), *self._state_options()]
 
     def _state_options(self) -> list[str]:
@@ -119,7 +120,7 @@ class ServerProcess:
     def cli(self, *arguments: str, check: bool = True, **streams: Any) -> Done:
         """Run another command on the same data; `streams` are those of `run_in`."""
         # A command's options stand behind its own name, which is one word or two.
-        done = run_in(self._env, *arguments, *self._where(), **streams)
+        done = run_in(self._env, *arguments, *self.where(), **streams)
         assert not check or done.returncode == 0, done.stderr
         return done
 

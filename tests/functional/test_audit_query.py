@@ -238,7 +238,7 @@ def test_what_cannot_be_asked(story: Story, arguments: str, words: list[str]) ->
 
 def test_a_reader_that_leaves_is_no_failure(story: Story) -> None:
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "kms_server.cli.main", "audit", "query", *story.server._where()]
+    command = [sys.executable, "-m", "kms_server.cli.main", "audit", "query", *story.server.where()]
     for style in ("jsonl", "csv", "table"):
         running = subprocess.Popen(
             [*command, "--format", style], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root

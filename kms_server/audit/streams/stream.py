@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from kms_server.audit.flags import flags
 from kms_server.audit.follower import Follower, News, heads
 from kms_server.audit.journal import Journal
+from kms_server.audit.matching import uses_key_pending_deletion
 from kms_server.audit.record import Row
 from kms_server.audit.streams.sink import Line, Sink, SinkError
 from kms_server.clock import real_now
@@ -22,6 +22,7 @@ from kms_server.storage.database import Database
 
 _LOG = logging.getLogger(__name__)
 READER = "stream"
+_FLAGGED = {"flags": ["KeyPendingDeletionUsed"]}
 _BATCH = 500
 _LEASE_SECONDS = 30.0
 _PATIENCE = 10.0
@@ -110,11 +111,10 @@ class Stream:
 
     def _line(self, row: Row) -> Line:
         record: dict[str, Any] = json.loads(row.record)
-        found = flags(record)
-        if not found:
+        if not uses_key_pending_deletion(record):
             return Line(row.record, row.event_id, urgent=row.error_code is not None)
         self._remind(row)
-        return Line(json.dumps(record | {"flags": found}, ensure_ascii=False), row.event_id, urgent=True)
+        return Line(json.dumps(record | _FLAGGED, ensure_ascii=False), row.event_id, urgent=True)
 
     def _remind(self, row: Row) -> None:
         """Tell the server's own log, once an hour for each key."""

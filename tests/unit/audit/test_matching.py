@@ -12,8 +12,8 @@ from kms_server.audit.lookup import stream
 from kms_server.audit.matching import Filter, uses_key_pending_deletion
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row, to_row
-from kms_server.storage import events
 from kms_server.storage.database import Database
+from tests.unit.audit.audit_rows import put
 from tests.unit.audit.test_record import KEY, event
 
 REGIONS = "arn:aws:kms:us-east-1:111122223333"
@@ -103,7 +103,7 @@ FILTERS: list[tuple[Filter, list[int]]] = [
 def kept(database: Database) -> Database:
     with database.write() as tx:
         for one in ROWS:
-            events.add(tx, one._asdict())
+            put(tx.connection, one)
     return database
 
 
