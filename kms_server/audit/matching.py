@@ -108,7 +108,7 @@ def matcher(wanted: Filter) -> Callable[[Row], bool] | None:
 
 
 def selector(wanted: Filter) -> Callable[[Row], bool]:
-    """Tells of any row whether it matches, whenever it was written: for those who follow the log."""
+    """Tells of any row whether it matches, whatever its time: for those who follow the log."""
     equal = [(name, value) for name in _EQUAL if (value := getattr(wanted, name)) is not None]
     further = matcher(wanted)
 

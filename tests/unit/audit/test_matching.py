@@ -9,7 +9,7 @@ import pytest
 
 from kms_server.audit import event_id
 from kms_server.audit.lookup import stream
-from kms_server.audit.matching import Filter, uses_key_pending_deletion
+from kms_server.audit.matching import Filter, selector, uses_key_pending_deletion
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row, to_row
 from kms_server.storage.database import Database
@@ -113,6 +113,7 @@ def test_filters(kept: Database) -> None:
         expected = [ROWS[number] for number in numbers]
         assert list(stream(places, wanted)) == expected, wanted
         assert list(stream(places, replace(wanted, newest_first=True))) == expected[::-1], wanted
+        assert list(filter(selector(wanted), ROWS)) == expected, wanted
         assert list(stream(places, replace(wanted, limit=1))) == expected[:1], wanted
 
 
