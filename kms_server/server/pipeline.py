@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, Ticket, wait
-from kms_server.audit.record import rows_of, to_row
+from kms_server.audit.record import rows_of
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -185,7 +185,8 @@ class Pipeline:
                 with self._services.database.write() as tx:
                     call.tx = tx
                     call.answer = call.operation.handler(call)
-                    events.add(tx, to_row(event_of(call))._asdict())
+                    for row in rows_of(event_of(call)):
+                        events.add(tx, row._asdict())
                     return
             except NoneReady as missing:
                 # Nothing was written yet; no transaction waits while key material is made.
