@@ -76,14 +76,22 @@ def test_who_what_and_with_what(service: Service) -> None:
 def test_dates_and_names_in_contexts(service: Service) -> None:
     one, by = user(service, "dora")
     key = service.key(Origin="EXTERNAL")
-    asked = {"ImportToken": b"t", "EncryptedKeyMaterial": b"m", "ExpirationModel": "KEY_MATERIAL_EXPIRES"}
+    asked: dict[str, Any] = {
+        "ImportToken": b"t",
+        "EncryptedKeyMaterial": b"m",
+        "ExpirationModel": "KEY_MATERIAL_EXPIRES",
+    }
     assert isinstance(
         service.call("ImportKeyMaterial", by=by, KeyId=key["KeyId"], ValidTo=1_797_000_000, **asked), Refusal
     )
     found = recorded.rebuild(services_of(service._worker.state), last(service, one.arn, "ImportKeyMaterial"))
     assert found.question.parameters["ValidTo"] == 1_797_000_000
     constraints = {"EncryptionContextSubset": {"tenant": "7", "Shard": "3"}}
-    granted = {"GranteePrincipal": one.arn, "Operations": ["Decrypt"], "Constraints": constraints}
+    granted: dict[str, Any] = {
+        "GranteePrincipal": one.arn,
+        "Operations": ["Decrypt"],
+        "Constraints": constraints,
+    }
     assert isinstance(service.call("CreateGrant", by=by, KeyId=key["KeyId"], **granted), Refusal)
     found = recorded.rebuild(services_of(service._worker.state), last(service, one.arn, "CreateGrant"))
     assert found.question.parameters["Constraints"] == constraints
