@@ -50,7 +50,7 @@ def wait(ticket: Ticket, deadline: float) -> None:
         raise KMSInternalException
 
 
-Batch: TypeAlias = list[tuple[Row, Ticket]]
+Batch: TypeAlias = list[tuple[tuple[Row, ...], Ticket]]
 
 
 class _Call(Enum):
@@ -82,8 +82,8 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="audit commit", daemon=True)
         self._thread.start()
 
-    def submit(self, row: Row) -> Ticket:
-        """Take a record; never waits.
+    def submit(self, *rows: Row) -> Ticket:
+        """Take the records of one call, which are written together; never waits.
 
         While a write has hung past the deadline the ticket fails at once: what is pending stays bounded.
         """
@@ -92,7 +92,7 @@ class GroupCommit:
             ticket.resolve(failed=True)
             return ticket
         with self._lock:
-            self._pending.append((row, ticket))
+            self._pending.append((rows, ticket))
             count = len(self._pending)
         if count == 1:
             self.soon(self._wake)
@@ -127,7 +127,7 @@ class GroupCommit:
         self._writing_since = time.monotonic()
         error: Exception | None = None
         try:
-            self._log.append([row for row, _ in batch])
+            self._log.append([row for rows, _ in batch for row in rows])
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
             error = caught
         self._writing_since = None

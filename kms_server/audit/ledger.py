@@ -6,7 +6,7 @@ import threading
 from sqlalchemy import Connection, insert
 
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
-from kms_server.audit.record import Event, to_row
+from kms_server.audit.record import Event, rows_of
 from kms_server.storage import audit_writers
 from kms_server.storage.tables import audit_data_events, audit_events
 
@@ -21,10 +21,10 @@ class Ledger:
         self._own = threading.local()
 
     def add(self, connection: Connection, event: Event) -> None:
-        """Store the record of an event."""
+        """Store the record of an event, and those that it has in other accounts and Regions."""
         writer = self._writer(connection, event)
         table = audit_data_events if event.is_data else audit_events
-        batch = extended(self._key, writer, audit_writers.head(connection, writer), [to_row(event)])
+        batch = extended(self._key, writer, audit_writers.head(connection, writer), rows_of(event))
         connection.execute(insert(table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows])
         audit_writers.move(connection, writer, batch.head, is_data=event.is_data)
 

@@ -6,13 +6,17 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Column, Table
 
+from kms_server.arn import is_account
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
 from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _VERSION = "1.11"
+# CloudTrail "Record contents"; all in bytes.
 _MOST_TEXT = 1_024
 _MOST_CONTENT = 100 * 1_024
+_MOST_ADDITIONAL = 28 * 1_024
+_MOST_RECORD = 256 * 1_024
 _INTERNAL = "AWS Internal"
 # The log's name for an error, where it is not the API's.
 _LOGGED_AS = {"AccessDeniedException": "AccessDenied"}
@@ -40,10 +44,21 @@ def columns_of(table: Table) -> list[Column[Any]]:
     return [table.c[name] for name in Row._fields]
 
 
+class Echo(NamedTuple):
+    """What a call did in another Region, which has a record of its own there; the members are those of `Event`."""
+
+    name: str
+    region: str
+    request_parameters: Mapping[str, Any] | None
+    response_elements: Mapping[str, Any] | None
+    resources: tuple[tuple[str, str], ...]
+
+
 class Event(NamedTuple):
     """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
 
     `is_data` tells a data event, which is about an object, from a management event, which is about anything else.
+    `shared_id` is the same in the records that several accounts have of one event.
     """
 
     event_id: str
@@ -69,6 +84,42 @@ class Event(NamedTuple):
     tls: Mapping[str, str] | None
     event_type: str
     is_data: bool = False
+    echoes: tuple[Echo, ...] = ()
+    shared_id: str | None = None
+
+
+def rows_of(event: Event) -> tuple[Row, ...]:
+    """All rows of an event, its own first; to be called once, for every row gets an id.
+
+    What succeeded has a copy in every other account whose resource was used (CloudTrail "Record contents",
+    sharedEventID), and a record in every other Region where it did something.
+    """
+    own = f":{event.account}:"
+    if event.error_code is not None or not (
+        event.echoes or any(own not in arn for _, arn in event.resources)
+    ):
+        return (to_row(event),)
+    named = (arn.split(":", 5)[4] for _, arn in event.resources)
+    owners = dict.fromkeys(account for account in named if account != event.account and is_account(account))
+    shared = event._replace(shared_id=event_id.new_request_id()) if owners else event
+    copies = [_copy(shared, owner) for owner in owners]
+    return tuple(to_row(one) for one in (shared, *copies, *(_echoed(event, echo) for echo in event.echoes)))
+
+
+def _copy(event: Event, owner: str) -> Event:
+    """An event as the owner of a resource is told of it: of the caller no more than which account's it is, and its id."""
+    identity = {
+        "type": "AWSAccount",
+        "principalId": event.identity["principalId"],
+        "accountId": event.account,
+    }
+    return event._replace(
+        event_id=event_id.new(event.time), account=owner, identity=identity, username=None, access_key_id=None
+    )
+
+
+def _echoed(event: Event, echo: Echo) -> Event:
+    return event._replace(event_id=event_id.new(event.time), additional=None, echoes=(), **echo._asdict())
 
 
 def to_row(event: Event) -> Row:
@@ -84,11 +135,11 @@ def to_row(event: Event) -> Row:
         "sourceIPAddress": event.source_ip,
     }
     if event.user_agent is not None:
-        record["userAgent"] = event.user_agent[:_MOST_TEXT]
+        record["userAgent"] = _cut(event.user_agent)
     if error_code is not None:
         record["errorCode"] = error_code
     if event.error_message:
-        record["errorMessage"] = event.error_message[:_MOST_TEXT]
+        record["errorMessage"] = _cut(event.error_message)
     record["requestParameters"] = event.request_parameters
     record["responseElements"] = event.response_elements
     if event.additional:
@@ -102,6 +153,8 @@ def to_row(event: Event) -> Row:
     record["eventType"] = event.event_type
     record["managementEvent"] = not event.is_data
     record["recipientAccountId"] = event.account
+    if event.shared_id is not None:
+        record["sharedEventID"] = event.shared_id
     if event.service_event is not None:
         record["serviceEventDetails"] = event.service_event
     record["eventCategory"] = "Data" if event.is_data else "Management"
@@ -129,22 +182,47 @@ def _resource(kind: str, arn: str) -> dict[str, str]:
 def service_event(
     name: str, account: str, region: str, key_arn: str, when: float, details: Mapping[str, Any]
 ) -> Event:
-    """An event without a caller, dated `when` it was due: RotateKey, DeleteKey."""
+    """An event of KMS without a caller, dated `when` it was due: RotateKey, DeleteKey."""
+    return _service_event("kms", name, account, region, (("AWS::KMS::Key", key_arn),), when, details)
+
+
+def s3_service_event(
+    name: str, account: str, region: str, resources: tuple[tuple[str, str], ...], when: float, details: Mapping[str, Any]
+) -> Event:  # fmt: skip
+    """An event about an object, without a caller."""
+    return _service_event("s3", name, account, region, resources, when, details)._replace(is_data=True)
+
+
+def _service_event(
+    service: str, name: str, account: str, region: str, resources: tuple[tuple[str, str], ...], when: float,
+    details: Mapping[str, Any],
+) -> Event:  # fmt: skip
     return Event(
-        event_id=event_id.new(when), time=when, source="kms.amazonaws.com", name=name, account=account, region=region,
-        identity={"accountId": account, "invokedBy": _INTERNAL}, username=None, access_key_id=None,
+        event_id=event_id.new(when), time=when, source=f"{service}.amazonaws.com", name=name, account=account,
+        region=region, identity={"accountId": account, "invokedBy": _INTERNAL}, username=None, access_key_id=None,
         source_ip=_INTERNAL, user_agent=_INTERNAL, request_parameters=None, response_elements=None, additional=None,
-        service_event=details, request_id=None, read_only=False, resources=(("AWS::KMS::Key", key_arn),),
+        service_event=details, request_id=None, read_only=False, resources=resources,
         error_code=None, error_message=None, tls=None, event_type="AwsServiceEvent",
     )  # fmt: skip
+
+
+def _cut(text: str) -> str:
+    """As much of a text as a record may have."""
+    return text if len(text) * 4 <= _MOST_TEXT else text.encode()[:_MOST_TEXT].decode(errors="ignore")
 
 
 def _json(record: dict[str, Any]) -> str:
     """The record as JSON, without the contents that are too large for CloudTrail."""
     written = orjson.dumps(record)
-    if len(written) > _MOST_CONTENT:
-        for member in ("requestParameters", "responseElements"):
-            if len(orjson.dumps(record[member])) > _MOST_CONTENT:
-                record[member] = None
-        written = orjson.dumps(record)
-    return written.decode()
+    if len(written) <= _MOST_ADDITIONAL:
+        return written.decode()
+    if len(orjson.dumps(record.get("additionalEventData"))) > _MOST_ADDITIONAL:
+        del record["additionalEventData"]
+    contents = {
+        member: len(orjson.dumps(record[member])) for member in ("requestParameters", "responseElements")
+    }
+    is_too_large = len(written) > _MOST_RECORD
+    record.update(
+        dict.fromkeys(one for one, size in contents.items() if is_too_large or size > _MOST_CONTENT)
+    )
+    return orjson.dumps(record).decode()

@@ -40,6 +40,8 @@ def update_alias(call: Call) -> Answer:
     former = access.load(call, alias.key_id, call.region)
     if former is not None:
         access.allow(call, former)
+        # What changes is the alias and the key that it names from now on.
+        call.resources = call.resources[:2]
         _require_same_kind(name, former, usable)
     if target.key_id != alias.key_id:
         _require_room(call, target.key_id)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.places import Source
+from kms_server.audit.record import Echo
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
@@ -126,7 +127,8 @@ class Call:
     is the account whose log the record of an anonymous call goes to.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
-    as additionalEventData. `conditions` are the condition keys that the operation itself knows, for whom they matter.
+    as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
+    `parameters` are those that the record shows, as they were sent. `conditions` are the condition keys that the operation itself knows, for whom they matter.
     """
 
     operation: Operation
@@ -152,6 +154,7 @@ class Call:
     additional: Mapping[str, Any] | None = None
     logged_extra: Mapping[str, Any] | None = None
     answered_extra: Mapping[str, Any] | None = None
+    echoes: tuple[Echo, ...] = ()
     conditions: Context | None = None
 
     @property

@@ -41,6 +41,11 @@ def create_key(call: Call) -> Answer:
     keys.add(call.writing, key, versions)
     tags.put(call.writing, key, wanted)
     call.touches(access.KEY, key.arn)
+    call.logged_extra = {
+        "keyUsage": usage, "keySpec": spec.name, "origin": origin,
+        "bypassPolicyLockoutSafetyCheck": bool(call.get("BypassPolicyLockoutSafetyCheck")),
+        "multiRegion": bool(call.get("MultiRegion")),
+    } | ({"customerMasterKeySpec": spec.name} if spec.has_older_name else {})  # fmt: skip
     return {"KeyMetadata": key.metadata(versions, [call.region])}
 
 

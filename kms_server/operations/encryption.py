@@ -227,19 +227,20 @@ OPERATIONS = (
     Operation(
         "Encrypt", encrypt, schemas.EncryptRequest, schemas.EncryptResponse, Plane.DATA,
         "Encrypts up to 4,096 bytes under a KMS key.",
-        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_KEY_ERRORS, conditions=ENCRYPTION,
+        logged=("KeyId", "EncryptionAlgorithm", "EncryptionContext", "DryRun"), errors=_KEY_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "Decrypt", decrypt, schemas.DecryptRequest, schemas.DecryptResponse, Plane.DATA,
         "Decrypts a ciphertext that a KMS key made.",
-        logged=("KeyId", "EncryptionContext", "DryRun"), errors=_CIPHERTEXT_ERRORS, conditions=ENCRYPTION,
+        logged=("KeyId", "EncryptionAlgorithm", "EncryptionContext", "DryRun"), errors=_CIPHERTEXT_ERRORS, conditions=ENCRYPTION,
         rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True, shared_quota=True,
     ),
     Operation(
         "ReEncrypt", re_encrypt, schemas.ReEncryptRequest, schemas.ReEncryptResponse, Plane.DATA,
         "Decrypts a ciphertext and encrypts it again under another key or context.",
-        logged=("SourceKeyId", "SourceEncryptionContext", "DestinationKeyId", "DestinationEncryptionContext", "DryRun"),
+        logged=("SourceKeyId", "SourceEncryptionAlgorithm", "SourceEncryptionContext", "DestinationKeyId",
+                "DestinationEncryptionAlgorithm", "DestinationEncryptionContext", "DryRun"),
         errors=_CIPHERTEXT_ERRORS, rule=USE, usage=ENCRYPT, aliases_allowed=True, cross_account=True,
         shared_quota=True, conditions={**ENCRYPTION, "kms:ReEncryptOnSameKey": _on_same_key},
     ),

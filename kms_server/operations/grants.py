@@ -219,7 +219,8 @@ OPERATIONS = (
     ),
     Operation(
         "RetireGrant", retire_grant, schemas.RetireGrantRequest, None, Plane.WRITE,
-        "Deletes a grant that is no longer needed.", rule=states.READ, cross_account=True, conditions=RETIRED_GRANT,
+        "Deletes a grant that is no longer needed.", logged=("DryRun",), rule=states.READ, cross_account=True,
+        conditions=RETIRED_GRANT,
         errors=(*_CHANGE_ERRORS, e.InvalidGrantTokenException, e.InvalidGrantIdException),
     ),
     Operation(

@@ -39,15 +39,20 @@ def _missing(store: str | None) -> e.CustomKeyStoreNotFoundException:
     return e.CustomKeyStoreNotFoundException(f"Custom key store {store} does not exist.")
 
 
+# Of the settings neither passwords nor credentials, which a record never has.
+_SETTINGS = (
+    "CloudHsmClusterId", "XksProxyUriEndpoint", "XksProxyUriPath", "XksProxyVpcEndpointServiceName",
+    "XksProxyVpcEndpointServiceOwner", "XksProxyConnectivity",
+)  # fmt: skip
 _STORE_ERRORS = (e.CustomKeyStoreNotFoundException, e.KMSInternalException)
 
 
 def _row(
     name: str, handler: Callable[[Call], Answer], request: type[RequestSchema], response: type[ResponseSchema],
-    summary: str,
+    summary: str, *settings: str,
 ) -> Operation:  # fmt: skip
     return Operation(
-        name, handler, request, response, Plane.READ, summary, logged=("CustomKeyStoreId",),
+        name, handler, request, response, Plane.READ, summary, logged=("CustomKeyStoreId", *settings),
         errors=_STORE_ERRORS, read_only=False, conditions=KEY_STORE,
     )  # fmt: skip
 
@@ -55,7 +60,8 @@ def _row(
 OPERATIONS = (
     Operation(
         "CreateCustomKeyStore", create_custom_key_store, schemas.CreateCustomKeyStoreRequest,
-        schemas.CreateCustomKeyStoreResponse, Plane.READ, "Not supported.", logged=("CustomKeyStoreName",),
+        schemas.CreateCustomKeyStoreResponse, Plane.READ, "Not supported.",
+        logged=("CustomKeyStoreName", "CustomKeyStoreType", *_SETTINGS),
         errors=(e.KMSInternalException,), read_only=False, conditions=KEY_STORE,
     ),
     Operation(
@@ -69,7 +75,8 @@ OPERATIONS = (
     _row("DisconnectCustomKeyStore", no_such_store, schemas.CustomKeyStoreRequest,
          schemas.CustomKeyStoreResponse, "Finds no custom key store to disconnect."),
     _row("UpdateCustomKeyStore", no_such_store, schemas.UpdateCustomKeyStoreRequest,
-         schemas.UpdateCustomKeyStoreResponse, "Finds no custom key store to change."),
+         schemas.UpdateCustomKeyStoreResponse, "Finds no custom key store to change.", "NewCustomKeyStoreName",
+         *_SETTINGS),
     _row("DeleteCustomKeyStore", no_such_store, schemas.CustomKeyStoreRequest, schemas.CustomKeyStoreResponse,
          "Finds no custom key store to delete."),
 )  # fmt: skip

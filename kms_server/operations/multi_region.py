@@ -1,19 +1,22 @@
 """ReplicateKey, UpdatePrimaryRegion."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kms_server import errors as e
+from kms_server.audit.record import Echo
 from kms_server.iam.key_policies import pretty
 from kms_server.keys import imports, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, lifecycle, material, principals
+from kms_server.operations import access, material, principals
 from kms_server.operations.call import Answer, Call, Operation, Plane, by_lookup
 from kms_server.operations.condition_keys import BYPASS, KEY, PROPERTIES, request_tags, sent
 from kms_server.operations.context import CallContext
 from kms_server.operations.creation import require_room
 from kms_server.operations.lockout import new_policy
+from kms_server.operations.recording import plain
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
@@ -41,10 +44,8 @@ def replicate_key(call: Call) -> Answer:
     ])  # fmt: skip
     material.hold_pending(call.writing, primary.key_id)
     tags.put(call.writing, replica, wanted)
-    lifecycle.note(
-        call.writing, call.services.ledger, "CreateKey", replica, call.time, {"keyId": replica.key_id}
-    )
     shown = replace(replica, state=KeyState.CREATING).metadata([], [*members, region])
+    call.echoes = (_created(replica, shown),)
     policy = pretty(principals.shown(call.connection, replica.policy))
     answer: dict[str, object] = {"ReplicaKeyMetadata": shown, "ReplicaPolicy": policy}
     if wanted:
@@ -62,13 +63,22 @@ def update_primary_region(call: Call) -> Answer:
     access.allow(call, target)
     access.require_fit(call, target)
     keys.change_members(call.writing, primary, primary_region=region)
-    if region != primary.region:
-        lifecycle.note(
-            call.writing, call.services.ledger, "UpdatePrimaryRegion", target.key, call.time,
-            {"keyId": primary.key_id},
-        )  # fmt: skip
     call.answered_extra = {"keyId": primary.arn}
+    if region != primary.region:
+        moved = {"keyId": primary.arn, "primaryRegion": region}
+        call.resources = call.resources[:1]
+        call.echoes = (Echo(call.operation.name, region, moved, {"keyId": target.key.arn}, ()),)
     return None
+
+
+def _created(replica: KmsKey, shown: Mapping[str, object]) -> Echo:
+    """CreateKey, as the Region of the replica has it."""
+    asked = {
+        "description": replica.description, "keyUsage": replica.usage, "keySpec": replica.spec,
+        "origin": replica.origin, "multiRegion": True,
+    }  # fmt: skip
+    elements = plain("", {"KeyMetadata": shown})
+    return Echo("CreateKey", replica.region, asked, elements, ((access.KEY, replica.arn),))
 
 
 def _primary(call: Call) -> KmsKey:

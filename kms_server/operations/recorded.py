@@ -12,6 +12,7 @@ from kms_server.keyring import callers
 from kms_server.keyring.principals import load
 from kms_server.operations.call import Forwarded, Services
 from kms_server.operations.explanation import Question, find_action
+from kms_server.operations.recording import DATES, epoch
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.schemas.fields import Blob
@@ -138,10 +139,16 @@ def _gaps(event_name: str, service: str, parameters: Mapping[str, Any]) -> tuple
 
 def _members(logged: Mapping[str, Any]) -> dict[str, Any]:
     """Members of a record by the names that requests give them."""
-    return {name[:1].upper() + name[1:]: _value(name, value) for name, value in logged.items()}
+    return {_named(name): _value(name, value) for name, value in logged.items()}
+
+
+def _named(logged: str) -> str:
+    return logged[:1].upper() + logged[1:]
 
 
 def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict) and not name.endswith("ncryptionContext"):
+    if isinstance(value, dict) and "ncryptionContext" not in name:
         return _members(value)
+    if isinstance(value, str) and _named(name) in DATES:
+        return epoch(value)
     return [_value("", one) for one in value] if isinstance(value, list) else value

@@ -9,9 +9,13 @@ from kms_server.audit.record import Event
 from kms_server.clock import iso_seconds
 from kms_server.operations.call import Call
 
-_DATES = frozenset(
-    {"CreateDate", "UpdateDate", "CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime"}
-)
+# Members of which the records have text.
+DATES = frozenset({
+    "CreateDate", "UpdateDate", "CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime", "ValidTo",
+    "Expiration", "LastUsedDate", "PasswordLastUsed",
+})  # fmt: skip
+# Members that records name otherwise than by their first letter.
+_NAMES = {"CloudHsmClusterId": "clusterId"}
 
 
 class _Source(NamedTuple):
@@ -35,14 +39,14 @@ def event_of(call: Call) -> Event:
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
         resources=call.resources, error_code=fault.code if fault else None,
         error_message=fault.message if fault and not fault.quotes_input else None, tls=source.tls, event_type="AwsApiCall",
-        is_data=operation.is_data,
+        is_data=operation.is_data, echoes=call.echoes,
     )  # fmt: skip
 
 
 def _parameters(call: Call) -> dict[str, Any] | None:
-    """The logged request members; a call refused before its schema was loaded has none to show."""
+    """The logged request members."""
     sent = call.parameters
-    logged = {_lower(name): _plain(name, sent[name]) for name in call.operation.logged if name in sent}
+    logged = {_lower(name): plain(name, sent[name]) for name in call.operation.logged if name in sent}
     if call.logged_extra:
         logged.update(call.logged_extra)
     return logged or None
@@ -50,33 +54,39 @@ def _parameters(call: Call) -> dict[str, Any] | None:
 
 def _elements(call: Call) -> dict[str, Any] | None:
     told = call.answer or {}
-    elements = {_lower(name): _plain(name, told[name]) for name in call.operation.answers if name in told}
+    elements = {_lower(name): plain(name, told[name]) for name in call.operation.answers if name in told}
     if call.answered_extra:
-        elements.update(_plain("", call.answered_extra))
+        elements.update(plain("", call.answered_extra))
     return elements or None
 
 
-def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a member as records have it: of the members below it, too, the names begin with a small letter."""
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and not name.endswith("EncryptionContext"):
-        return {_lower(member): _plain(member, inner) for member, inner in value.items()}
+    if isinstance(value, dict) and "EncryptionContext" not in name:
+        return {_lower(member): plain(member, inner) for member, inner in value.items()}
     if isinstance(value, list):
-        return [_plain("", item) for item in value]
-    if name in _DATES and isinstance(value, (int, float)):
+        return [plain("", item) for item in value]
+    if name in DATES and isinstance(value, (int, float)):
         return _date(value)
     return value
 
 
 @cache
 def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:]
+    return _NAMES.get(name) or name[:1].lower() + name[1:]
 
 
 def _date(epoch: float) -> str:
     """A date as CloudTrail writes it inside KMS records: `Aug 10, 2026, 10:38:27 PM`."""
     moment = datetime.fromtimestamp(epoch, UTC)
     return f"{moment:%b} {moment.day}, {moment.year}, {moment:%I}:{moment:%M:%S %p}".replace(", 0", ", ")
+
+
+def epoch(date: str) -> float:
+    """The epoch seconds of a date that a record has as text."""
+    return datetime.strptime(date, "%b %d, %Y, %I:%M:%S %p").replace(tzinfo=UTC).timestamp()
 
 
 def _source(call: Call) -> _Source:

@@ -67,7 +67,7 @@ _MAC_ERRORS = (
     e.KMSInvalidStateException, e.InvalidGrantTokenException, e.KMSInternalException, e.DryRunOperationException,
 )  # fmt: skip
 _ERRORS = (*_MAC_ERRORS, e.DependencyTimeoutException)
-_MEMBERS = ("KeyId", "SigningAlgorithm", "DryRun")
+_MEMBERS = ("KeyId", "MessageType", "SigningAlgorithm", "DryRun")
 _MAC_MEMBERS = ("KeyId", "MacAlgorithm", "DryRun")
 _CONDITIONS = {
     **KEY_BY_ALIAS, "kms:SigningAlgorithm": sent("SigningAlgorithm"), "kms:MessageType": sent("MessageType", "RAW"),

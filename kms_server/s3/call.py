@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any
+from xml.etree.ElementTree import Element
 
 from sqlalchemy import Connection
 
@@ -16,11 +17,17 @@ from kms_server.s3.blobs.store import BlobStore
 from kms_server.s3.buckets import LoadedBucket
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.errors import InvalidPart, NoSuchBucket, NoSuchUpload
+from kms_server.s3.payloads import Payload
+from kms_server.s3.wire import xml_reader
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.schemas.base import RequestSchema
 from kms_server.storage.buckets import Bucket, BucketGone
 from kms_server.storage.database import Transaction
 from kms_server.storage.uploads import PartGone, UploadGone
+
+_MOST_DOCUMENT = 65_536
+# What query parameters tell that belong to no operation alone.
+_SHOWN_QUERIES = ("versionId", "uploadId", "partNumber")
 
 
 class Level(Enum):
@@ -29,54 +36,6 @@ class Level(Enum):
     SERVICE = "service"
     BUCKET = "bucket"
     OBJECT = "object"
-
-
-class Source(Protocol):
-    """The bytes of an object to be, with their digests once all were read."""
-
-    def want(self, *algorithms: str) -> None:
-        """Have digests made; before the first read. MD5, or names of S3 checksums."""
-
-    def read(self, most: int) -> bytes:
-        """The next bytes, about `most` of them; empty at the end.
-
-        Raises:
-            S3Error: they are not what was declared, or stored.
-            ClientGone: the rest will not come.
-        """
-
-    def digest(self, algorithm: str) -> bytes:
-        """A digest of all bytes, once they were read to the end."""
-
-
-class Payload(Source, Protocol):
-    """The body of a request, decoded and checked on the way: at its end against all that the request declares."""
-
-    @property
-    def length(self) -> int | None:
-        """The length of the decoded body in bytes, where the request tells it."""
-
-    def whole(self, most: int) -> bytes:
-        """All of a small body.
-
-        Raises:
-            S3Error: as `read`, or it is longer than `most`.
-        """
-
-    @property
-    def is_checked(self) -> bool:
-        """Whether the client declared a digest of the body, beside the signed one.
-
-        Raises:
-            S3Error: as `declared`.
-        """
-
-    def declared(self) -> str | None:
-        """The name of the checksum that the client declared; None where there is none.
-
-        Raises:
-            S3Error: what is declared of the body is malformed.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +56,7 @@ class S3Operation:
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
     `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
     one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are
-    taken. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
+    taken. `shown_queries` are the query parameters in the record. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
     checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
     """
 
@@ -116,6 +75,7 @@ class S3Operation:
     checksums: bool = True
     by_form: bool = False
     row: Operation = field(init=False, repr=False)
+    shown_queries: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         plane = Plane.WRITE if self.writes else Plane.READ
@@ -123,6 +83,8 @@ class S3Operation:
             self.name, _elsewhere, RequestSchema, None, plane, self.name, service="s3", is_data=self.is_data
         )
         object.__setattr__(self, "row", row)
+        own = (query.partition("=")[0] for query in self.queries)
+        object.__setattr__(self, "shown_queries", frozenset({*own, *_SHOWN_QUERIES}))
 
 
 def _elsewhere(call: Call) -> None:
@@ -184,11 +146,15 @@ class S3Call:
 
     def find_bucket(self) -> None:
         """Look the bucket up, and name what the call is about in its record."""
+        self.logs(
+            **{name: value for name, value in self.query.items() if name in self.operation.shown_queries}
+        )
+        self.logs(Host=self.header("host") or "")
         if not self.bucket_name:
             return
         self.found = buckets.find(self.services.shared, self.bucket_name)
         arn = f"arn:aws:s3:::{self.bucket_name}"
-        self.call.logged_extra = {"bucketName": self.bucket_name} | ({"key": self.key} if self.key else {})
+        self.logs(bucketName=self.bucket_name, **({"key": self.key} if self.key else {}))
         if self.key:
             self.call.touches("AWS::S3::Object", f"{arn}/{self.key}")
         self.call.touches("AWS::S3::Bucket", arn)
@@ -197,6 +163,20 @@ class S3Call:
             # No other signature names a Region.
             if not self.call.sigv4:
                 self.call.region = self.found.bucket.region
+
+    def logs(self, **members: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Show members among the requestParameters of the record."""
+        self.call.logged_extra = {**(self.call.logged_extra or {}), **members}
+
+    def document(self, root: str) -> Element:
+        """The XML document that configures a bucket, which the record shows.
+
+        Raises:
+            S3Error: the body is not what was declared, or no such document.
+        """
+        found = xml_reader.parse(self.payload.whole(_MOST_DOCUMENT), root)
+        self.logs(**{root: xml_reader.content(found)})
+        return found
 
     @property
     def is_secure(self) -> bool:

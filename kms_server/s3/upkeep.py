@@ -4,12 +4,15 @@ import logging
 import time
 from collections.abc import Iterator
 
+from sqlalchemy import Connection
+
+from kms_server.audit.record import s3_service_event
 from kms_server.clock import DAY
 from kms_server.s3.call import S3Services
 from kms_server.s3.leftovers import Leftovers
 from kms_server.s3.rewrapping import Rewrapping
-from kms_server.storage import uploads
-from kms_server.storage.uploads import UploadGone
+from kms_server.storage import buckets, uploads
+from kms_server.storage.uploads import Upload, UploadGone
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 50
@@ -81,6 +84,7 @@ class Upkeep:
                 try:
                     with self._shared.database.index() as connection:
                         uploads.abort(connection, upload)
+                        self._record_abort(connection, upload)
                 except UploadGone:
                     continue
                 yield upload
@@ -97,3 +101,19 @@ class Upkeep:
                 _LOG.error("the keys of %s in the bucket %s do not open: not rewrapped", repr(key), bucket)
             yield batch
         self._rewrapped = current
+
+    def _record_abort(self, connection: Connection, upload: Upload) -> None:
+        """Record what a lifecycle rule did: CloudTrail has nothing of it, here nothing that is stored goes unseen."""
+        bucket = buckets.by_id(connection, upload.bucket_id)
+        assert bucket is not None  # noqa: S101 - a foreign key holds it
+        resources = (("AWS::S3::Object", f"{bucket.arn}/{upload.key}"), ("AWS::S3::Bucket", bucket.arn))
+        details = {"bucketName": bucket.name, "key": upload.key, "uploadId": upload.upload_id}
+        event = s3_service_event(
+            "AbortMultipartUpload",
+            bucket.account,
+            bucket.region,
+            resources,
+            self._shared.clock.now(),
+            details,
+        )
+        self._shared.ledger.add(connection, event)

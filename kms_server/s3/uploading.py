@@ -7,13 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from kms_server.s3 import content
-from kms_server.s3.call import S3Call, Source
+from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption import manifest
 from kms_server.s3.encryption.manifest import PartDetails
 from kms_server.s3.encryption.types import MD5_ETAGS, SSE_C, CustomerKey, Envelope, ObjectKeys, Target
 from kms_server.s3.errors import InvalidArgument, NoSuchUpload
+from kms_server.s3.payloads import Source
 from kms_server.s3.wire.checksums import CHECKSUMS
 from kms_server.s3.writing import MD5, NewObject, random_etag
 from kms_server.storage import uploads

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from kms_server.s3 import conditions, content, judged, metadata
 from kms_server.s3.authorization import authorize
-from kms_server.s3.call import S3Call, Source
+from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption import headers as sse
 from kms_server.s3.encryption import manifest
 from kms_server.s3.encryption.manifest import Checksums, Manifest
 from kms_server.s3.encryption.types import MD5_ETAGS, Chosen, CustomerKey, Envelope, ObjectKeys, Target
+from kms_server.s3.payloads import Source
 from kms_server.s3.reading import etag_of
 from kms_server.storage import objects
 from kms_server.storage.buckets import Bucket

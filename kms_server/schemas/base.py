@@ -1,6 +1,6 @@
 """Loading a document by its schema, with AWS's error texts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -77,6 +77,16 @@ def from_form(schema: type[Shape], tree: Mapping[str, Any]) -> dict[str, Any]:
         SerializationException: a text is none of the member's type, or a list has gaps.
     """
     return forms.document(_instance(schema), tree)
+
+
+def as_sent(schema: type[Shape], document: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The named members of a request that was not loaded, as they were sent, as far as a record may show them."""
+    return forms.as_sent(_instance(schema), {name: document[name] for name in names if name in document})
+
+
+def readable(schema: type[Shape], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of `from_form`, without the members that are in no order."""
+    return forms.readable(_instance(schema), tree)
 
 
 def to_xml(schema: type[Shape], answer: Mapping[str, Any]) -> str:

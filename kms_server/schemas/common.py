@@ -80,7 +80,7 @@ def marker() -> Text:
 
 def grant_tokens() -> ListOf:
     """Grant tokens."""
-    return ListOf(Text(1, 8192), 0, 10)
+    return ListOf(Text(1, 8192, sensitive=True), 0, 10)
 
 
 def encryption_algorithm() -> Choice:

@@ -47,6 +47,18 @@ class Member(fields.Field[Any]):
         """A value of an answer as the content of its XML element."""
         return xml_text(str(value))
 
+    def as_sent(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
+        """What the record of a refused request shows of a value, whatever its constraints.
+
+        None: it is of another type, and so nobody knows what it is, or it is sensitive.
+        """
+        if self.sensitive or value is None:
+            return None
+        try:
+            return self._deserialize(value, None, None)
+        except (SerializationException, ValidationError):
+            return None
+
     def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
         """Deserialize and check one value, as marshmallow does it but without its bookkeeping."""
         loaded = self._deserialize(value, None, None)
@@ -187,6 +199,12 @@ class ListOf(Member):
         """A `member` element for each item."""
         return "".join(f"<member>{self.inner.to_xml(item)}</member>" for item in value)
 
+    def as_sent(self, value: Any) -> list[Any] | None:  # noqa: ANN401 - JSON
+        """The items that can be shown."""
+        if not isinstance(value, list):
+            return None
+        return [one for one in map(self.inner.as_sent, value) if one is not None]
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, list):
             raise SerializationException("Expected list or null")
@@ -249,6 +267,10 @@ class Structure(Member):
     def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
         """The elements of its members."""
         return forms.elements(self._schema, value)
+
+    def as_sent(self, value: Any) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
+        """The members that can be shown."""
+        return forms.as_sent(self._schema, value) if isinstance(value, dict) else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,6 +83,22 @@ def document(schema: Schema, tree: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON document that a form stands for; members that the schema does not know are ignored."""
     fields: Mapping[str, Any] = schema.fields
     return {name: member.from_form(tree[name]) for name, member in fields.items() if name in tree}
+
+
+def as_sent(schema: Schema, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record of a refused request shows of a document."""
+    fields: Mapping[str, Any] = schema.fields
+    shown = {name: fields[name].as_sent(value) for name, value in document.items() if name in fields}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def readable(schema: Schema, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON document that a form stands for, without the members that no document could have."""
+    found: dict[str, Any] = {}
+    for name in tree:
+        with suppress(SerializationException):
+            found |= document(schema, {name: tree[name]})
+    return found
 
 
 def elements(schema: Schema, answer: Mapping[str, Any]) -> str:

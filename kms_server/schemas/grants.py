@@ -62,7 +62,7 @@ class CreateGrantRequest(RequestSchema):
 class CreateGrantResponse(ResponseSchema):
     """Output of CreateGrant."""
 
-    GrantToken = Text(1, 8192)
+    GrantToken = Text(1, 8192, sensitive=True)
     GrantId = Text(1, 128)
 
 
@@ -105,7 +105,7 @@ class ListRetirableGrantsResponse(ResponseSchema):
 class RetireGrantRequest(RequestSchema):
     """Input of RetireGrant."""
 
-    GrantToken = Text(1, 8192)
+    GrantToken = Text(1, 8192, sensitive=True)
     KeyId = key_id(required=False)
     GrantId = Text(1, 128)
     DryRun = Boolean()

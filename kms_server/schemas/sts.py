@@ -46,7 +46,7 @@ def _serial_number() -> Text:
 
 
 def _token_code() -> Text:
-    return Text(6, 6, r"[\d]*")
+    return Text(6, 6, r"[\d]*", sensitive=True)
 
 
 def _tag_key(*, required: bool = False) -> Text:
@@ -82,7 +82,7 @@ class Credentials(Shape):
 
     AccessKeyId = _access_key_id(required=True)
     SecretAccessKey = Text(required=True, sensitive=True)
-    SessionToken = Text(required=True)
+    SessionToken = Text(required=True, sensitive=True)
     Expiration = Timestamp(required=True)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, Ticket, wait
-from kms_server.audit.record import to_row
+from kms_server.audit.record import rows_of
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -138,7 +138,7 @@ class Pipeline:
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
-        operation = call.operation
+        operation, wire = call.operation, wires.of(call.operation)
         if operation.plane is not Plane.DATA and not call.may_block:
             raise WouldBlock
         try:
@@ -146,9 +146,10 @@ class Pipeline:
                 limits.charge(call)
             if call.principal.session is not None:
                 restrictions.check(call)
-            call.parameters = wires.of(operation).load(operation, call.document)
+            call.parameters = wire.load(operation, call.document)
         except Exception as error:  # noqa: BLE001 - see fault_of
             call.fault = fault_of(error)
+            call.parameters = wire.as_sent(operation, call.document)
         return call
 
     def _run(self, call: Call) -> Call:
@@ -206,7 +207,7 @@ class Pipeline:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
         if call.fault is None and call.operation.plane is Plane.WRITE:
             return None
-        return self._commit.submit(to_row(event_of(call)))
+        return self._commit.submit(*rows_of(event_of(call)))
 
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, wait
-from kms_server.audit.record import to_row
+from kms_server.audit.record import rows_of
 from kms_server.config import DEFAULT_REGION
 from kms_server.errors import ServiceError
 from kms_server.operations.call import Call
@@ -123,7 +123,7 @@ class S3Pipeline:
         if call.recorded:
             return
         commit = self._data if call.operation.is_data else self._management
-        wait(commit.submit(to_row(event_of(call.call))), self._services.shared.limits.audit_deadline)
+        wait(commit.submit(*rows_of(event_of(call.call))), self._services.shared.limits.audit_deadline)
 
     def _refused(
         self, request: Request, request_id: str, call: S3Call | None, error: ServiceError

@@ -29,6 +29,9 @@ class Wire(Protocol):
             SerializationException, ValidationException: they do not fit the schema.
         """
 
+    def as_sent(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The members that the record of a request shows which was not loaded."""
+
     def answer(self, operation: Operation, answer: Answer, request_id: str) -> Response:
         """The response of a call that succeeded."""
 
@@ -47,6 +50,10 @@ class JsonWire:
     def load(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
         """Load a document by its schema."""
         return base.load(operation.request, document)
+
+    def as_sent(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Take members of the document."""
+        return base.as_sent(operation.request, document, operation.logged)
 
     def answer(self, operation: Operation, answer: Answer, request_id: str) -> Response:  # noqa: ARG002 - JSON needs no schema
         """Write JSON."""
@@ -72,6 +79,10 @@ class QueryWire:
     def load(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
         """Load what the form says by its schema."""
         return base.load(operation.request, base.from_form(operation.request, document))
+
+    def as_sent(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Take what can be read of the form."""
+        return base.as_sent(operation.request, base.readable(operation.request, document), operation.logged)
 
     def answer(self, operation: Operation, answer: Answer, request_id: str) -> Response:
         """Write XML."""

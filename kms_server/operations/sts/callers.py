@@ -99,13 +99,13 @@ OPERATIONS = (
     ),
     Operation(
         "GetSessionToken", get_session_token, schemas.GetSessionTokenRequest, schemas.GetSessionTokenResponse,
-        Plane.READ, "Issues temporary credentials of the caller itself.", service="sts",
+        Plane.READ, "Issues temporary credentials of the caller itself.", service="sts", read_only=False,
         logged=("DurationSeconds", "SerialNumber"),
     ),
     Operation(
         "GetFederationToken", get_federation_token, schemas.GetFederationTokenRequest,
         schemas.GetFederationTokenResponse, Plane.READ,
-        "Issues temporary credentials of somebody for whom the caller vouches.", service="sts",
+        "Issues temporary credentials of somebody for whom the caller vouches.", service="sts", read_only=False,
         logged=("Name", "Policy", "PolicyArns", "DurationSeconds", "Tags"),
         answers=("FederatedUser", "PackedPolicySize"),
         errors=(MalformedPolicyDocumentException, PackedPolicyTooLargeException),

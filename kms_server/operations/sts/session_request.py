@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from kms_server.arn import Arn
-from kms_server.clock import iso_seconds
 from kms_server.errors import (
     AccessDeniedException,
     LimitExceededException,
@@ -113,10 +112,7 @@ def answer(call: Call, credentials: SessionCredentials, **members: Any) -> dict[
         credentials, call.services.root_key, at_least=call.get("MinimumSessionTokenSize", 0)
     )
     call.answered_extra = {
-        "credentials": {
-            "accessKeyId": credentials.access_key_id,
-            "expiration": iso_seconds(credentials.expires_at),
-        }
+        "Credentials": {"AccessKeyId": credentials.access_key_id, "Expiration": credentials.expires_at}
     }
     told = {
         "Credentials": {

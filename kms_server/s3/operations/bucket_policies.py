@@ -1,6 +1,7 @@
 """GetBucketPolicy, PutBucketPolicy, DeleteBucketPolicy, GetBucketPolicyStatus."""
 
 from kms_server.iam.policy import compile_bucket_policy
+from kms_server.protocol.json_reader import read_object
 from kms_server.s3 import bucket_policy
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation
 from kms_server.s3.errors import AccessDenied, MethodNotAllowed, NoSuchBucket, NoSuchBucketPolicy
@@ -30,6 +31,7 @@ def put_policy(call: S3Call) -> S3Answer:
         if bucket is None:
             raise NoSuchBucket(BucketName=call.bucket_name)
         policy = bucket_policy.stored(tx.connection, bucket.name, body)
+        call.logs(bucketPolicy=read_object(body))
         blocked = PublicAccessBlock.load(bucket.public_access).block_public_policy
         if blocked and is_public(compile_bucket_policy(policy)):
             raise AccessDenied(

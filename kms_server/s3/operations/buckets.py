@@ -141,7 +141,10 @@ def _is_address(name: str) -> bool:
 def _region(call: S3Call) -> str:
     signed_for = call.call.region
     body = call.payload.whole(_MOST_BODY)
-    wanted = _constraint(xml_reader.parse(body, "CreateBucketConfiguration")) if body else None
+    document = xml_reader.parse(body, "CreateBucketConfiguration") if body else None
+    if document is not None:
+        call.logs(CreateBucketConfiguration=xml_reader.content(document))
+    wanted = None if document is None else _constraint(document)
     if wanted is None:
         if signed_for != DEFAULT_REGION:
             raise IllegalLocationConstraint

@@ -9,7 +9,6 @@ from kms_server.s3.operations.object_settings import read_tagging, tagging_docum
 from kms_server.s3.wire import xml_reader, xml_writer
 from kms_server.storage import buckets
 
-_MOST_BODY = 65_536
 _MOST_TAGS = 50
 
 
@@ -30,7 +29,7 @@ def get_versioning(call: S3Call) -> S3Answer:
 
 def put_versioning(call: S3Call) -> S3Answer:
     """Begin or suspend the keeping of versions (S3 PutBucketVersioning)."""
-    document = xml_reader.parse(call.payload.whole(_MOST_BODY), "VersioningConfiguration")
+    document = call.document("VersioningConfiguration")
     status, deletion = xml_reader.text_of(document, "Status"), xml_reader.text_of(document, "MfaDelete")
     if deletion == "Enabled":
         raise NotBuilt("MFA delete is not implemented")
@@ -52,7 +51,7 @@ def get_tagging(call: S3Call) -> S3Answer:
 
 def put_tagging(call: S3Call) -> S3Answer:
     """Replace the tags of a bucket (S3 PutBucketTagging)."""
-    tags = metadata.written_tags(read_tagging(call.payload.whole(_MOST_BODY)), _MOST_TAGS)
+    tags = metadata.written_tags(read_tagging(call.document("Tagging")), _MOST_TAGS)
     with call.configuring() as tx:
         buckets.change(tx, call.bucket, tags=tags)
     return S3Answer(204)

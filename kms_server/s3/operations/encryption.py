@@ -26,7 +26,6 @@ from kms_server.storage import buckets, objects
 from kms_server.storage.objects import Version
 
 Value = TypeVar("Value")
-_MOST_BODY = 65_536
 _RULE = "ApplyServerSideEncryptionByDefault"
 _KINDS = {SSE_S3: SSE_S3, SSE_KMS: SSE_KMS, DSSE_KMS: DSSE_KMS}
 _TRUTH = {"true": True, "false": False}
@@ -109,7 +108,7 @@ def _store(call: S3Call, text: str | None) -> None:
 def _document(call: S3Call, root: str) -> Element:
     if not call.payload.is_checked:
         raise InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-    return xml_reader.parse(call.payload.whole(_MOST_BODY), root)
+    return call.document(root)
 
 
 def _read_rule(rule: Element) -> BucketDefault:

@@ -11,8 +11,6 @@ from kms_server.s3.wire import xml_reader, xml_writer
 from kms_server.storage import objects
 from kms_server.storage.objects import Version
 
-_MOST_BODY = 65_536
-
 
 def get_tagging(call: S3Call) -> S3Answer:
     """The tags of an object (S3 GetObjectTagging)."""
@@ -22,7 +20,7 @@ def get_tagging(call: S3Call) -> S3Answer:
 
 def put_tagging(call: S3Call) -> S3Answer:
     """Replace the tags of an object (S3 PutObjectTagging)."""
-    tags = metadata.written_tags(read_tagging(call.payload.whole(_MOST_BODY)))
+    tags = metadata.written_tags(read_tagging(call.document("Tagging")))
     return S3Answer(headers=_version_header(_tagged(call, tags)))
 
 
@@ -37,13 +35,13 @@ def tagging_document(tags: Mapping[str, str]) -> bytes:
     return xml_writer.document("Tagging", {"TagSet": {"Tag": listed}})
 
 
-def read_tagging(body: bytes) -> list[tuple[str, str]]:
-    """The tags of a document.
+def read_tagging(document: Element) -> list[tuple[str, str]]:
+    """The tags of a document called Tagging.
 
     Raises:
         MalformedXML
     """
-    sets = xml_reader.parse(body, "Tagging").findall("TagSet")
+    sets = document.findall("TagSet")
     if len(sets) != 1:
         raise MalformedXML
     return [_pair(tag) for tag in sets[0].findall("Tag")]
@@ -58,7 +56,7 @@ def _pair(tag: Element) -> tuple[str, str]:
 
 def restore_object(call: S3Call) -> S3Answer:
     """Make an archived object readable for some days, after the time that this takes (S3 RestoreObject)."""
-    days = _days(xml_reader.parse(call.payload.whole(_MOST_BODY), "RestoreRequest"))
+    days = _days(call.document("RestoreRequest"))
     now = call.call.time
     version = _version(call)
     if version.storage_class not in metadata.ARCHIVED:

@@ -14,7 +14,6 @@ from kms_server.s3.public_access import PublicAccessBlock
 from kms_server.s3.wire import xml_reader, xml_writer
 from kms_server.storage import buckets
 
-_MOST_BODY = 65_536
 _ELEMENTS = {
     "BlockPublicAcls": "block_public_acls", "IgnorePublicAcls": "ignore_public_acls",
     "BlockPublicPolicy": "block_public_policy", "RestrictPublicBuckets": "restrict_public_buckets",
@@ -35,7 +34,7 @@ def get_block(call: S3Call) -> S3Answer:
 
 def put_block(call: S3Call) -> S3Answer:
     """Set all settings against public access; what is not sent is off (S3 PutPublicAccessBlock)."""
-    document = xml_reader.parse(call.payload.whole(_MOST_BODY), "PublicAccessBlockConfiguration")
+    document = call.document("PublicAccessBlockConfiguration")
     settings = {name: _boolean(document, element) for element, name in _ELEMENTS.items()}
     with call.configuring() as tx:
         buckets.change(tx, call.bucket, public_access=PublicAccessBlock(**settings).kept())
@@ -59,7 +58,7 @@ def get_ownership(call: S3Call) -> S3Answer:
 
 def put_ownership(call: S3Call) -> S3Answer:
     """Say that the bucket's owner owns its objects, which is always so (S3 PutBucketOwnershipControls)."""
-    document = xml_reader.parse(call.payload.whole(_MOST_BODY), "OwnershipControls")
+    document = call.document("OwnershipControls")
     rules = document.findall("Rule")
     wanted = xml_reader.text_of(rules[0], "ObjectOwnership") if len(rules) == 1 else None
     if wanted in _WITH_LISTS:

@@ -17,6 +17,7 @@ from kms_server.s3.operations import (
     object_settings,
     objects,
     post,
+    unbuilt,
 )
 
 OPERATIONS: tuple[S3Operation, ...] = (
@@ -60,10 +61,11 @@ def _by_place() -> dict[tuple[str, Level], list[S3Operation]]:
 
 
 _PLACES = _by_place()
+_UNBUILT = {(one.method, one.level, one.queries[0]): one for one in unbuilt.OPERATIONS}
 
 
 def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[str, str]) -> S3Operation:
-    """The operation that a request is for.
+    """The operation that a request is for; it may be one that only tells that it is not built.
 
     Raises:
         MethodNotAllowed, NotBuilt: there is none.
@@ -75,8 +77,13 @@ def find(method: str, level: Level, query: Mapping[str, str], headers: Mapping[s
             if not operation.queries and not subresources.isdisjoint(query):
                 break
             return operation
-    if not _NOT_BUILT.isdisjoint(query):
-        raise NotBuilt
+    named = [name for name in query if name in _NOT_BUILT]
+    if named:
+        # What has a name of its own gets as far as its record.
+        refused = _UNBUILT.get((method, level, named[0]))
+        if refused is None:
+            raise NotBuilt
+        return refused
     raise MethodNotAllowed(Method=method, ResourceType=level.value.upper())
 
 

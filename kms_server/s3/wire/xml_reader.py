@@ -1,5 +1,6 @@
 """Reading the XML of requests: elements and text, no document types, no entities of their own."""
 
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from kms_server.s3.errors import MalformedXML
@@ -49,6 +50,16 @@ def parse(data: bytes, root: str) -> Element:
     if found.tag != root:
         raise MalformedXML
     return found
+
+
+def content(element: Element) -> str | dict[str, Any]:
+    """What an element says: its text, or its children by name; those of one name are a list."""
+    found: dict[str, Any] = {}
+    for child in element:
+        found.setdefault(child.tag, []).append(content(child))
+    if not found:
+        return (element.text or "").strip()
+    return {name: items[0] if len(items) == 1 else items for name, items in found.items()}
 
 
 def text_of(element: Element, name: str) -> str | None:

@@ -57,6 +57,16 @@ def test_what_waits_shares_a_write() -> None:
     commit.close()
 
 
+def test_the_rows_of_a_call_are_written_together() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, LIMITS)
+    rows = [row(number) for number in range(3)]
+    log.gate.set()
+    wait(commit.submit(*rows), 10)
+    assert log.batches == [rows]
+    commit.close()
+
+
 def test_one_call_resolves_a_batch() -> None:
     log = GatedLog()
     commit = GroupCommit(log, LIMITS)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from kms_server.audit.chain import COLUMNS
-from kms_server.audit.record import Event, service_event, to_row
+from kms_server.audit.record import Echo, Event, rows_of, service_event, to_row
 from kms_server.storage.tables import audit_events
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -108,10 +108,73 @@ def test_content_over_its_bound_is_left_out(member: str) -> None:
     assert record(**{member: {"a": "x" * 102_393}})[name] is None
 
 
-def test_texts_are_cut() -> None:
-    cut = record(user_agent="a" * 2_000, error_code="ValidationException", error_message="b" * 2_000)
-    assert cut["userAgent"] == "a" * 1_024
-    assert cut["errorMessage"] == "b" * 1_024
+@pytest.mark.parametrize(("text", "cut"), [("a" * 2_000, "a" * 1_024), ("a" + "é" * 600, "a" + "é" * 511)])
+def test_texts_are_cut(text: str, cut: str) -> None:
+    found = record(user_agent=text, error_code="ValidationException", error_message=text)
+    assert found["userAgent"] == found["errorMessage"] == cut
+
+
+def test_additional_data_over_its_bound_is_left_out() -> None:
+    assert record(additional={"a": "x" * 28_664})["additionalEventData"]
+    assert "additionalEventData" not in record(additional={"a": "x" * 28_665})
+
+
+def test_a_record_over_its_bound_has_no_contents() -> None:
+    content, host = {"a": "x" * 102_300}, {"clientProvidedHostHeader": "h" * 60_000}
+    full = event(request_parameters=content, response_elements=content, tls=host)
+    assert len(to_row(full).record) < 262_144
+    assert orjson.loads(to_row(full).record)["requestParameters"] is None
+    smaller = full._replace(tls={"clientProvidedHostHeader": "h" * 50_000})
+    assert orjson.loads(to_row(smaller).record)["requestParameters"] == content
+
+
+OTHERS = [f"arn:aws:kms:us-east-1:{account}:key/k" for account in ("444455556666", "777788889999")]
+
+
+def test_one_account_has_one_row() -> None:
+    assert rows_of(event()) == (to_row(event()),)
+    assert rows_of(event(resources=())) == (to_row(event(resources=())),)
+    bucket = event(
+        resources=(
+            ("AWS::S3::Object", "arn:aws:s3:::b/:777788889999:"),
+            ("AWS::S3::Bucket", "arn:aws:s3:::b"),
+        )
+    )
+    assert rows_of(bucket) == (to_row(bucket),)
+
+
+def test_each_other_owner_has_a_copy() -> None:
+    used = tuple(("AWS::KMS::Key", one) for one in (OTHERS[0], KEY, OTHERS[1], OTHERS[0]))
+    identity = IDENTITY | {"principalId": "AIDA1", "arn": "arn:aws:iam::111122223333:user/a"}
+    rows = rows_of(event(resources=used, identity=identity))
+    assert [row.account for row in rows] == ["111122223333", "444455556666", "777788889999"]
+    assert [row.username for row in rows] == ["root", None, None]
+    assert [row.access_key_id for row in rows] == ["AKIA", None, None]
+    assert len({row.event_id for row in rows}) == 3
+    records = [orjson.loads(row.record) for row in rows]
+    assert [one["recipientAccountId"] for one in records] == [row.account for row in rows]
+    assert [one["eventID"] for one in records] == [row.event_id for row in rows]
+    assert len({one["sharedEventID"] for one in records}) == 1
+    stranger = {"type": "AWSAccount", "principalId": "AIDA1", "accountId": "111122223333"}
+    assert [one["userIdentity"] for one in records] == [identity, stranger, stranger]
+
+
+def test_what_failed_is_the_callers_alone() -> None:
+    failed = event(resources=(("AWS::KMS::Key", OTHERS[0]),), error_code="DisabledException")
+    assert rows_of(failed) == (to_row(failed),)
+
+
+def test_another_region_has_a_record_of_its_own() -> None:
+    there = "arn:aws:kms:eu-west-1:111122223333:key/k"
+    echo = Echo("CreateKey", "eu-west-1", {"a": 1}, None, (("AWS::KMS::Key", there),))
+    own, other = rows_of(event(echoes=(echo,), additional={"b": 2}))
+    assert (own.region, own.event_name, own.resource_1) == ("us-east-1", "Encrypt", KEY)
+    assert (other.region, other.event_name, other.resource_1) == ("eu-west-1", "CreateKey", there)
+    record = orjson.loads(other.record)
+    assert (record["requestParameters"], record["requestID"]) == ({"a": 1}, "r-1")
+    assert "additionalEventData" not in record
+    assert "sharedEventID" not in record
+    assert other.event_id != own.event_id
 
 
 def test_a_service_event_has_no_caller() -> None:

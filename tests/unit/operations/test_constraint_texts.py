@@ -46,7 +46,7 @@ VIOLATIONS: list[tuple[str, dict[str, Any], str, str]] = [
     ("EnableKeyRotation", KEY | {"RotationPeriodInDays": 2561}, "Value '2561' at 'rotationPeriodInDays'",
      "Member must have value less than or equal to 2560"),
     ("ListKeys", {"Limit": 1001}, "Value '1001' at 'limit'", "Member must have value less than or equal to 1000"),
-    ("DescribeKey", KEY | {"GrantTokens": ["t"] * 11}, f"Value '[{', '.join('t' * 11)}]' at 'grantTokens'",
+    ("DescribeKey", KEY | {"GrantTokens": ["t"] * 11}, "Value at 'grantTokens'",
      "Member must have length less than or equal to 10"),
     ("RetireGrant", {"GrantId": "x" * 129}, f"Value '{'x' * 129}' at 'grantId'",
      "Member must have length less than or equal to 128"),

@@ -73,6 +73,30 @@ def test_who_what_and_with_what(service: Service) -> None:
     assert story.decision.reason == "no identity policy allows it"
 
 
+def test_dates_and_names_in_contexts(service: Service) -> None:
+    one, by = user(service, "dora")
+    key = service.key(Origin="EXTERNAL")
+    asked: dict[str, Any] = {
+        "ImportToken": b"t",
+        "EncryptedKeyMaterial": b"m",
+        "ExpirationModel": "KEY_MATERIAL_EXPIRES",
+    }
+    assert isinstance(
+        service.call("ImportKeyMaterial", by=by, KeyId=key["KeyId"], ValidTo=1_797_000_000, **asked), Refusal
+    )
+    found = recorded.rebuild(services_of(service._worker.state), last(service, one.arn, "ImportKeyMaterial"))
+    assert found.question.parameters["ValidTo"] == 1_797_000_000
+    constraints = {"EncryptionContextSubset": {"tenant": "7", "Shard": "3"}}
+    granted: dict[str, Any] = {
+        "GranteePrincipal": one.arn,
+        "Operations": ["Decrypt"],
+        "Constraints": constraints,
+    }
+    assert isinstance(service.call("CreateGrant", by=by, KeyId=key["KeyId"], **granted), Refusal)
+    found = recorded.rebuild(services_of(service._worker.state), last(service, one.arn, "CreateGrant"))
+    assert found.question.parameters["Constraints"] == constraints
+
+
 def test_each_side_of_a_reencryption(service: Service) -> None:
     one, by = user(service, "rene", allow("kms:ReEncryptFrom"))
     source, target = service.key(), service.key()

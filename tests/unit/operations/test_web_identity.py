@@ -21,6 +21,7 @@ from tests.unit.operations.query_service import (
     role,
     trusting,
 )
+from tests.unit.operations.record_calls import violations
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
 URL = "token.issuer.test"
@@ -61,6 +62,7 @@ def test_a_token_opens_the_role(service: Service) -> None:
     assert (told["Provider"], told["Audience"]) == (PROVIDER, "app")
     assert told["AssumedRoleUser"]["AssumedRoleId"] == f"{made.unique_id}:ci-1"
     record = records(service)[0]
+    assert violations(record) == []
     assert record["userIdentity"] == {
         "type": "WebIdentityUser", "principalId": f"{PROVIDER}:app:{SUBJECT}", "accountId": ACCOUNT, "userName": SUBJECT,
         "identityProvider": PROVIDER,

@@ -11,7 +11,8 @@ from kms_server.iam.principal import NOBODY, Principal
 from kms_server.operations.call import Call, Services
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3 import buckets as loaded
-from kms_server.s3.call import Level, Payload, S3Answer, S3Call, S3Operation, S3Services
+from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation, S3Services
+from kms_server.s3.payloads import Payload
 from kms_server.storage import buckets
 from kms_server.storage.buckets import Bucket
 from tests.unit.operations.service import ACCOUNT, REGION, Service

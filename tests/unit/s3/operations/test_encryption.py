@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
+from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -12,6 +13,7 @@ from kms_server.s3.call import S3Call
 from kms_server.s3.encryption.default import BucketDefault
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_KMS, SSE_S3
 from kms_server.s3.operations import encryption
+from kms_server.s3.wire import xml_reader
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -38,10 +40,16 @@ class BucketCall:
         def blocks(found: BucketDefault) -> bool:
             return self.block if found.blocks_sse_c is None else found.blocks_sse_c
 
-        payload = SimpleNamespace(is_checked=checked, whole=lambda _most: body.encode())
+        def document(root: str) -> Element:
+            return xml_reader.parse(body.encode(), root)
+
+        payload = SimpleNamespace(is_checked=checked)
         bucket = SimpleNamespace(encryption=self.setting, account="000000000000")
         services = SimpleNamespace(encryption=SimpleNamespace(blocks_sse_c=blocks))
-        made = {"payload": payload, "bucket": bucket, "services": services, "configuring": configuring}
+        made = {
+            "payload": payload, "bucket": bucket, "services": services, "configuring": configuring,
+            "document": document,
+        }  # fmt: skip
         return cast("S3Call", SimpleNamespace(**made))
 
     def put(self, inner: str) -> BucketDefault:

@@ -14,6 +14,7 @@ from kms_server.s3.call import S3Call
 from kms_server.s3.encryption import envelope as envelopes
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Chosen, CustomerKey
 from kms_server.s3.operations import encryption
+from kms_server.s3.wire import xml_reader
 from kms_server.storage.objects import Version
 from tests.unit.databases import empty, migrated
 from tests.unit.s3.encryption.kms_double import ONE, OTHER
@@ -49,7 +50,8 @@ class ObjectCall:
             yield
 
         call = SimpleNamespace(
-            payload=SimpleNamespace(is_checked=True, whole=lambda _most: body.encode()),
+            payload=SimpleNamespace(is_checked=True),
+            document=lambda root: xml_reader.parse(body.encode(), root),
             bucket=SimpleNamespace(
                 name=TARGET.bucket, bucket_id=TARGET.bucket_id, region=TARGET.region, account="000000000000"
             ),
