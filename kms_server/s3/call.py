@@ -126,6 +126,11 @@ class S3Operation:
         )
         object.__setattr__(self, "row", row)
 
+    @property
+    def adds(self) -> bool:
+        """Whether it makes objects, or parts of them, which take room."""
+        return self.encrypts or self.action == "s3:PutObject"
+
 
 def _elsewhere(call: Call) -> None:
     raise AssertionError(f"{call.operation.name} is run by the S3 layer")

@@ -2,23 +2,25 @@
 
 from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
+from kms_server.audit.reserved_log import ReservedLog
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
+from kms_server.storage.reserve import Reserve
 from kms_server.storage.tables import audit_data_events, audit_events
 
 
-def audit_log(state: State) -> AuditLog:
+def audit_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of management events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.audit_dir, state.settings.limits)
+        return ReservedLog(SegmentLog(state.settings.audit_dir, state.settings.limits), reserve)
     return TableLog(state.database.engine, audit_events)
 
 
-def data_log(state: State) -> AuditLog:
+def data_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of data events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.data_audit_dir, state.settings.limits)
+        return ReservedLog(SegmentLog(state.settings.data_audit_dir, state.settings.limits), reserve)
     return TableLog(state.database.engine, audit_data_events)
 
 
