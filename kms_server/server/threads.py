@@ -60,7 +60,7 @@ class Threads:
         """Have work done as soon as a thread is free."""
         errand = Errand(work, self)
         self._under_way.add(errand)  # type: ignore[arg-type]  # nobody asks for its result here
-        errand.future.add_done_callback(lambda _: self._under_way.discard(errand))  # type: ignore[arg-type]
+        errand.future.add_done_callback(lambda _: self._under_way.discard(errand))
         return errand
 
     def run(self, work: Callable[[], Result]) -> Result:
