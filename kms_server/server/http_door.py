@@ -23,6 +23,7 @@ from kms_server.server.threads import Errand, Threads
 from kms_server.server.transfer import Transfer
 
 _LOG = logging.getLogger(__name__)
+_STUCK = "a call was refused: the storage does not answer"
 
 
 class Connection(ClientLink):
@@ -58,17 +59,13 @@ class Connection(ClientLink):
         elif self._transfer is not None:
             self._check_transfer(self._transfer, now)
         elif self._current is not None:
-            self._check_errand(waited)
+            if self._errand is not None and self._errand.is_late:
+                self._errand.leave()
+                self._fail(_STUCK)
+            elif waited > self._limits.request_timeout:
+                self._fail("a call took longer than its time limit")
         else:
             self._check_client(now)
-
-    def _check_errand(self, waited: float) -> None:
-        if self._errand is not None and self._errand.is_late:
-            self._errand.leave()
-            self._errand = None
-            self._fail("the storage did not answer a call in time")
-        elif waited > self._limits.request_timeout:
-            self._fail("a call took longer than its time limit")
 
     def _check_transfer(self, transfer: Transfer, now: float) -> None:
         if transfer.is_late:
@@ -77,7 +74,7 @@ class Connection(ClientLink):
             if transfer.begun:
                 self.abort()
             else:
-                self._fail("the storage did not answer a call in time")
+                self._fail(_STUCK)
         elif transfer.body.waited(now) > self._limits.request_timeout:
             self._reader.give_up(408)
         elif self._door.turns.crowded and transfer.lag(now) > self._limits.crowd_patience:
@@ -122,7 +119,7 @@ class Connection(ClientLink):
         if door.entrance.require_tls and door.entrance.refuses(request):
             self._answer(plain_http(request))
         elif incoming.body is not None and door.streams is not None:
-            self._transfer_in_thread(request, incoming.body, door.streams)
+            self._begin_transfer(request, incoming.body, door.streams)
         elif request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
         else:
@@ -150,17 +147,16 @@ class Connection(ClientLink):
 
     def _in_thread(self, threads: Threads, work: "partial[Outcome]") -> None:
         if threads.is_stuck:
-            self._fail("a call was refused: the storage does not answer")
+            self._fail(_STUCK)
             return
         self._errand = threads.start(work)
         asyncio.wrap_future(self._errand.future, loop=self._loop).add_done_callback(self._on_cold_done)
 
-    def _transfer_in_thread(self, request: Request, body: IncomingBody, streams: StreamAnswerer) -> None:
-        threads = self._door.stream_threads
-        if threads.is_stuck:
-            self._fail("a call was refused: the storage does not answer")
+    def _begin_transfer(self, request: Request, body: IncomingBody, streams: StreamAnswerer) -> None:
+        if self._door.stream_threads.is_stuck:
+            self._fail(_STUCK)
             return
-        self._transfer = Transfer(request, body, self, threads)
+        self._transfer = Transfer(request, body, self, self._door.stream_threads)
         self._transfer.start(streams, self._door.turns)
 
     def _on_cold_done(self, future: "asyncio.Future[Outcome]") -> None:

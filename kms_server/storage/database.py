@@ -4,7 +4,6 @@ SQLite in the data directory by default, PostgreSQL by URL. A write transaction 
 which makes writers take turns on both, and stamps what it changes with it: `changes` in order of commit.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +26,13 @@ from kms_server.storage.writer_lock import WriterLock
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
 MINIMUM_SQLITE = (3, 51, 3)
 _COUNTER = ""  # the scope whose row counts all write transactions
+# A host that has gone must not keep its connections for good. What the URL says goes before.
+_CONNECTING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "tcp_user_timeout": "30000",
+}
 
 
 def _dialect(connection: Connection) -> ModuleType:
@@ -61,8 +67,8 @@ class Transaction:
 class Database:
     """Read and write transactions on one database.
 
-    `waits` are the threads that are in any transaction, `writers` those in one that writes. What writes and is late is
-    undone, and while one of them is stuck no other is begun: whoever waited has been told that it failed.
+    `waits` are the threads in any transaction, `writers` those in one that writes. A write that is late is undone, and
+    while one is stuck no other is begun: whoever waited has been told that it failed.
     """
 
     def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
@@ -90,7 +96,7 @@ class Database:
         """
         with self._in_turn(), self._announced(), self.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
-            with connection.begin(), self._in_time():
+            with connection.begin(), self.waits.in_time():
                 counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
                 stamp = connection.execute(
                     counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
@@ -109,7 +115,7 @@ class Database:
         """
         with self._in_turn(), self._committed.connect() as plain:
             connection = plain.execution_options(kms_write=True)
-            with connection.begin(), self._in_time():
+            with connection.begin(), self.waits.in_time():
                 yield connection
 
     @contextmanager
@@ -118,13 +124,6 @@ class Database:
             raise KMSInternalException
         with self.waits.noted(), self.writers.noted(), self._queue():
             yield
-
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Undo a transaction that is late already, rather than commit what its client was told had failed."""
-        yield
-        if self.waits.is_late(threading.get_ident()):
-            raise KMSInternalException
 
     def _queue(self) -> AbstractContextManager[None]:
         return self._lock.held() if self.engine.dialect.name == "sqlite" else nullcontext()
@@ -236,10 +235,10 @@ def _postgresql(url: str) -> Engine:
         raise OperatorError(
             "--database-url must begin with postgresql://; leave it out for the embedded store"
         )
+    url_with_times = parsed.set(drivername="postgresql+psycopg", query={**_CONNECTING, **parsed.query})
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True,
-        hide_parameters=True,
-    )  # fmt: skip
+        url_with_times, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
+    )
     try:
         with engine.connect():
             pass

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kms_server.errors import KMSInternalException
+
 
 class Waits:
     """The threads that are in the storage now, each since when.
@@ -38,6 +40,17 @@ class Waits:
         """Whether a thread, by its identifier, has been in the storage for longer than it may."""
         since = self._since.get(thread)
         return since is not None and time.monotonic() - since > self.patience
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """The block inside a transaction: what is late when it ends is undone, its client was told that it failed.
+
+        Raises:
+            KMSInternalException: this thread is late.
+        """
+        yield
+        if self.is_late(threading.get_ident()):
+            raise KMSInternalException
 
     def longest(self) -> float:
         """For how many seconds the thread that came first has been in the storage."""

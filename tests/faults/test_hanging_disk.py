@@ -1,24 +1,26 @@
 """What the disk keeps is answered at the deadline, is told by health, and goes on without a restart."""
 
 import fcntl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from kms_server.config import Limits
+from tests.faults.both_doors import both_doors
 from tests.faults.test_audit_unwritable import ready
 from tests.faults.traced import Traced, traced
 from tests.functional.s3_client import new_bucket, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
 
-DEADLINE = 1.0
+DEADLINE = 2.0
 # The machine is busy; a call that hangs does so for half a minute and more.
 GENEROUS = DEADLINE + 10
 OPTIONS = ("--audit-deadline", str(DEADLINE))
@@ -77,7 +79,7 @@ def test_a_log_that_hangs(start_server: StartServer) -> None:
     kms.encrypt(KeyId=key, Plaintext=b"x")
     clients = [server.client("kms") for _ in range(MANY)]
     with hanging(server, "/audit/"):
-        all_fail_in_time([lambda kms=kms: kms.encrypt(KeyId=key, Plaintext=b"x") for kms in clients])
+        all_fail_in_time([partial(kms.encrypt, KeyId=key, Plaintext=b"x") for kms in clients])
         fails_in_time(lambda: kms.encrypt(KeyId=key, Plaintext=b"x"))
         fails_in_time(lambda: kms.describe_key(KeyId=key))
         fails_in_time(lambda: kms.encrypt(KeyId="alias/none", Plaintext=b"x"))
@@ -109,7 +111,7 @@ def test_changes_that_hang(start_server: StartServer) -> None:
 
 
 def test_changes_behind_another_that_hangs(start_server: StartServer) -> None:
-    server = start_server(*OPTIONS)
+    server = start_server(env={"KMS_SERVER_AUDIT_DEADLINE": str(DEADLINE)})
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     clients = [server.client("kms") for _ in range(MANY)]
@@ -124,6 +126,29 @@ def test_changes_behind_another_that_hangs(start_server: StartServer) -> None:
     failed = recorded_aliases(server, failed=True)
     assert failed <= {f"alias/a{number}" for number in range(MANY)}
     assert failed
+
+
+@pytest.mark.parametrize("door", ["fast", "wsgi"])
+def test_changes_by_either_door(tmp_path: Path, door: str) -> None:
+    with both_doors(tmp_path / "data", Limits(audit_deadline=DEADLINE)) as doors:
+        access = getattr(doors, door)
+        kms, s3 = access.client("kms"), s3_client(access)
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        bucket = new_bucket(s3)
+        with (tmp_path / "data" / "state" / "writer.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fails_in_time(create_alias(kms, key, "late"))
+            fails_in_time(create_alias(kms, key, "at-once"))
+            fails_in_time(lambda: s3.put_object(Bucket=bucket, Key="a", Body=BODY), "InternalError")
+            fails_in_time(lambda: s3.create_bucket(Bucket=f"{bucket}-2"), "InternalError")
+        deadline = time.monotonic() + 30
+        while not aliases(kms):
+            with suppress(ClientError):
+                create_alias(kms, key, "after")()
+            assert time.monotonic() < deadline
+        assert aliases(kms) == {"alias/after"}
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+        assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [bucket]
 
 
 def test_data_events_that_hang(start_server: StartServer) -> None:
@@ -150,7 +175,7 @@ def test_objects_that_hang(start_server: StartServer, file: str) -> None:
     s3.put_object(Bucket=bucket, Key="there", Body=BODY)
     with hanging(server, file) as kernel:
         for name in ("a", "b"):
-            fails_in_time(lambda name=name: s3.put_object(Bucket=bucket, Key=name, Body=BODY), "InternalError")
+            fails_in_time(partial(s3.put_object, Bucket=bucket, Key=name, Body=BODY), "InternalError")
         assert kernel.hanging.is_set()
         assert s3.get_object(Bucket=bucket, Key="there")["Body"].read() == BODY
     s3.put_object(Bucket=bucket, Key="c", Body=BODY)
@@ -175,7 +200,7 @@ def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) ->
     kms.encrypt(KeyId=key, Plaintext=b"x")
     clients = [server.client("kms") for _ in range(MANY)]
     with postgres.hanging():
-        all_fail_in_time([lambda kms=kms: kms.encrypt(KeyId=key, Plaintext=b"x") for kms in clients])
+        all_fail_in_time([partial(kms.encrypt, KeyId=key, Plaintext=b"x") for kms in clients])
         all_fail_in_time([create_alias(kms, key, f"a{number}") for number, kms in enumerate(clients)])
         all_fail_in_time([create_alias(kms, key, f"b{number}") for number, kms in enumerate(clients)])
         fails_in_time(lambda: s3.get_object(Bucket=bucket, Key="there"), "InternalError")
