@@ -1,6 +1,7 @@
 """Whether this worker can serve."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,8 @@ from kms_server.storage.reserve import Reserve
 
 _SLOW_WRITE = 2.0
 _PATIENCE = 1.0
+# A log that failed is tried again by calls, and nobody sends any to a worker that is not ready.
+_RECENT_SECONDS = 5.0
 # Says what is wrong, or None; never waits for long.
 Check: TypeAlias = Callable[[], str | None]
 
@@ -46,9 +49,9 @@ def health_of(
         return f"the database {trouble}" if trouble else None
 
     logs = (partial(log_is_written, name, commit) for name, commit in commits.items())
-    return Health(
-        (database_answers, partial(changes_are_made, database), *logs), [partial(is_roomy, reserve)]
-    )
+    room = (partial(has_room, reserve),) if settings.database_url is None else ()
+    checks = (database_answers, partial(changes_are_made, database), *logs, *room)
+    return Health(checks, [partial(is_roomy, reserve)])
 
 
 def changes_are_made(database: Database) -> str | None:
@@ -64,7 +67,18 @@ def log_is_written(name: str, commit: GroupCommit) -> str | None:
     stuck = commit.stuck_for()
     if stuck > _SLOW_WRITE:
         return f"the log of {name} is stuck: its disk does not answer for {stuck:.0f} s so far"
-    return f"the log of {name} cannot be written: {commit.last_error}" if commit.last_error else None
+    error = commit.last_error
+    if error and time.monotonic() - commit.failed_at < _RECENT_SECONDS:
+        return f"the log of {name} cannot be written: {error}"
+    return None
+
+
+def has_room(reserve: Reserve) -> str | None:
+    """Whether the log may use the disk."""
+    try:
+        return "the disk is full but for its reserve: data calls are refused" if reserve.is_used() else None
+    except OSError as error:
+        return f"the free space of the disk is not known: {error.strerror}"
 
 
 def is_roomy(reserve: Reserve) -> str | None:
