@@ -85,6 +85,7 @@ def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request, thread
     try:
         outcome = threads.run(partial(handle, pipeline.stages, arrived))
     except KMSInternalException:
+        _LOG.error("a call was refused: the storage does not answer")
         return _written(_shared(broken(arrived)))
     if outcome.ticket is not None:
         try:

@@ -16,6 +16,7 @@ from kms_server.config import Limits
 from tests.faults.both_doors import both_doors
 from tests.faults.test_audit_unwritable import ready
 from tests.faults.traced import Traced, traced
+from tests.functional.command_line import run
 from tests.functional.s3_client import new_bucket, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
@@ -191,6 +192,11 @@ def test_objects_that_hang(start_server: StartServer, file: str) -> None:
     assert sorted(written) == sorted(listed)
 
 
+def test_a_deadline_has_bounds() -> None:
+    for value in ("0", "31", "soon"):
+        assert run("serve", "--audit-deadline", value).returncode == 2
+
+
 def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) -> None:
     server = start_server("--database-url", postgres.new_database("hanging"), *OPTIONS)
     kms, s3 = server.client("kms"), s3_client(server.access)
@@ -211,3 +217,10 @@ def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) ->
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     assert s3.get_object(Bucket=bucket, Key="there")["Body"].read() == BODY
     assert aliases(kms) == recorded_aliases(server, failed=False)
+
+
+def test_an_idle_worker_tells_of_a_disk_that_hangs(start_server: StartServer) -> None:
+    server = start_server(*OPTIONS, workers=1)
+    assert ready(server.url) == ""
+    with hanging(server, "/state/probe"):
+        server.wait_for(lambda: "the database does not answer" in ready(server.url))
