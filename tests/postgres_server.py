@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +29,20 @@ class Postgres:
         ) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql://kms@/{name}?host={self.directory}"
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """None of the server's processes does anything until the block ends, as on a host whose disk hangs."""
+        (main, *_) = (self.directory / "data" / "postmaster.pid").read_text().split()
+        backends = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        processes = [int(pid) for pid in (main, *backends)]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop the server and remove its files."""

@@ -77,6 +77,7 @@ class GroupCommit:
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._writing_since: float | None = None
         self.last_error: str | None = None
+        self.failed_at = 0.0
         self.soon: Callable[[Callable[[], None]], object] = _at_once
         self.on_batch: Callable[[Callable[[], None]], object] = _at_once
         self._thread = threading.Thread(target=self._run, name="audit commit", daemon=True)
@@ -129,7 +130,7 @@ class GroupCommit:
         try:
             self._log.append([row for rows, _ in batch for row in rows])
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
-            error = caught
+            error, self.failed_at = caught, time.monotonic()
         self._writing_since = None
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from kms_server.cli.options import networks, option, service_names, state_options, stream_target
-from kms_server.config import DEFAULT_PORT, SERVICES, Settings
+from kms_server.config import DEFAULT_PORT, SERVICES, Limits, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
 from kms_server.server import credentials, gunicorn_app
@@ -85,15 +85,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Secret shared by an s3 server and the kms-server at its --kms-endpoint, so that callers of the one are "
     "callers of the other. Without it the s3 server signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 )
+@option(
+    "--audit-deadline", type=click.FloatRange(0.1, 30), default=5.0,
+    help="Seconds after which a call is refused whose record, or change, is not on disk.",
+)  # fmt: skip
 @state_options
-def serve(**options: object) -> None:
+def serve(audit_deadline: float, **options: object) -> None:
     """Run the service in the foreground.
 
     The first start makes a root key and a root access key for account 000000000000, which it writes to
     credentials.env in the data directory. SIGTERM finishes what is under way and exits.
     """
     known = {field.name for field in fields(Settings)}
-    settings = Settings(**{name: value for name, value in options.items() if name in known})  # type: ignore[arg-type]
+    limits = Limits(audit_deadline=audit_deadline)
+    settings = Settings(**{name: value for name, value in options.items() if name in known}, limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:

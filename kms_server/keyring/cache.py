@@ -44,7 +44,8 @@ class ScopedCache:
 
     def reread(self) -> None:
         """Ask the database itself what has changed."""
-        with self._lock:
+        # Whoever waits for the lock waits for a database that keeps its holder.
+        with self._database.waits.noted(), self._lock:
             # The generation is taken before the look and kept after the entries are gone: whoever compares with it
             # in between sees the old one and waits here.
             generation = self._database.generation.read()
@@ -101,7 +102,7 @@ class ScopedCache:
         return value
 
     def _keep(self, scope: str, value: object, snapshot: int) -> None:
-        with self._lock:
+        with self._database.waits.noted(), self._lock:
             # A change newer than the snapshot may already have been applied: the value serves this call only.
             if self._stamp is None or self._stamp > snapshot:
                 return

@@ -86,6 +86,11 @@ class S3Operation:
         own = (query.partition("=")[0] for query in self.queries)
         object.__setattr__(self, "shown_queries", frozenset({*own, *_SHOWN_QUERIES}))
 
+    @property
+    def adds(self) -> bool:
+        """Whether it makes objects, or parts of them, which take room."""
+        return self.encrypts or self.action == "s3:PutObject"
+
 
 def _elsewhere(call: Call) -> None:
     raise AssertionError(f"{call.operation.name} is run by the S3 layer")

@@ -3,23 +3,29 @@
 from kms_server.audit.journal import Journal
 from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
+from kms_server.audit.reserved_log import ReservedLog
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
+from kms_server.storage.reserve import Reserve
 from kms_server.storage.tables import audit_data_events, audit_events
 
 
-def audit_log(state: State) -> AuditLog:
+def audit_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of management events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.audit_dir, state.settings.limits, state.chain_key)
+        return ReservedLog(
+            SegmentLog(state.settings.audit_dir, state.settings.limits, state.chain_key), reserve
+        )
     return TableLog(state.database.engine, audit_events, state.chain_key)
 
 
-def data_log(state: State) -> AuditLog:
+def data_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of data events go that change nothing."""
     if state.settings.database_url is None:
-        return SegmentLog(state.settings.data_audit_dir, state.settings.limits, state.chain_key)
+        return ReservedLog(
+            SegmentLog(state.settings.data_audit_dir, state.settings.limits, state.chain_key), reserve
+        )
     return TableLog(state.database.engine, audit_data_events, state.chain_key)
 
 

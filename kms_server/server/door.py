@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -13,8 +12,10 @@ from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Stage
+from kms_server.server.threads import Threads
 from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
+from kms_server.storage.waits import Waits
 
 _LOG = logging.getLogger(__name__)
 _OWN_THREADS = 2
@@ -46,12 +47,12 @@ class Door:
     """What all connections of a worker share.
 
     The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
-    for `streams`; it is None where there is none.
+    for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered.
     """
 
     def __init__(
         self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits, streams: StreamAnswerer | None = None,
-        entrance: Entrance = OPEN,
+        entrance: Entrance = OPEN, waits: Waits | None = None,
     ) -> None:  # fmt: skip
         self.stages = pipeline.stages
         self.bridge = bridge
@@ -60,11 +61,12 @@ class Door:
         self.claims = partial(is_claimed, streams) if streams is not None else None
         self.entrance = entrance
         self.writer = HttpWriter()
-        self.threads = ThreadPoolExecutor(limits.cold_threads, thread_name_prefix="cold")
-        self.stream_threads = ThreadPoolExecutor(limits.stream_threads, thread_name_prefix="stream")
+        waits = waits or Waits()
+        self.threads = Threads(limits.cold_threads, "cold", waits)
+        self.stream_threads = Threads(limits.stream_threads, "stream", waits)
         self.turns = Turns(limits.stream_threads)
         # Health must answer also when every other thread waits for the database.
-        self.own_threads = ThreadPoolExecutor(_OWN_THREADS, thread_name_prefix="own")
+        self.own_threads = Threads(_OWN_THREADS, "own", waits)
         self.connections: set[Guest] = set()
         self.draining = False
         self._loop = asyncio.get_running_loop()
@@ -117,6 +119,5 @@ class Door:
 
     def close(self) -> None:
         """Wait for calls whose clients have gone."""
-        self.threads.shutdown()
-        self.stream_threads.shutdown()
-        self.own_threads.shutdown()
+        for threads in (self.threads, self.stream_threads, self.own_threads):
+            threads.close()

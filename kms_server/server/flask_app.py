@@ -1,13 +1,14 @@
 """The Flask application: every route, under any WSGI server."""
 
 import logging
+from functools import partial
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
-from kms_server.errors import RequestEntityTooLargeException, ServiceError
+from kms_server.errors import KMSInternalException, RequestEntityTooLargeException, ServiceError
 from kms_server.operations.openapi import openapi_text
 from kms_server.protocol import message
 from kms_server.server.door_types import (
@@ -24,20 +25,28 @@ from kms_server.server.door_types import (
 from kms_server.server.entrance import OPEN, Entrance, Origin
 from kms_server.server.health import Health
 from kms_server.server.pipeline import handle
+from kms_server.server.threads import Threads
 from kms_server.server.wsgi_stream import WsgiBody, streamed_response
+from kms_server.storage.waits import Waits
 
 _LOG = logging.getLogger(__name__)
 
 
 def create_app(
     pipeline: Answerer, health: Health, limits: Limits, streams: StreamAnswerer | None = None,
-    entrance: Entrance = OPEN,
+    entrance: Entrance = OPEN, waits: Waits | None = None,
 ) -> Flask:  # fmt: skip
-    """Every path but those under /_kms/ goes through the pipeline, or to `streams`, whatever its method."""
+    """Every path but those under /_kms/ goes through the pipeline, or to `streams`, whatever its method.
+
+    `waits` are those of the database whose calls are answered.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_bytes
 
     app.register_error_handler(Exception, _failed)
+    waits = waits or Waits()
+    threads = Threads(limits.cold_threads, "cold", waits)
+    stream_threads = Threads(limits.stream_threads, "stream", waits)
 
     @app.before_request
     def call() -> Response | None:
@@ -46,13 +55,13 @@ def create_app(
             return None
         arrived = _head(entrance)
         claimed = is_claimed(streams, arrived)
-        if claimed:
-            arrived = arrived._replace(stream=WsgiBody(request.environ))
+        body = WsgiBody(request.environ) if claimed else None
+        arrived = arrived._replace(stream=body)
         if entrance.refuses(arrived):
             return _written(_shared(plain_http(arrived)))
-        if streams is not None and claimed:
-            return _streamed(streams, arrived)
-        return _answer(pipeline, limits, arrived._replace(body=request.get_data()))
+        if streams is not None and body is not None:
+            return _streamed(streams, arrived, body, stream_threads)
+        return _answer(pipeline, limits, arrived._replace(body=request.get_data()), threads)
 
     @app.get("/_kms/health")
     def live() -> Response:
@@ -62,7 +71,7 @@ def create_app(
     def ready() -> tuple[Response, int]:
         problems = health.problems()
         status = "not ready" if problems else "ready"
-        return jsonify(status=status, problems=problems), 503 if problems else 200
+        return jsonify(status=status, problems=problems, warnings=health.warnings()), 503 if problems else 200
 
     @app.get("/_kms/openapi.yaml")
     def openapi() -> Response:
@@ -71,8 +80,13 @@ def create_app(
     return app
 
 
-def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request) -> Response:
-    outcome = handle(pipeline.stages, arrived)
+def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request, threads: Threads) -> Response:
+    """In a thread of its own: this one must answer also when the storage keeps that."""
+    try:
+        outcome = threads.run(partial(handle, pipeline.stages, arrived))
+    except KMSInternalException:
+        _LOG.error("a call was refused: the storage does not answer")
+        return _written(_shared(broken(arrived)))
     if outcome.ticket is not None:
         try:
             wait(outcome.ticket, limits.audit_deadline)
@@ -81,12 +95,15 @@ def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request) -> Res
     return _written(_shared(outcome.response))
 
 
-def _streamed(streams: StreamAnswerer, arrived: message.Request) -> Response:
+def _streamed(
+    streams: StreamAnswerer, arrived: message.Request, body: WsgiBody, threads: Threads
+) -> Response:
     try:
-        answer = streams.answer(arrived)
+        answer = threads.run(partial(streams.answer, arrived))
     except message.ClientGone:
         return _written(message.Response(408, (), b""))
     except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+        body.leave()
         _LOG.error("a request failed: %s", type(error).__name__)
         return _written(_shared(broken(arrived)))
     return streamed_response(_shared(answer), arrived.method)

@@ -8,27 +8,30 @@ has gone.
 import asyncio
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from kms_server.audit.group_commit import Ticket
 from kms_server.keyring.cache import WouldBlock
-from kms_server.protocol.message import ClientGone, Response, StreamedResponse
+from kms_server.protocol.message import ClientGone, Request, Response, StreamedResponse
 from kms_server.server.client_link import ClientLink
 from kms_server.server.door import Door
-from kms_server.server.door_types import OWN_PATHS, broken, for_web_page, plain_http
+from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
 from kms_server.server.http_writer import CONTINUE
+from kms_server.server.incoming_body import IncomingBody
 from kms_server.server.pipeline import Arrival, Outcome, Stage, handle
+from kms_server.server.threads import Errand, Threads
 from kms_server.server.transfer import Transfer
 
 _LOG = logging.getLogger(__name__)
+_STUCK = "a call was refused: the storage does not answer"
 
 
 class Connection(ClientLink):
     """One client connection.
 
     `_work` is what has become of the request under way between two stages, and `_outcome` its answer while that waits
-    for its record; `_transfer` is there as long as it is a claimed request whose body or answer is under way.
+    for its record; `_errand` is it in a thread, and `_transfer` is there as long as it is a claimed request whose body or
+    answer is under way.
     """
 
     def __init__(self, door: Door) -> None:
@@ -36,6 +39,7 @@ class Connection(ClientLink):
         self._loop = asyncio.get_running_loop()
         self._work: object = None
         self._outcome: Outcome | None = None
+        self._errand: Errand[Outcome] | None = None
         self._transfer: Transfer | None = None
         self._keep_alive = False
 
@@ -55,13 +59,23 @@ class Connection(ClientLink):
         elif self._transfer is not None:
             self._check_transfer(self._transfer, now)
         elif self._current is not None:
-            if waited > self._limits.request_timeout:
+            if self._errand is not None and self._errand.is_late:
+                self._errand.leave()
+                self._fail(_STUCK)
+            elif waited > self._limits.request_timeout:
                 self._fail("a call took longer than its time limit")
         else:
             self._check_client(now)
 
     def _check_transfer(self, transfer: Transfer, now: float) -> None:
-        if transfer.body.waited(now) > self._limits.request_timeout:
+        if transfer.is_late:
+            transfer.leave()
+            self._transfer = None
+            if transfer.begun:
+                self.abort()
+            else:
+                self._fail(_STUCK)
+        elif transfer.body.waited(now) > self._limits.request_timeout:
             self._reader.give_up(408)
         elif self._door.turns.crowded and transfer.lag(now) > self._limits.crowd_patience:
             # Others wait for the thread that this client holds up.
@@ -105,8 +119,7 @@ class Connection(ClientLink):
         if door.entrance.require_tls and door.entrance.refuses(request):
             self._answer(plain_http(request))
         elif incoming.body is not None and door.streams is not None:
-            self._transfer = Transfer(request, incoming.body, self)
-            self._transfer.start(door.streams, door.stream_threads, door.turns)
+            self._begin_transfer(request, incoming.body, door.streams)
         elif request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
         else:
@@ -132,12 +145,23 @@ class Connection(ClientLink):
             else:
                 self._work = done
 
-    def _in_thread(self, threads: ThreadPoolExecutor, work: "partial[Outcome]") -> None:
-        future = self._loop.run_in_executor(threads, work)
-        future.add_done_callback(self._on_cold_done)
+    def _in_thread(self, threads: Threads, work: "partial[Outcome]") -> None:
+        if threads.is_stuck:
+            self._fail(_STUCK)
+            return
+        self._errand = threads.start(work)
+        asyncio.wrap_future(self._errand.future, loop=self._loop).add_done_callback(self._on_cold_done)
+
+    def _begin_transfer(self, request: Request, body: IncomingBody, streams: StreamAnswerer) -> None:
+        if self._door.stream_threads.is_stuck:
+            self._fail(_STUCK)
+            return
+        self._transfer = Transfer(request, body, self, self._door.stream_threads)
+        self._transfer.start(streams, self._door.turns)
 
     def _on_cold_done(self, future: "asyncio.Future[Outcome]") -> None:
-        error = future.exception()
+        error = None if future.cancelled() else future.exception()
+        self._errand = None
         if self._ending:
             return  # the client has gone, or was answered when the time limit had passed
         if error is not None:

@@ -15,6 +15,7 @@ from kms_server.audit.segments import seal
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.server.state import State
+from kms_server.storage.reserve import Reserve
 
 _LOG = logging.getLogger(__name__)
 _REREAD_SECONDS = 0.25
@@ -34,8 +35,11 @@ class Jobs:
     `chores` has another: they may take hours, one after the other, and rest after every step.
     """
 
-    def __init__(self, state: State, keyring: Keyring, chores: Mapping[str, Sequence[Chore]]) -> None:
+    def __init__(
+        self, state: State, keyring: Keyring, reserve: Reserve, chores: Mapping[str, Sequence[Chore]]
+    ) -> None:
         self._state = state
+        self._reserve = reserve
         self._keyring = keyring
         self._chores = chores
         self._lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
@@ -93,7 +97,8 @@ class Jobs:
     def _step(self) -> None:
         self._keyring.refresh(may_block=True)
         self._lifecycle.run_due()
-        if self._state.settings.database_url is None:
+        # Indexes take room, too; a segment can be read and pruned without.
+        if self._state.settings.database_url is None and not self._reserve.is_used():
             for directory in (self._state.settings.audit_dir, self._state.settings.data_audit_dir):
                 self._attempt(partial(seal, directory))
 

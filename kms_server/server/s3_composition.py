@@ -5,6 +5,7 @@ from typing import NamedTuple
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
 from kms_server.operations.call import Services
+from kms_server.s3.blobs.guarded import GuardedBlobs
 from kms_server.s3.blobs.opening import open_store
 from kms_server.s3.call import S3Services
 from kms_server.s3.encryption.keys import Encryption
@@ -14,15 +15,17 @@ from kms_server.server.kms_client import kms_client
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
 from kms_server.server.s3_pipeline import S3Pipeline
+from kms_server.storage.reserve import Reserve
 
 
-def s3_services(settings: Settings, services: Services, pipeline: Pipeline) -> S3Services:
+def s3_services(settings: Settings, services: Services, pipeline: Pipeline, reserve: Reserve) -> S3Services:
     """What S3 operations work with."""
+    store = open_store(settings.s3_store, settings.data_dir)
+    if settings.s3_store is None:
+        store = GuardedBlobs(store, services.database.waits, reserve)
     kms = kms_client(settings, services, pipeline.perform)
     encryption = Encryption(services, kms, block_sse_c=settings.block_sse_c)
-    return S3Services(
-        services, open_store(settings.s3_store, settings.data_dir), encryption, settings.restore_delay
-    )
+    return S3Services(services, store, encryption, settings.restore_delay)
 
 
 class S3Layer(NamedTuple):
@@ -33,18 +36,19 @@ class S3Layer(NamedTuple):
 
 
 def s3_layer(
-    settings: Settings, services: Services, pipeline: Pipeline, management: GroupCommit, data: GroupCommit
-) -> S3Layer | None:
-    """The S3 layer; None where it is not served."""
+    settings: Settings, services: Services, pipeline: Pipeline, commits: tuple[GroupCommit, GroupCommit],
+    reserve: Reserve,
+) -> S3Layer | None:  # fmt: skip
+    """The S3 layer; None where it is not served. `commits` are those of management events and of data events."""
     if "s3" not in settings.services:
         return None
-    made = s3_services(settings, services, pipeline)
+    made = s3_services(settings, services, pipeline, reserve)
     upkeep = Upkeep(made, settings.abort_uploads_after)
     way = S3Pipeline(
         made,
         S3Authenticator(services.keyring, settings, settings.s3_domain),
-        management,
-        data,
+        *commits,
         settings.s3_domain,
+        reserve,
     )
     return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

@@ -19,13 +19,14 @@ from kms_server.s3.access_lists import require_owner_alone
 from kms_server.s3.authorization import authorize_call
 from kms_server.s3.call import Level, S3Answer, S3Call, S3Services
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.errors import InternalError, NoSuchBucket, RequestTimeout
+from kms_server.s3.errors import InternalError, NoSuchBucket, RequestTimeout, ServiceUnavailable
 from kms_server.s3.operations import table
 from kms_server.s3.wire import faults, paths, post_form, xml_writer
 from kms_server.s3.wire.payload import RequestPayload, body_of
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.server.pipeline import fault_of
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
+from kms_server.storage.reserve import Reserve
 
 _SCOPE = "/s3/aws4_request"
 _ENCODED_SCOPE = "%2fs3%2faws4_request"
@@ -40,13 +41,14 @@ class S3Pipeline:
 
     def __init__(
         self, services: S3Services, authenticator: S3Authenticator, management: GroupCommit, data: GroupCommit,
-        domain: str,
+        domain: str, reserve: Reserve,
     ) -> None:  # fmt: skip
         self._services = services
         self._authenticator = authenticator
         self._management = management
         self._data = data
         self._domain = domain
+        self._reserve = reserve
 
     def claims(self, request: Request) -> bool:
         """Whether a request is S3's: the service it is signed for says so, or nothing else can be meant."""
@@ -113,6 +115,8 @@ class S3Pipeline:
         elif call.operation.needs_bucket:
             raise NoSuchBucket(BucketName=call.bucket_name)
         authorize_call(call, given=judged.given(call))
+        if call.operation.adds and self._reserve.is_used():
+            raise ServiceUnavailable("There is no room for the object.")
         if call.operation.encrypts:
             require_owner_alone(call.request.headers)
         else:

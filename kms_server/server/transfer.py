@@ -1,15 +1,15 @@
 """A claimed request under way: a thread reads its body and makes its answer, the event loop receives and writes."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-from kms_server.protocol.message import Request, StreamedResponse
+from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 from kms_server.server.door_types import StreamAnswerer, parts_of, release
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
 from kms_server.server.outgoing_body import OutgoingBody
+from kms_server.server.threads import Errand, Threads
 from kms_server.server.turns import Turns
 
 # How many pieces are written before other connections have their turn.
@@ -40,9 +40,12 @@ class Transfer:
     `begun` says that the head of the answer has been sent.
     """
 
-    def __init__(self, request: Request, body: IncomingBody, client: Client) -> None:
+    def __init__(self, request: Request, body: IncomingBody, client: Client, threads: Threads) -> None:
         self._request = request
         self._client = client
+        self._threads = threads
+        self._errand: Errand[None] | None = None
+        self._left = False
         self._loop = asyncio.get_running_loop()
         self._response: StreamedResponse | None = None
         self._outgoing = OutgoingBody(self._wake)
@@ -51,12 +54,13 @@ class Transfer:
         self.begun = False
         body.on_read = self._wake
 
-    def start(self, streams: StreamAnswerer, threads: ThreadPoolExecutor, turns: Turns) -> None:
+    def start(self, streams: StreamAnswerer, turns: Turns) -> None:
         """Have it answered, when it is its client's turn."""
         address = self._request.source_ip
 
         def begin() -> None:
-            made = self._loop.run_in_executor(threads, partial(self._run, streams))
+            self._errand = self._threads.start(partial(self._run, streams))
+            made = asyncio.wrap_future(self._errand.future, loop=self._loop)
             made.add_done_callback(lambda _: turns.leave(address))
             made.add_done_callback(self._on_made)
 
@@ -66,7 +70,19 @@ class Transfer:
         """For how many seconds its client has held up the thread; `now` is in monotonic seconds."""
         return max(self.body.pace.lag(now), self._outgoing.pace.lag(now))
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the storage keeps its thread, or all that it could have, for too long."""
+        return self._threads.is_stuck if self._errand is None else self._errand.is_late
+
+    def leave(self) -> None:
+        """It has been answered as failed: it is not begun any more, and a thread that has begun it stays behind."""
+        self._left = True
+        self.fail()
+
     def _run(self, streams: StreamAnswerer) -> None:
+        if self._left:
+            raise ClientGone
         response = streams.answer(self._request)
         self._response = response
         self._wake()

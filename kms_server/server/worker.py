@@ -57,7 +57,14 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, stopping.set)
         state = self.wsgi
-        door = Door(state.pipeline, WsgiBridge(state.flask_app), state.limits, state.streams, state.entrance)
+        door = Door(
+            state.pipeline,
+            WsgiBridge(state.flask_app),
+            state.limits,
+            state.streams,
+            state.entrance,
+            state.waits,
+        )
         for commit in (state.commit, state.data_commit):
             commit.soon = commit.on_batch = loop.call_soon_threadsafe
         servers = [

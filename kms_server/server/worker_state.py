@@ -15,12 +15,14 @@ from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
 from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
-from kms_server.server.health import Health
+from kms_server.server.health import health_of
 from kms_server.server.jobs import Jobs
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+from kms_server.storage.reserve import Reserve
+from kms_server.storage.waits import Waits
 
 _LAST_SECONDS = 3.0
 
@@ -42,6 +44,11 @@ class WorkerState:
     streams: StreamAnswerer | None = None
 
     @property
+    def waits(self) -> Waits:
+        """Who waits for the database."""
+        return self.state.database.waits
+
+    @property
     def url(self) -> str:
         """Where clients on this machine reach the server."""
         return self.state.settings.url
@@ -61,20 +68,25 @@ def build(settings: Settings) -> WorkerState:
     """Compose a worker; called in the worker process, after the fork."""
     state = open_state(settings)
     limits = settings.limits
-    commit = GroupCommit(audit_log(state), limits)
-    data_commit = GroupCommit(data_log(state), limits)
+    state.database.waits.patience = limits.audit_deadline
+    reserve = Reserve(settings.data_dir, limits.disk_reserve)
+    commit = GroupCommit(audit_log(state, reserve), limits)
+    data_commit = GroupCommit(data_log(state, reserve), limits)
     services = services_of(state)
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
-    layer = s3_layer(settings, services, pipeline, commit, data_commit)
+    layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
     streams = layer.pipeline if layer else None
     stream = open_stream(state)
     chores = {"chores": layer.chores if layer else (), "streams": (stream.follow,) if stream else ()}
-    jobs = Jobs(state, keyring, chores)
+    jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
-    health = Health.of(state.database, commit, data_commit)
+    logs = {"management events": commit, "data events": data_commit}
+    health = health_of(settings, state.database, logs, reserve)
+    if stream is not None:
+        health.hints.append(lambda: stream.problem)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
-    app = create_app(pipeline, health, limits, streams, entrance)
+    app = create_app(pipeline, health, limits, streams, entrance, state.database.waits)
     return WorkerState(
         pipeline,
         app,

@@ -21,9 +21,16 @@ class WsgiBody:
     def __init__(self, environ: dict[str, object]) -> None:
         self._stream = get_input_stream(environ)
         self._missing = get_content_length(environ) or 0
+        self._left = False
+
+    def leave(self) -> None:
+        """The request has been answered: a thread that stayed behind must not read what its client sends next."""
+        self._left = True
 
     def read(self, most: int) -> bytes:
         """The next bytes; see `Body`."""
+        if self._left:
+            raise ClientGone
         try:
             part = self._stream.read(most)
         except (OSError, HTTPException):

@@ -17,14 +17,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from kms_server.errors import OperatorError
+from kms_server.errors import KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
+from kms_server.storage.waits import Waits
 from kms_server.storage.writer_lock import WriterLock
 
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
 MINIMUM_SQLITE = (3, 51, 3)
 _COUNTER = ""  # the scope whose row counts all write transactions
+# A host that has gone must not keep its connections for good. What the URL says goes before.
+_CONNECTING = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "tcp_user_timeout": "30000",
+}
 
 
 def _dialect(connection: Connection) -> ModuleType:
@@ -57,7 +65,11 @@ class Transaction:
 
 
 class Database:
-    """Read and write transactions on one database."""
+    """Read and write transactions on one database.
+
+    `waits` are the threads in any transaction, `writers` those in one that writes. A write that is late is undone, and
+    while one is stuck no other is begun: whoever waited has been told that it failed.
+    """
 
     def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
         self.engine = engine
@@ -67,19 +79,24 @@ class Database:
         self._committed = engine.execution_options(isolation_level="READ COMMITTED") if postgres else engine
         self._lock = lock
         self.generation = generation
+        self.waits, self.writers = Waits(), Waits()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read-only view: all that is read in it is of one moment."""
-        with self._snapshots.connect() as connection:
+        with self.waits.noted(), self._snapshots.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A transaction that commits when the block ends and rolls back when it raises."""
-        with self._queue(), self._announced(), self.engine.connect() as plain:
+        """A transaction that commits when the block ends and rolls back when it raises.
+
+        Raises:
+            KMSInternalException: writers are stuck, or it took longer than `waits` allows; nothing has changed.
+        """
+        with self._in_turn(), self._announced(), self.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
-            with connection.begin():
+            with connection.begin(), self.waits.in_time():
                 counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
                 stamp = connection.execute(
                     counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
@@ -92,11 +109,21 @@ class Database:
 
         It leaves counter and generation as they are, so nobody reads anything anew for it. On PostgreSQL such
         transactions run side by side, and those that change the same key take turns by its row in `objects`.
+
+        Raises:
+            KMSInternalException: as for `write`.
         """
-        with self._queue(), self._committed.connect() as plain:
+        with self._in_turn(), self._committed.connect() as plain:
             connection = plain.execution_options(kms_write=True)
-            with connection.begin():
+            with connection.begin(), self.waits.in_time():
                 yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self.writers.longest() > self.waits.patience:
+            raise KMSInternalException
+        with self.waits.noted(), self.writers.noted(), self._queue():
+            yield
 
     def _queue(self) -> AbstractContextManager[None]:
         return self._lock.held() if self.engine.dialect.name == "sqlite" else nullcontext()
@@ -208,10 +235,10 @@ def _postgresql(url: str) -> Engine:
         raise OperatorError(
             "--database-url must begin with postgresql://; leave it out for the embedded store"
         )
+    url_with_times = parsed.set(drivername="postgresql+psycopg", query={**_CONNECTING, **parsed.query})
     engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True,
-        hide_parameters=True,
-    )  # fmt: skip
+        url_with_times, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
+    )
     try:
         with engine.connect():
             pass

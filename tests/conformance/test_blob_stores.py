@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 from obstore.store import MemoryStore, S3Store
 
+from kms_server.s3.blobs.guarded import GuardedBlobs
 from kms_server.s3.blobs.local import LocalBlobs
 from kms_server.s3.blobs.remote import RemoteBlobs
 from kms_server.s3.blobs.store import BlobMissing, BlobStore, StoreUnavailable
+from kms_server.storage.reserve import Reserve
+from kms_server.storage.waits import Waits
 from tests.unit.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -60,10 +63,11 @@ def upstream(url: str) -> S3Store:
     )
 
 
-@pytest.fixture(params=["local", "memory", "s3"])
+@pytest.fixture(params=["local", "guarded", "memory", "s3"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     made: dict[str, Callable[[], BlobStore]] = {
         "local": lambda: LocalBlobs(tmp_path / "objects"),
+        "guarded": lambda: GuardedBlobs(LocalBlobs(tmp_path / "objects"), Waits(), Reserve(tmp_path, 0)),
         "memory": lambda: RemoteBlobs(MemoryStore()),
         "s3": lambda: RemoteBlobs(upstream(request.getfixturevalue("moto"))),
     }

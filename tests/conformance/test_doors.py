@@ -17,9 +17,11 @@ from kms_server.config import Limits, Settings
 from kms_server.server.door_types import Answerer, StreamAnswerer
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.flask_app import create_app
-from kms_server.server.health import Health
+from kms_server.server.health import Health, health_of
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
+from kms_server.storage.reserve import Reserve
+from kms_server.storage.waits import Waits
 from tests.unit.server.door_server import RunningDoor, SteeredPipeline, read_answer, running_door
 
 HOST = "kms.test"
@@ -121,14 +123,16 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Access]:
 
 def both(
     pipeline: Answerer, health: Health, limits: Limits = LIMITS, streams: StreamAnswerer | None = None,
-    entrance: Entrance = OPEN,
+    entrance: Entrance = OPEN, waits: Waits | None = None,
 ) -> Iterator[Doors]:  # fmt: skip
-    app = create_app(pipeline, health, limits, streams, entrance)
+    app = create_app(pipeline, health, limits, streams, entrance, waits)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with running_door(pipeline, limits, health=health, streams=streams, entrance=entrance) as fast:
+        with running_door(
+            pipeline, limits, health=health, streams=streams, entrance=entrance, waits=waits
+        ) as fast:
             yield Doors(fast, replace(fast, port=server.port))
     finally:
         server.shutdown()
@@ -138,9 +142,12 @@ def both(
 
 @pytest.fixture(scope="module")
 def doors(access: _Access) -> Iterator[Doors]:
-    for made in both(access.state.pipeline, Health.of(access.state.state.database, access.state.commit)):
+    state, commit = access.state.state, access.state.commit
+    health = health_of(
+        state.settings, state.database, {"events": commit}, Reserve(state.settings.data_dir, 0)
+    )
+    for made in both(access.state.pipeline, health):
         # As a worker does: tickets are resolved in the event loop's thread.
-        commit = access.state.commit
         commit.soon = commit.on_batch = made.fast.loop.call_soon_threadsafe
         yield made
         commit.soon = commit.on_batch = lambda work: work()
@@ -311,3 +318,24 @@ def test_both_doors_fail_alike(path: str, headers: dict[str, str]) -> None:
         assert fast == wsgi
         assert ("access-control-allow-origin" in fast[1]) == bool(headers)
         assert (fast[0], json.loads(fast[2])["__type"]) == (500, "KMSInternalException")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": PAGE}], ids=["", "web page"])
+def test_both_doors_answer_for_a_thread_that_the_storage_keeps(headers: dict[str, str]) -> None:
+    pipeline = SteeredPipeline()
+    pipeline.waits.patience = 0.1
+    limits = Limits(cold_threads=2)
+    for made in both(pipeline, Health(()), limits, waits=pipeline.waits):
+        kept = raw("GET", "/kept", b"", headers)
+        answers = [made.answers(kept), made.answers(kept), made.answers(raw("GET", "/cold", b"", headers))]
+        for fast, wsgi in answers:
+            assert fast == wsgi
+            assert ("access-control-allow-origin" in fast[1]) == bool(headers)
+            assert (fast[0], json.loads(fast[2])["__type"]) == (500, "KMSInternalException")
+        # The third was not begun: both threads are taken. One that needs no thread is answered by the fast door.
+        assert len(pipeline.requests) == 0
+        assert _answer(made.fast, raw("GET", "/warm", b"", headers))[0] == 200
+        pipeline.unblock.set()
+        for _ in range(5):
+            assert pipeline.completed.acquire(timeout=20)
+        assert [answer[0] for answer in made.answers(raw("GET", "/cold", b"", headers))] == [200, 200]

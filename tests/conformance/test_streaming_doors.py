@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
@@ -11,7 +12,7 @@ from kms_server.config import Limits
 from kms_server.server.entrance import Entrance
 from kms_server.server.health import Health
 from tests.conformance.test_doors import PAGE, READABLE, Doors, both, raw
-from tests.unit.server.door_server import SteeredPipeline, read_all
+from tests.unit.server.door_server import SteeredPipeline, eventually, read_all, read_answer, running_door
 from tests.unit.server.streams import PART, SteeredStreams, chunked, digest_of, put
 
 BODY = bytes(range(250)) * 12_000
@@ -136,3 +137,43 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
                 assert json.loads(body)["tls"] == ["", ""]
         made.answers(get("/s/get/1", **headers))
     assert {request.source_ip for request in streams.requests} == ({source_ip} if source_ip else set())
+
+
+def both_serve(doors: Doors) -> bool:
+    return [answer[0] for answer in doors.answers(get("/s/get/1"))] == [200, 200]
+
+
+def test_both_doors_answer_for_a_transfer_that_the_storage_keeps() -> None:
+    streams = SteeredStreams()
+    streams.waits.patience = 0.1
+    limits = Limits(stream_threads=2)
+    for made in both(SteeredPipeline(), Health(()), limits, streams, waits=streams.waits):
+        kept = put(BODY[:9_000], "/s/kept", CLOSE)
+        for fast, wsgi in [made.answers(kept), made.answers(kept), made.answers(get("/s/get/1"))]:
+            assert fast == wsgi
+            assert fast[0] == 500
+            assert b"<Code>InternalError</Code>" in fast[2]
+        assert {request.path for request in streams.requests} == {"/s/kept"}
+        streams.gate.set()
+        # A thread that stayed behind reads nothing more of a body that was answered.
+        assert streams.gone.wait(20)
+        eventually(partial(both_serve, made))
+
+
+def test_a_transfer_that_waits_for_its_turn_is_not_begun_when_it_was_answered() -> None:
+    streams = SteeredStreams()
+    streams.waits.patience = 0.5
+    with (
+        running_door(
+            SteeredPipeline(), Limits(stream_threads=1), streams=streams, waits=streams.waits
+        ) as door,
+        door.connection() as first,
+        door.connection() as second,
+    ):
+        first.sendall(put(BODY[:9_000], "/s/kept", CLOSE))
+        eventually(lambda: len(streams.requests) == 1)
+        second.sendall(get("/s/get/1"))
+        assert read_answer(second)[0] == read_answer(first)[0] == 500
+        streams.gate.set()
+        eventually(lambda: door.exchange(get("/s/get/2")).startswith(b"HTTP/1.1 200"))
+    assert {request.path for request in streams.requests} == {"/s/kept", "/s/get/2"}

@@ -63,12 +63,12 @@ def test_a_disk_that_hangs(start_server: StartServer) -> None:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     with traced(server.worker_pids()[0]) as kernel:
-        kernel.hang_syncs = True
+        kernel.hang = ""
         fails(lambda: kms.encrypt(KeyId=key, Plaintext=b"x"))
         assert kernel.hanging.is_set()
         fails(lambda: kms.decrypt(CiphertextBlob=blob))
         assert "disk does not answer" in ready(server.url)
-        kernel.hang_syncs = False
+        kernel.hang = None
         server.wait_for(lambda: ready(server.url) == "")
         assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]

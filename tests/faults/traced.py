@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-_SEIZE, _INTERRUPT, _SYSCALL, _DETACH, _INFO = 0x4206, 0x4207, 24, 17, 0x420E
-_TRACE_SYSCALLS = 1
+_SEIZE, _INTERRUPT, _SYSCALL, _DETACH, _MESSAGE, _INFO = 0x4206, 0x4207, 24, 17, 0x4201, 0x420E
+_TRACE_SYSCALLS_AND_THREADS = 1 | 8
+_NEW_THREAD = 3
 _WAIT_ALL = 0x40000000
 _SYSCALL_STOP = 0x80 | 5
 _ENTRY, _EXIT = 1, 2
@@ -49,11 +50,14 @@ class Event(NamedTuple):
 
 
 class Traced:
-    """The threads that a process has now, stopped at each system call and let go on."""
+    """The threads of a process, stopped at each system call and let go on.
+
+    While `hang` is not None, no sync of a file returns whose path it is in; "" is in all.
+    """
 
     def __init__(self, pid: int) -> None:
         self.events: list[Event] = []
-        self.hang_syncs = False
+        self.hang: str | None = None
         self.hanging = threading.Event()
         self._pid = pid
         self._ended = False
@@ -61,6 +65,7 @@ class Traced:
         self._refused: int | None = None
         self._under_way: dict[int, Event] = {}
         self._held: set[int] = set()
+        self._threads: list[int] = []
         # All requests of a tracer must come from one thread.
         self._thread = threading.Thread(target=self._trace)
         self._thread.start()
@@ -77,26 +82,26 @@ class Traced:
         return self._refused is not None
 
     def _trace(self) -> None:
-        threads = [int(path.name) for path in Path(f"/proc/{self._pid}/task").iterdir()]
-        for tid in threads:
-            if _libc.ptrace(_SEIZE, tid, None, _TRACE_SYSCALLS) != 0:
+        self._threads = [int(path.name) for path in Path(f"/proc/{self._pid}/task").iterdir()]
+        for tid in self._threads:
+            if _libc.ptrace(_SEIZE, tid, None, _TRACE_SYSCALLS_AND_THREADS) != 0:
                 self._refused = ctypes.get_errno()
                 self._ready.set()
                 return
             _libc.ptrace(_INTERRUPT, tid, None, None)
         started: set[int] = set()
         while not self._ended:
-            busy = [self._look(tid, started) for tid in threads]
-            if len(started) == len(threads):
+            busy = [self._look(tid, started) for tid in list(self._threads)]
+            if started.issuperset(self._threads):
                 self._ready.set()
             if not any(busy):
                 time.sleep(0.0005)
-        self._let_go(threads)
+        self._let_go()
 
     def _look(self, tid: int, started: set[int]) -> bool:
         """Handle one stop of a thread, if it has stopped."""
         if tid in self._held:
-            if self.hang_syncs:
+            if self.hang is not None:
                 return False
             self._held.remove(tid)
             self._go_on(tid)
@@ -106,6 +111,7 @@ class Traced:
             return False
         started.add(tid)
         if not os.WIFSTOPPED(status):
+            self._threads.remove(tid)
             return False
         if os.WSTOPSIG(status) == _SYSCALL_STOP:
             self._note(tid)
@@ -114,8 +120,16 @@ class Traced:
             self._go_on(tid)
         else:
             event_stop = status >> 16
+            if event_stop == _NEW_THREAD:
+                self._threads.append(self._message(tid))
             self._go_on(tid, 0 if event_stop else os.WSTOPSIG(status))
         return True
+
+    def _message(self, tid: int) -> int:
+        """What the kernel tells of an event; of a new thread it is its number."""
+        told = ctypes.c_ulong()
+        _libc.ptrace(_MESSAGE, tid, None, ctypes.byref(told))
+        return told.value
 
     def _go_on(self, tid: int, signal: int = 0) -> None:
         _libc.ptrace(_SYSCALL, tid, None, signal)
@@ -130,7 +144,7 @@ class Traced:
                 event = Event(name, self._file(info.words[1]), None)
                 self._under_way[tid] = event
                 self.events.append(event)
-                if name in SYNCS and self.hang_syncs:
+                if name in SYNCS and self.hang is not None and self.hang in event.file:
                     self._held.add(tid)
                     self.hanging.set()
         elif info.op == _EXIT and tid in self._under_way:
@@ -143,9 +157,9 @@ class Traced:
         except OSError:
             return ""
 
-    def _let_go(self, threads: list[int]) -> None:
+    def _let_go(self) -> None:
         """Detach; a thread can be detached only while it is stopped."""
-        for tid in threads:
+        for tid in self._threads:
             if tid not in self._held:
                 _libc.ptrace(_INTERRUPT, tid, None, None)
                 _, status = os.waitpid(tid, _WAIT_ALL)

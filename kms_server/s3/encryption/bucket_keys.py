@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from kms_server.operations.call import Call
 from kms_server.s3.encryption.types import Envelope, Target
 from kms_server.s3.kms.client import DataKey, KeyUse, KmsClient
+from kms_server.storage.waits import Waits
 
 _MOST = 4_096
 _LONGEST = 3_600.0  # seconds; after that the KMS makes another one, under what is its current material then
@@ -45,8 +47,9 @@ class _Slot:
 class BucketKeys:
     """Asks the KMS once for each caller, bucket and KMS key, and again when the caller may not use the key any more."""
 
-    def __init__(self, kms: KmsClient) -> None:
+    def __init__(self, kms: KmsClient, waits: Waits) -> None:
         self._kms = kms
+        self._waits = waits
         self._slots: OrderedDict[_Place, _Slot] = OrderedDict()
         self._lock = Lock()
 
@@ -81,7 +84,7 @@ class BucketKeys:
         held = slot.held
         if held is not None and self._usable(call, place, held, use):
             return held.data_key
-        with slot.lock:
+        with _taken(slot.lock, self._waits):
             # What another thread was given meanwhile may be older than a change that this call must see.
             held = slot.held
             if held is None or not self._usable(call, place, held, use):
@@ -102,6 +105,17 @@ class BucketKeys:
             if len(self._slots) > _MOST:
                 self._slots.popitem(last=False)
         return slot
+
+
+@contextmanager
+def _taken(lock: Lock, waits: Waits) -> Iterator[None]:
+    """A lock; whoever waits for it is late when the storage keeps its holder."""
+    with waits.noted():
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _place(operation: str, call: Call, target: Target, use: KeyUse, ciphertext: bytes) -> _Place:

@@ -38,7 +38,7 @@ class Encryption:
     def __init__(self, services: Services, kms: KmsClient, *, block_sse_c: bool = False) -> None:
         self.master = Master(services)
         self._block_sse_c = block_sse_c
-        bucket_keys = BucketKeys(kms)
+        bucket_keys = BucketKeys(kms, services.database.waits)
         self._kinds: dict[str, Kind] = {
             SSE_S3: SseS3(self.master),
             SSE_KMS: SseKms(kms, bucket_keys),

@@ -74,7 +74,7 @@ def test_both_accounts_have_a_record(service: Service, stranger: Credentials, sh
 
 def test_the_owner_can_look_it_up(service: Service, stranger: Credentials, shared: str) -> None:
     called(service, stranger, "DescribeKey", KeyId=shared)
-    [found] = of_event(service, "DescribeKey", account=ACCOUNT, resource=shared)
+    [found] = of_event(service, "DescribeKey", account=ACCOUNT, resources=(shared,))
     assert found["userIdentity"]["accountId"] == AWAY
 
 

@@ -273,6 +273,6 @@ def test_material_that_expires_is_a_service_event(service: Service) -> None:
     }
     service.ok("ImportKeyMaterial", **members)
     service.advance(2 * 86_400)
-    found = of_event(service, "DeleteExpiredKeyMaterial", resource=key["Arn"])
+    found = of_event(service, "DeleteExpiredKeyMaterial", resources=(key["Arn"],))
     assert [one["serviceEventDetails"] for one in found] == [{"keyId": key["KeyId"]}]
     assert violations(found[0]) == []

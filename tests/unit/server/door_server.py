@@ -28,15 +28,20 @@ from kms_server.server.health import Health
 from kms_server.server.http_door import Connection
 from kms_server.server.pipeline import Arrival, Outcome, Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
+from kms_server.storage.waits import Waits
 
 
 class SteeredPipeline:
-    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/large/N`."""
+    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/large/N`.
+
+    `/kept` is blocked by the storage, as `waits` tells.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.tickets: list[Ticket] = []
         self.unblock = threading.Event()
+        self.waits = Waits()
         self.completed = threading.Semaphore(0)
 
     @property
@@ -46,12 +51,15 @@ class SteeredPipeline:
     def _answer(self, arrival: Arrival) -> Outcome:
         request, may_block = arrival
         kind = request.path.split("/")[1]
-        if kind in {"cold", "blocked"} and not may_block:
+        if kind in {"cold", "blocked", "kept"} and not may_block:
             raise WouldBlock
         if kind == "broken":
             raise ZeroDivisionError
         if kind == "blocked":
             assert self.unblock.wait(20)
+        if kind == "kept":
+            with self.waits.noted():
+                assert self.unblock.wait(20)
         ticket: Ticket | None = None
         if kind == "recorded":
             ticket = Ticket()
@@ -151,6 +159,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 def running_door(
     pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1", streams: StreamAnswerer | None = None, entrance: Entrance = OPEN,
+    waits: Waits | None = None,
 ) -> Iterator[RunningDoor]:  # fmt: skip
     """Serve `pipeline` until the block ends."""
     limits = limits or Limits()
@@ -159,7 +168,7 @@ def running_door(
 
     async def serve() -> None:
         app = create_app(pipeline, health or Health(()), limits)
-        door = Door(pipeline, WsgiBridge(app), limits, streams, entrance)
+        door = Door(pipeline, WsgiBridge(app), limits, streams, entrance, waits)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from kms_server.protocol.message import ClientGone, Request, StreamedResponse
+from kms_server.storage.waits import Waits
 
 PART = bytes(range(256)) * 256
 _TEXT = (("Content-Type", "text/plain"),)
@@ -22,7 +23,8 @@ def whole(request: Request, most: int = 65_536) -> Iterator[bytes]:
 class SteeredStreams:
     """The path says what is done.
 
-    `/s/put` reads the body and answers its length and digest, `/s/echo` answers with it, `/s/get/N` gives N bytes,
+    `/s/put` reads the body and answers its length and digest, `/s/kept` does so when the storage lets it go with `gate`,
+    as `waits` tells, `/s/echo` answers with the body, `/s/get/N` gives N bytes,
     `/s/early` answers at once, `/s/gate` reads the body when `gate` is set, `/s/broken` fails, `/s/status/N` has no
     body, `/s/cut/N` and `/s/short/N` fail after N bytes or end there, `/s/headers` shows who may read it, and
     `/s/split/N` has a header with a line break.
@@ -32,6 +34,7 @@ class SteeredStreams:
     requests: list[Request] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
+    waits: Waits = field(default_factory=Waits)
     made: int = 0
 
     def claims(self, request: Request) -> bool:
@@ -48,9 +51,12 @@ class SteeredStreams:
     def _answer(self, request: Request, what: str, size: str = "0") -> StreamedResponse:
         if what == "broken":
             raise ZeroDivisionError("the secret")
-        if what in {"put", "gate"}:
+        if what in {"put", "gate", "kept"}:
             if what == "gate":
                 assert self.gate.wait(20)
+            if what == "kept":
+                with self.waits.noted():
+                    assert self.gate.wait(20)
             return told(self._digest(request))
         if what == "echo":
             body = b"".join(whole(request))

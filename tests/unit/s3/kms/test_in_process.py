@@ -279,7 +279,7 @@ def test_calls_are_charged_once_to_the_callers_account(
 
 
 def test_nothing_is_disclosed_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = Service(tmp_path / "data", Limits(audit_deadline=0.2))
+    service = Service(tmp_path / "data", Limits(audit_deadline=2))
     arn, call = key(service), asked(service)
     monkeypatch.setattr(service._worker.commit._log, "append", _fail)
     with pytest.raises(e.InternalError):

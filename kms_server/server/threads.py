@@ -1,0 +1,90 @@
+"""Threads for work that may wait for the storage, whose clients have an answer in time all the same."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
+
+from kms_server.errors import KMSInternalException
+from kms_server.storage.waits import Waits
+
+# How often somebody who waits for work looks whether it is late.
+_LOOK_SECONDS = 0.25
+Result = TypeVar("Result")
+
+
+class Errand(Generic[Result]):
+    """A piece of work that was given to threads; `future` has what becomes of it."""
+
+    def __init__(self, work: Callable[[], Result], threads: "Threads") -> None:
+        self._work = work
+        self._threads = threads
+        self._thread: int | None = None
+        self.future: Future[Result] = threads.pool.submit(self._run)
+
+    def _run(self) -> Result:
+        self._thread = threading.get_ident()
+        try:
+            return self._work()
+        finally:
+            self._thread = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the storage has kept its thread for too long."""
+        thread = self._thread
+        return thread is not None and self._threads.waits.is_late(thread)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the storage keeps it, or all threads that could begin it, for too long."""
+        if self.future.done():
+            return False
+        return self._threads.is_stuck if self._thread is None else self.is_held
+
+    def leave(self) -> None:
+        """Nobody waits any more: it is not begun unless it was; then its thread stays behind."""
+        self.future.cancel()
+
+
+class Threads:
+    """A bounded number of threads; what they cannot take yet waits."""
+
+    def __init__(self, most: int, name: str, waits: Waits) -> None:
+        self.pool = ThreadPoolExecutor(most, thread_name_prefix=name)
+        self.waits = waits
+        self._most = most
+        self._under_way: set[Errand[object]] = set()
+
+    def start(self, work: Callable[[], Result]) -> Errand[Result]:
+        """Have work done as soon as a thread is free."""
+        errand = Errand(work, self)
+        self._under_way.add(errand)  # type: ignore[arg-type]  # nobody asks for its result here
+        errand.future.add_done_callback(lambda _: self._under_way.discard(errand))
+        return errand
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Have work done and wait for it; for threads other than an event loop's.
+
+        Raises:
+            KMSInternalException: it is late, or the threads are stuck; the outcome is unknown.
+        """
+        if self.is_stuck:
+            raise KMSInternalException
+        errand = self.start(work)
+        while not wait((errand.future,), _LOOK_SECONDS).done:
+            if errand.is_late:
+                errand.leave()
+                raise KMSInternalException
+        return errand.future.result()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether every thread is taken and the storage keeps one of them for too long: more work would only wait."""
+        # A list is made in one step, whatever other threads do meanwhile.
+        under_way = list(self._under_way)
+        return len(under_way) >= self._most and any(errand.is_held for errand in under_way)
+
+    def close(self) -> None:
+        """Wait for all work."""
+        self.pool.shutdown()

@@ -1,0 +1,97 @@
+"""Threads that the storage keeps: bounded, answered for, and back when it lets them go."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from kms_server.errors import KMSInternalException
+from kms_server.server.probe import Probe
+from kms_server.server.threads import Threads
+from kms_server.storage.waits import Waits
+from tests.unit.server.door_server import eventually
+
+
+@pytest.fixture
+def go_on() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_what_the_storage_keeps_is_answered_for(go_on: threading.Event) -> None:
+    waits = Waits()
+    waits.patience = 0.05
+    threads = Threads(2, "test", waits)
+
+    def keep() -> bool:
+        with waits.noted():
+            return go_on.wait(20)
+
+    for _ in range(2):
+        with pytest.raises(KMSInternalException):
+            threads.run(keep)
+    assert threads.is_stuck
+    begun: list[bool] = []
+    with pytest.raises(KMSInternalException):
+        threads.run(lambda: begun.append(True))
+    waiting = threads.start(lambda: begun.append(True))
+    eventually(lambda: waiting.is_late)
+    waiting.leave()
+    go_on.set()
+    eventually(lambda: not threads.is_stuck)
+    assert threads.run(lambda: "fine") == "fine"
+    threads.close()
+    assert begun == []
+
+
+def test_slow_work_is_not_late(go_on: threading.Event) -> None:
+    waits = Waits()
+    waits.patience = 0
+    threads = Threads(1, "test", waits)
+    slow = threads.start(lambda: go_on.wait(20))
+    waiting = threads.start(lambda: 1)
+    assert not slow.is_late
+    assert not waiting.is_late
+    assert not threads.is_stuck
+    go_on.set()
+    assert waiting.future.result(20) == 1
+    threads.close()
+
+
+def test_the_works_own_failure_is_its_own() -> None:
+    threads = Threads(1, "test", Waits())
+
+    def fail() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        threads.run(fail)
+    threads.close()
+
+
+def test_a_probe_that_hangs_is_told_at_once(go_on: threading.Event) -> None:
+    begun: list[bool] = []
+
+    def check() -> None:
+        begun.append(True)
+        go_on.wait(20)
+
+    probe = Probe(check, 0.01)
+    for _ in range(3):
+        assert (probe.trouble() or "").startswith("does not answer: ")
+    assert begun == [True]
+    go_on.set()
+    eventually(lambda: probe.trouble() is None)
+
+
+def test_a_probe_that_fails_is_told_and_made_again() -> None:
+    answers = [ZeroDivisionError()]
+
+    def check() -> None:
+        if answers:
+            raise answers.pop()
+
+    probe = Probe(check, 20)
+    assert probe.trouble() == "does not answer: ZeroDivisionError"
+    eventually(lambda: probe.trouble() is None)
