@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -139,6 +140,21 @@ def test_accounts_have_trails_of_their_own(server: ServerProcess, trail: Any, bu
         other.get_trail(Name=arn("same"))
     with pytest.raises(other.exceptions.TrailNotFoundException):
         other.stop_logging(Name="same")
+
+
+def test_there_are_five_however_many_come_at_once(trail: Any, bucket: str) -> None:
+    def create(number: int) -> str:
+        try:
+            trail.create_trail(Name=f"crowd{number}", S3BucketName=bucket)
+        except ClientError as error:
+            code: str = error.response["Error"]["Code"]
+            return code
+        return "made"
+
+    with ThreadPoolExecutor(8) as threads:
+        told = sorted(threads.map(create, range(8)))
+    assert told == ["MaximumNumberOfTrailsExceededException"] * 3 + ["made"] * 5
+    assert len(trail.list_trails()["Trails"]) == 5
 
 
 def test_trails_outlive_the_server(server: ServerProcess, trail: Any, bucket: str) -> None:

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from kms_server.clock import iso_seconds
 from kms_server.operations.trails import describing
 from kms_server.server.audit_trail import heads
 from kms_server.storage import audit_positions, trails
+from tests.postgres_server import Postgres
 from tests.unit.operations.service import ACCOUNT, REGION, Service
 from tests.unit.operations.trail_service import BUCKET, ELSEWHERE, CloudTrail
 
@@ -126,8 +129,20 @@ def test_the_status_tells_of_deliveries(client: CloudTrail) -> None:
     }  # fmt: skip
 
 
-def test_logging_starts_behind_what_was_recorded_before(client: CloudTrail) -> None:
-    service = client.service
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    """A service on a new database of either kind."""
+    url = None
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        url = postgres.new_database("logging")
+    made = Service(tmp_path / "data", url=url)
+    yield made
+    made.close()
+
+
+def test_logging_starts_behind_what_was_recorded_before(either: Service) -> None:
+    service, client = either, CloudTrail(either)
     client.create("abc")
     client.ok("GetTrail", Name="abc")
     before = heads(service._worker.state)
