@@ -1,6 +1,7 @@
 """Trails by boto3: from creation to deletion, in several Regions, by several accounts."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.functional.s3_client import new_bucket
 from tests.functional.server_process import ServerProcess
 
 ACCOUNT, REGION, ELSEWHERE = "000000000000", "us-east-1", "eu-central-1"
@@ -20,6 +22,19 @@ def arn(name: str, region: str = REGION, account: str = ACCOUNT) -> str:
 def remove_all(client: Any) -> None:
     for trail in client.describe_trails(includeShadowTrails=False)["trailList"]:
         client.delete_trail(Name=trail["Name"])
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: Any) -> str:
+    """A bucket that CloudTrail may write to, as its guide has the policy."""
+    name = new_bucket(s3)
+    service, arn = {"Service": "cloudtrail.amazonaws.com"}, f"arn:aws:s3:::{name}"
+    statements = [
+        {"Effect": "Allow", "Principal": service, "Action": "s3:GetBucketAcl", "Resource": arn},
+        {"Effect": "Allow", "Principal": service, "Action": "s3:PutObject", "Resource": f"{arn}/*"},
+    ]
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    return name
 
 
 @pytest.fixture
@@ -36,7 +51,7 @@ def elsewhere(server: ServerProcess) -> Iterator[Any]:
     remove_all(client)
 
 
-def test_a_trail_from_its_creation_to_its_end(trail: Any, s3: Any, bucket: str, key: str) -> None:
+def test_a_trail_from_its_creation_to_its_end(trail: Any, bucket: str, key: str) -> None:
     made = trail.create_trail(
         Name="whole", S3BucketName=bucket, S3KeyPrefix="logs", KmsKeyId=key, EnableLogFileValidation=True,
         TagsList=[{"Key": "team", "Value": "hr"}],
