@@ -53,6 +53,11 @@ def alias_arn(region: str, account: str, alias_name: str) -> str:
     return f"arn:{PARTITION}:kms:{region}:{account}:{alias_name}"
 
 
+def trail_arn(region: str, account: str, name: str) -> str:
+    """The ARN of a trail."""
+    return f"arn:{PARTITION}:cloudtrail:{region}:{account}:trail/{name}"
+
+
 def root_arn(account: str) -> str:
     """The ARN of an account's root."""
     return f"arn:{PARTITION}:iam::{account}:root"

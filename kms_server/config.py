@@ -38,6 +38,7 @@ class Limits:
     cached_keys: int = 20_000
     cold_threads: int = 8
     buckets_per_account: int = 10_000
+    trails_per_region: int = 5
     max_put_bytes: int = 5 * 2**30
     min_part_bytes: int = 5 * 2**20
     stream_threads: int = 64

@@ -228,8 +228,36 @@ class UnsupportedOperationException(ServiceError):
 # --- CloudTrail --------------------------------------------------------------------------------
 
 
+class CloudTrailARNInvalidException(ServiceError):
+    """An ARN is not that of a trail which the caller's account can have."""
+
+
+class CloudWatchLogsDeliveryUnavailableException(ServiceError):
+    """There is no CloudWatch Logs here."""
+
+
+class InsufficientEncryptionPolicyException(ServiceError):
+    """The policy of the KMS key does not let CloudTrail encrypt."""
+
+
+class InsufficientS3BucketPolicyException(ServiceError):
+    """The policy of the bucket does not let CloudTrail write."""
+
+
 class InvalidEventCategoryException(ServiceError):
     """The event category is not one that can be looked up."""
+
+
+class InvalidEventSelectorsException(ServiceError):
+    """Event selectors are malformed, contradict each other or are too many."""
+
+
+class InvalidHomeRegionException(ServiceError):
+    """A trail is changed in its home Region alone."""
+
+
+class InvalidKmsKeyIdException(ServiceError):
+    """The identifier of a KMS key is malformed."""
 
 
 class InvalidLookupAttributesException(ServiceError):
@@ -244,8 +272,72 @@ class InvalidNextTokenException(ServiceError):
     """The token belongs to another query or was never issued."""
 
 
+class InvalidParameterCombinationException(ServiceError):
+    """Members contradict each other."""
+
+
+class InvalidS3BucketNameException(ServiceError):
+    """No bucket can have that name."""
+
+
+class InvalidS3PrefixException(ServiceError):
+    """The prefix of a trail's objects is malformed."""
+
+
+class InvalidTagParameterException(ServiceError):
+    """A tag is reserved, doubled or has characters that tags cannot have."""
+
+
 class InvalidTimeRangeException(ServiceError):
     """StartTime is after EndTime."""
+
+
+class InvalidTokenException(ServiceError):
+    """The token was never issued."""
+
+
+class InvalidTrailNameException(ServiceError):
+    """No trail can have that name."""
+
+
+class KmsException(ServiceError):
+    """The KMS key cannot be used for a trail: of another kind, or not enabled."""
+
+
+class KmsKeyNotFoundException(ServiceError):
+    """There is no such KMS key in the trail's Region."""
+
+
+class MaximumNumberOfTrailsExceededException(ServiceError):
+    """The Region has as many trails as it can have."""
+
+
+class OrganizationsNotInUseException(ServiceError):
+    """There are no organizations here."""
+
+
+class ResourceNotFoundException(ServiceError):
+    """There is no such trail to tag."""
+
+
+class ResourceTypeNotSupportedException(ServiceError):
+    """Nothing but trails has tags here."""
+
+
+class S3BucketDoesNotExistException(ServiceError):
+    """There is no such bucket."""
+
+
+class TagsLimitExceededException(ServiceError):
+    """A trail would have more tags than it can have."""
+
+
+class TrailAlreadyExistsException(ServiceError):
+    """There is a trail of that name in the Region."""
+
+
+class TrailNotFoundException(ServiceError):
+    """There is no such trail."""
 
 
 # --- IAM ---------------------------------------------------------------------------------------

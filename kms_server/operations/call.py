@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.places import Source
 from kms_server.audit.record import Echo
+from kms_server.audit.signing import SigningKeys
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
@@ -26,6 +27,7 @@ from kms_server.quotas.limiter import Limiter
 from kms_server.root_keys.provider import RootKey
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction
+from kms_server.storage.trails import Trail
 
 Answer = Mapping[str, Any] | None
 
@@ -38,6 +40,14 @@ Conditions = Mapping[str, Condition]
 def by_lookup(conditions: Conditions) -> Conditions:
     """Conditions by their names in lower case, as policies look for them."""
     return {name.lower(): condition for name, condition in conditions.items()}
+
+
+# Refuses a trail whose bucket could not be written to, by CloudTrail's errors; called outside of transactions.
+BucketCheck: TypeAlias = Callable[[Trail], None]
+
+
+def any_bucket(_trail: Trail) -> None:
+    """Refuse no trail."""
 
 
 class Plane(Enum):
@@ -93,7 +103,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What operations work with; made once per process. With `dev` anybody is some account's root."""
+    """What operations work with; made once per process. With `dev` anybody is some account's root.
+
+    `heads` tells of each chain of the audit log the number of its newest row.
+    """
 
     database: Database
     keyring: Keyring
@@ -104,7 +117,10 @@ class Services:
     limits: Limits
     audit_sources: Callable[[], list[Source]]
     ledger: Ledger
+    signing_keys: SigningKeys
+    heads: Callable[[], Mapping[str, int]]
     dev: bool
+    bucket_check: BucketCheck = any_bucket
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,11 @@ def of_key(read: Callable[[KmsKey], Any]) -> Condition:
     return values
 
 
-def request_tags(name: str = "TagKey", value: str = "TagValue") -> Conditions:
-    """The tags in the member `Tags` of a request, each with its `name` and its `value`."""
+def request_tags(name: str = "TagKey", value: str = "TagValue", *, member: str = "Tags") -> Conditions:
+    """The tags in a list of a request, each with its `name` and its `value`; one without a value has an empty one."""
 
     def pairs(subject: Subject) -> Mapping[str, str]:
-        return {one[name]: one[value] for one in subject.call.get("Tags") or ()}
+        return {one[name]: one.get(value, "") for one in subject.call.get(member) or ()}
 
     return {
         "aws:RequestTag/": lambda subject, wanted: tag(pairs(subject), wanted),

@@ -25,6 +25,7 @@ from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.iam import common as iam_common
 from kms_server.operations.registry import OPERATIONS
 from kms_server.operations.sts import assume_role
+from kms_server.operations.trails.common import tags_of
 from kms_server.protocol.message import Request
 from kms_server.storage import aliases, grants, identities
 from kms_server.storage.identities import Kind
@@ -118,7 +119,10 @@ def _without_key(services: Services, question: Question, call: Call) -> Story:
         with services.database.read() as connection:
             if call.operation.service == "iam":
                 iam_common.set_conditions(call, connection, resource)
-            return explain(principal, action, resource, _context(question, call))
+            context = _context(question, call)
+            if call.operation.service == "cloudtrail":
+                context.tags = tags_of(connection, resource)
+            return explain(principal, action, resource, context)
     with services.database.read() as connection:
         role = principals.load(connection, identities.named(connection, resource) or "")
         if role is None or role.identity.kind is not Kind.ROLE:

@@ -11,7 +11,7 @@ from kms_server.operations.call import Call
 
 Item = TypeVar("Item")
 # Where a page begins and ends; everything else that is asked for says which list it is.
-_PLACE = frozenset({"Limit", "Marker", "MaxItems"})
+_PLACE = frozenset({"Limit", "Marker", "MaxItems", "NextToken"})
 _USUAL_ITEMS = 100
 _MOST_ITEMS = 1_000
 
@@ -75,6 +75,24 @@ def marked_page_of(
     return marked_page(call, fetch, name, most=most)
 
 
+def token_page(
+    call: Call, items: Sequence[Item], name: Callable[[Item], str], *, most: int
+) -> tuple[list[Item], dict[str, object]]:
+    """One page as CloudTrail has them, of a short list in the order of its names, with the member NextToken if there is more.
+
+    Raises:
+        ValidationException: the token belongs to another list or was never issued.
+    """
+    try:
+        last = _last(call, "NextToken")
+    except InvalidMarkerException:
+        raise ValidationException("Invalid NextToken.") from None
+    rest = [item for item in items if name(item) > last]
+    if len(rest) <= most:
+        return rest, {}
+    return rest[:most], {"NextToken": _marker(call, name(rest[most - 1]))}
+
+
 def _marker(call: Call, last: str) -> str:
     """The place after `last`, with a digest of it and its list: what was cut or changed is no marker."""
     filters = [(name, call.get(name)) for name in sorted(call.parameters.keys() - _PLACE)]
@@ -83,8 +101,8 @@ def _marker(call: Call, last: str) -> str:
     return base64.urlsafe_b64encode(f"{digest}\n{last}".encode()).decode()
 
 
-def _last(call: Call) -> str:
-    marker = call.get("Marker")
+def _last(call: Call, member: str = "Marker") -> str:
+    marker = call.get(member)
     if marker is None:
         return ""
     try:

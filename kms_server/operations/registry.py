@@ -21,6 +21,7 @@ from kms_server.operations import (
 from kms_server.operations.call import Operation
 from kms_server.operations.iam import table as iam_table
 from kms_server.operations.sts import table as sts_table
+from kms_server.operations.trails import table as trails_table
 
 OPERATIONS: tuple[Operation, ...] = (
     *encryption.OPERATIONS,
@@ -38,6 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *rotation.OPERATIONS,
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
+    *trails_table.OPERATIONS,
     *sts_table.OPERATIONS,
     *iam_table.OPERATIONS,
 )

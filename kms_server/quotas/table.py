@@ -1,4 +1,4 @@
-"""AWS's request quotas, per account and Region in calls per second (KMS developer guide, IAM user guide, 2026)."""
+"""AWS's request quotas, per account and Region in calls per second (KMS developer guide, CloudTrail and IAM user guides, 2026)."""
 
 from dataclasses import dataclass
 
@@ -59,6 +59,14 @@ QUOTAS = {
         *_each(1_000, "GetKeyPolicy GetKeyRotationStatus"),
         *_each(2_000, "DescribeKey GetPublicKey ListResourceTags"),
         *_each(2, "LookupEvents"),
+        # What AWS publishes for CloudTrail's other requests.
+        *_each(
+            10, "DescribeTrails GetTrail GetTrailStatus GetEventSelectors ListPublicKeys ListTags ListTrails"
+        ),
+        *_each(
+            1,
+            "AddTags CreateTrail DeleteTrail PutEventSelectors RemoveTags StartLogging StopLogging UpdateTrail",
+        ),
         # What AWS publishes for the requests of an STS account and Region; of IAM's it publishes nothing.
         *_each(600, "StsRequests"),
         *_each(20, "IamRequests"),

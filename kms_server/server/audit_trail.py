@@ -48,3 +48,8 @@ def journals(state: State) -> tuple[Journal, Journal]:
         Journal(engine, audit_events, state.settings.audit_dir if embedded else None),
         Journal(engine, audit_data_events, state.settings.data_audit_dir if embedded else None),
     )
+
+
+def heads(state: State) -> dict[str, int]:
+    """The number of the newest row of each chain."""
+    return {writer: head.seq for journal in journals(state) for writer, head in journal.heads().items()}

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from kms_server.arn import trail_arn
 from kms_server.storage.database import Transaction
 from kms_server.storage.trail_tables import trail_tags, trails
 
@@ -44,7 +45,11 @@ class Trail:
     @property
     def arn(self) -> str:
         """`arn:aws:cloudtrail:REGION:ACCOUNT:trail/NAME`."""
-        return f"arn:aws:cloudtrail:{self.region}:{self.account}:trail/{self.name}"
+        return trail_arn(self.region, self.account, self.name)
+
+    def is_seen_in(self, region: str) -> bool:
+        """Whether the trail is in a Region: it is at home there, or its shadow is."""
+        return self.multi_region or self.region == region
 
 
 _COLUMNS = [trails.c[one.name] for one in fields(Trail)]
@@ -67,13 +72,6 @@ def find(connection: Connection, account: str, region: str, name: str) -> Trail 
 def of_account(connection: Connection, account: str) -> list[Trail]:
     """The trails of an account, of all Regions, in the order of Region and name."""
     return _where(connection, trails.c.account == account, _IS_THERE)
-
-
-def count(connection: Connection, account: str, region: str) -> int:
-    """How many trails have their home in a Region."""
-    wanted = select(func.count()).where(trails.c.account == account, trails.c.region == region, _IS_THERE)
-    number: int = connection.execute(wanted).scalar_one()
-    return number
 
 
 def every(connection: Connection) -> list[Trail]:

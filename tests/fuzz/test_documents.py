@@ -22,11 +22,12 @@ from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
 from tests.examples import examples
 from tests.postgres_server import Postgres
-from tests.unit.operations import model_check
+from tests.unit.operations import model_check, trail_service
 from tests.unit.schemas.test_load import values
 
 HOST = "127.0.0.1:4599"
 PREFIXES = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
+MODELS = {"kms": model_check.MODEL, "cloudtrail": trail_service.MODEL}
 TRUST = '"Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"kms:*","Resource":"*"'
 MARKERS = [
     b"ListKeys/000000000000/us-east-1/\n\0",
@@ -49,18 +50,18 @@ def sender(state: WorkerState, credentials: Credentials) -> Send:
         lower = {name.lower(): str(value) for name, value in signed.headers.items()}
         response = handle(state.pipeline.stages, Request("POST", "/", lower, body, "127.0.0.1")).response
         answer = json.loads(response.body) if response.body else None
-        if operation.service == "kms":
-            assert wrong_in(operation.name, response.status, answer) == [], document
+        assert wrong_in(operation, response.status, answer) == [], document
         return response.status, answer or {}
 
     return send
 
 
-def wrong_in(operation: str, status: int, answer: Any) -> list[str]:
+def wrong_in(operation: Operation, status: int, answer: Any) -> list[str]:
     """What botocore's model says against an answer."""
+    model = MODELS[operation.service]
     if status == 200:
-        return model_check.of_answer(operation, answer)
-    return model_check.of_error(operation, status, answer)
+        return model_check.of_answer(operation.name, answer, model)
+    return model_check.of_error(operation.name, status, answer, model)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -83,6 +84,7 @@ def send(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
     """What exists, and what nearly does, for the members whose values decide what happens."""
     by_name = {operation.name: operation for operation in OPERATIONS}
+    send(by_name["CreateTrail"], {"Name": "trail", "S3BucketName": "bucket"})
     keys = [send(by_name["CreateKey"], {})[1]["KeyMetadata"] for _ in range(3)]
     send(by_name["CreateAlias"], {"AliasName": "alias/a", "TargetKeyId": keys[0]["KeyId"]})
     sealed = send(by_name["Encrypt"], {"KeyId": "alias/a", "Plaintext": "AAAA"})[1]["CiphertextBlob"]
@@ -96,6 +98,17 @@ def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
         f'{{"Statement":[{{"Effect":"Allow",{TRUST}}}]}}', f'{{"Statement":{{"Effect":"Deny",{TRUST}}}}}',
         f'{{"Statement":[{{"Effect":"Allow",{TRUST},"Condition":{{"Bool":{{"x":[true]}}}}}}]}}',
     ])  # fmt: skip
+    trail = "arn:aws:cloudtrail:us-east-1:000000000000:trail/trail"
+    trails = st.sampled_from(
+        [
+            "trail",
+            trail,
+            f"{trail}\0",
+            trail.replace("us-east-1", "eu-west-1"),
+            "arn:aws:cloudtrail:",
+            "\u00e9",
+        ]
+    )
     markers = st.sampled_from(["\x80", "AAA", *(base64.b64encode(one).decode() for one in MARKERS)])
     tags = [{"TagKey": "a", "TagValue": "\0"}], [{"TagKey": "a", "TagValue": "b"}] * 2, [{"TagKey": "aws:a"}]
     times = st.sampled_from(TIMES)
@@ -104,7 +117,8 @@ def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
         "AliasName": st.sampled_from(["alias/a", "alias/b", "alias/aws/x", "alias/\u00fc"]), "Policy": policies,
         "CiphertextBlob": st.sampled_from([sealed, sealed[:-4], "AAAA"]), "Marker": markers, "NextToken": markers,
         "Description": st.sampled_from(["a", "\0", "\U0001f600"]), "Tags": st.sampled_from(tags),
-        "RotationDate": times, "StartTime": times, "EndTime": times,
+        "Name": trails, "TrailName": trails, "ResourceId": trails, "S3BucketName": st.sampled_from(["bucket", "\0", "b"]),
+        "KmsKeyId": identifiers, "RotationDate": times, "StartTime": times, "EndTime": times,
     }  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from sqlalchemy import Connection
 
 from kms_server import errors as e
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.connected import Handler
 from kms_server.operations.iam import common, policies
-from kms_server.operations.iam.common import FAMILIES, ROLES, USERS, Family, Handler
+from kms_server.operations.iam.common import FAMILIES, ROLES, USERS, Family
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import ListOf, Structure

@@ -11,13 +11,13 @@ from kms_server.arn import iam_arn
 from kms_server.iam.policy import compile_identity_policy
 from kms_server.keyring import access_keys
 from kms_server.operations import access
-from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.call import Call, Operation, Plane
+from kms_server.operations.connected import Handler, connected
 from kms_server.schemas import iam as schemas
 from kms_server.schemas.fields import Member, Text
 from kms_server.storage import attachments, identities, identity_tags, inline_policies
 from kms_server.storage.identities import Identity, Kind
 
-Handler = Callable[[Call, Connection], Answer]
 Members = Mapping[str, Member]
 
 # AWS "IAM and AWS STS quotas", the defaults; sizes are in characters, white space not counted.
@@ -68,14 +68,8 @@ def operation(
 ) -> Operation:
     """One row of the operation table; the record keeps the whole request, in which IAM has no secrets."""
 
-    def run(call: Call) -> Answer:
-        if call.tx is not None:
-            return handler(call, call.connection)
-        with call.services.database.read() as connection:
-            return handler(call, connection)
-
     return Operation(
-        name, run, schemas.request(name, **request), None if response is None else schemas.response(name, **response), plane,
+        name, connected(handler), schemas.request(name, **request), None if response is None else schemas.response(name, **response), plane,
         summary, logged=tuple(request), answers=answers, errors=tuple(errors), service="iam",
     )  # fmt: skip
 

@@ -5,6 +5,11 @@ from kms_server.iam.s3_actions import ON_BUCKETS, ON_OBJECTS
 _KEY = "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
 _BUCKET = "arn:${Partition}:s3:::${BucketName}"
 _OBJECT = f"{_BUCKET}/${{ObjectName}}"
+_TRAIL = "arn:${Partition}:cloudtrail:${Region}:${Account}:trail/${TrailName}"
+_ON_TRAILS = frozenset({
+    "addtags", "createtrail", "deletetrail", "geteventselectors", "gettrail", "gettrailstatus", "listtags",
+    "puteventselectors", "removetags", "startlogging", "stoplogging", "updatetrail",
+})  # fmt: skip
 _OF_NO_KEY = frozenset({
     "connectcustomkeystore", "createcustomkeystore", "createkey", "deletecustomkeystore", "describecustomkeystores",
     "disconnectcustomkeystore", "generaterandom", "listaliases", "listkeys", "updatecustomkeystore",
@@ -19,4 +24,6 @@ def of(action: str) -> str:
         return _OBJECT
     if lower in ON_BUCKETS:
         return _BUCKET
+    if service == "cloudtrail" and name in _ON_TRAILS:
+        return _TRAIL
     return _KEY if service == "kms" and name not in _OF_NO_KEY else "*"

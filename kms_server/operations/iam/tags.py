@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 
 from kms_server import errors as e
 from kms_server.operations.call import Answer, Call, Operation, Plane
+from kms_server.operations.connected import Handler
 from kms_server.operations.iam import common, oidc, policies
-from kms_server.operations.iam.common import Family, Handler
+from kms_server.operations.iam.common import Family
 from kms_server.operations.iam.tag_rules import owner_of_identity, tag
 from kms_server.operations.paging import marked_page_of
 from kms_server.schemas import iam as schemas

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.operations.key_kinds import Keys
 from tests.unit.operations.service import Service
+from tests.unit.operations.trail_service import CloudTrail
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +19,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def keys(service: Service) -> Keys:
     return Keys(service)
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[CloudTrail]:
+    """A client of CloudTrail; its trails go with the test."""
+    made = CloudTrail(service)
+    yield made
+    made.clear()

@@ -37,18 +37,18 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def of_answer(operation: str, answer: Any) -> list[str]:
+def of_answer(operation: str, answer: Any, model: ServiceModel = MODEL) -> list[str]:
     """What is wrong with the answer of a call that succeeded; None is an empty body."""
-    shape = MODEL.operation_model(operation).output_shape
+    shape = model.operation_model(operation).output_shape
     if shape is None or answer is None:
         return [] if shape is None and answer is None else [f"{operation} answers {answer}"]
     return list(_violations(shape, answer, operation))
 
 
-def of_error(operation: str, status: int, error: dict[str, Any]) -> list[str]:
+def of_error(operation: str, status: int, error: dict[str, Any], model: ServiceModel = MODEL) -> list[str]:
     """What is wrong with the answer of a call that failed."""
     code = error.get("__type")
-    modelled = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
+    modelled = {shape.name for shape in model.operation_model(operation).error_shapes}
     found = []
     if code not in modelled | COMMON_ERRORS and (operation, code) not in OTHER_ERRORS:
         found.append(f"{operation} has no error {code}")
