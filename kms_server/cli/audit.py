@@ -12,6 +12,7 @@ import click
 
 from kms_server.audit.lookup import Filter, stream
 from kms_server.audit.record import Row
+from kms_server.cli.audit_prune import prune
 from kms_server.cli.operator import opened
 from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
@@ -126,3 +127,4 @@ _CSV = (
     "eventID",
 )  # fmt: skip
 _STYLES = {"table": _table, "jsonl": _jsonl, "csv": _csv}
+audit.add_command(prune)

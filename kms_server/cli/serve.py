@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import networks, option, service_names, state_options
+from kms_server.cli.options import networks, option, retention_options, service_names, state_options
 from kms_server.config import DEFAULT_PORT, SERVICES, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -80,6 +80,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Secret shared by an s3 server and the kms-server at its --kms-endpoint, so that callers of the one are "
     "callers of the other. Without it the s3 server signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 )
+@retention_options
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.

@@ -8,6 +8,7 @@ from flask import Flask
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
+from kms_server.server.audit_retention import keeping
 from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
@@ -60,7 +61,7 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, commit, data_commit)
     streams = layer.pipeline if layer else None
-    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else ()})
+    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else (), "proof": keeping(state).chores})
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
