@@ -27,12 +27,13 @@ def segment_sizes(directory: Path) -> dict[str, int]:
 
 
 def remove(path: Path) -> bool:
-    """Remove a sealed segment; False: another process is at it."""
+    """Remove a sealed segment; False: another process is at it, or has done it."""
     with _owned(path) as owned:
+        was_there = owned and path.exists()
         if owned:
             path.unlink(missing_ok=True)
             _clear(path)
-    return owned
+    return was_there
 
 
 def clear_remains(directory: Path) -> None:
