@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from pysqlite3 import dbapi2
@@ -47,20 +48,34 @@ def event_time(record: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(record["eventTime"]).timestamp()
 
 
-class Uses(NamedTuple):
-    """The newest use of each key and access key in a part of the log."""
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """The newest uses in a part of the log, by Region and id of the KMS key, and by access key id."""
 
-    of_keys: list[KeyUse]
-    of_access_keys: list[AccessKeyUse]
+    of_keys: dict[tuple[str, str], KeyUse] = field(default_factory=dict)
+    of_access_keys: dict[str, AccessKeyUse] = field(default_factory=dict)
+
+    def add(self, keys: Iterable[KeyUse], access_keys: Iterable[AccessKeyUse]) -> None:
+        """Take what is newer."""
+        for one in keys:
+            place = (one.region, one.key_id)
+            self.of_keys[place] = max(one, self.of_keys.get(place, one), key=_when)
+        for other in access_keys:
+            name = other.access_key_id
+            self.of_access_keys[name] = max(other, self.of_access_keys.get(name, other), key=_when)
 
 
-def in_table(connection: Connection, within: ColumnElement[bool]) -> Uses:
-    """The uses among those management events of the shared database that meet a condition."""
-    return _uses(lambda statement: map(tuple, connection.execute(statement)), within)
+def _when(one: KeyUse | AccessKeyUse) -> str:
+    return one.use.event_id
 
 
-def in_segment(path: Path) -> Uses:
-    """The uses in a segment of management events.
+def add_of_table(uses: Uses, connection: Connection, within: ColumnElement[bool]) -> None:
+    """Add the uses among those management events of the shared database that meet a condition."""
+    _add(uses, lambda statement: map(tuple, connection.execute(statement)), within)
+
+
+def add_of_segment(uses: Uses, path: Path) -> None:
+    """Add the uses in a segment of management events.
 
     Raises:
         dbapi2.Error: the segment cannot be read.
@@ -72,23 +87,24 @@ def in_segment(path: Path) -> Uses:
             found: Iterable[tuple[Any, ...]] = connection.execute(made.string, dict(made.params))
             return found
 
-        return _uses(execute, true())
+        _add(uses, execute, true())
 
 
 def fold(database: Database, uses: Uses) -> None:
     """Keep uses for when their records are gone, in short transactions; a newer use stays."""
-    for start in range(0, len(uses.of_keys), _AT_ONCE):
+    of_keys, of_access_keys = list(uses.of_keys.values()), list(uses.of_access_keys.values())
+    for start in range(0, len(of_keys), _AT_ONCE):
         with database.write() as tx:
-            last_uses.fold_keys(tx, uses.of_keys[start : start + _AT_ONCE])
-    for start in range(0, len(uses.of_access_keys), _AT_ONCE):
+            last_uses.fold_keys(tx, of_keys[start : start + _AT_ONCE])
+    for start in range(0, len(of_access_keys), _AT_ONCE):
         with database.write() as tx:
-            last_uses.fold_access_keys(tx, uses.of_access_keys[start : start + _AT_ONCE])
+            last_uses.fold_access_keys(tx, of_access_keys[start : start + _AT_ONCE])
 
 
 _Execute: TypeAlias = Callable[[Select[Any]], Iterable[tuple[Any, ...]]]
 
 
-def _uses(execute: _Execute, within: ColumnElement[bool]) -> Uses:
+def _add(uses: Uses, execute: _Execute, within: ColumnElement[bool]) -> None:
     columns = audit_events.c
     succeeded = within & columns.event_name.in_(KEY_USES) & columns.error_code.is_(None)
     of_keys = [
@@ -101,7 +117,7 @@ def _uses(execute: _Execute, within: ColumnElement[bool]) -> Uses:
         AccessKeyUse(row.account, subject, use_of(row))
         for subject, row in _newest(execute, within, columns.access_key_id)
     ]
-    return Uses(of_keys, of_access_keys)
+    uses.add(of_keys, of_access_keys)
 
 
 def _newest(

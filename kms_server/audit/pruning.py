@@ -1,6 +1,6 @@
 """Pruning: what of the log goes, and how it goes, so that it can be broken off between any two steps.
 
-First a signed stub permits that what goes is missing. Then of each unit the last uses of keys are folded, and it is
+First a signed stub permits that what goes is missing. Then of some units the last uses of keys are folded, and they are
 removed. What is broken off is planned anew, and to fold again changes nothing.
 """
 
@@ -11,16 +11,18 @@ from heapq import merge
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
-from kms_server.audit import segment_removal
+from kms_server.audit import last_use, segment_removal
+from kms_server.audit.last_use import Uses
 from kms_server.audit.ledger import MAIN, OBJECTS
 from kms_server.audit.log_size import Log, Part, heads
-from kms_server.audit.pruning_units import Unit, chained_rows, sealed_segments, unchained_rows
+from kms_server.audit.pruning_units import Sealed, Unit, chained_rows, sealed, sealed_segments, unchained_rows
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_holds, audit_positions, audit_pruning, audit_writers
 from kms_server.storage.audit_holds import NOTHING, Holds
 from kms_server.storage.audit_writers import Chain, Head
 
 _LOG = logging.getLogger(__name__)
+_AT_ONCE = 50  # units whose last uses are folded together
 _KEPT = (MAIN, OBJECTS)  # their newest batches stay
 
 # Takes up to where chains are pruned, and the chains that go whole; signs and keeps both.
@@ -62,6 +64,13 @@ class Freed(NamedTuple):
     size: int = 0
 
 
+class _Contents(NamedTuple):
+    part: Part
+    segments: Sequence[Sealed]
+    chains: Sequence[Chain]
+    row_size: int
+
+
 class Pruner:
     """Prunes a log; any number of processes may at once.
 
@@ -86,9 +95,12 @@ class Pruner:
 
         What somebody has yet to read stays, unless `undelivered`.
         """
-        holds = NOTHING if undelivered else self.holds()
         plan = Plan(self._log.size())
-        for unit in merge(*self._units(holds, cutoff), key=attrgetter("newest")):
+        there = [self._contents(part) for part in self._log.parts]
+        # After what is there: whoever begins to follow the log now has no need of that.
+        holds = NOTHING if undelivered else self.holds()
+        units = (one for contents in there for one in self._units(contents, holds, cutoff))
+        for unit in merge(*units, key=attrgetter("newest")):
             if unit.newest >= cutoff and (most is None or plan.left <= most):
                 break
             plan.add(unit)
@@ -107,12 +119,8 @@ class Pruner:
         self._stub(plan.pruned, plan.gone)
         yield Freed()
         failed = 0
-        for unit in plan.units:
-            try:
-                yield from self._remove(unit)
-            except OSError as error:
-                _LOG.error("a part of the audit log is not pruned: %s", error)
-                failed += 1
+        for start in range(0, len(plan.units), _AT_ONCE):
+            failed += yield from self._remove(plan.units[start : start + _AT_ONCE])
         for writer in plan.empty:
             with self._log.database.index() as connection:
                 audit_writers.remove(connection, writer)
@@ -140,26 +148,40 @@ class Pruner:
             with self._log.database.index() as connection:
                 audit_positions.remove_writers(connection, gone)
 
-    def _remove(self, unit: Unit) -> Iterator[Freed]:
-        unit.fold(self._log.database)
+    def _remove(self, units: Sequence[Unit]) -> Generator[Freed, None, int]:
+        """Remove units when last uses in all of them are folded; how many could not be."""
+        uses, readable = Uses(), []
+        for unit in units:
+            try:
+                unit.add_uses(uses, self._log.database)
+            except OSError as error:
+                _LOG.error("a part of the audit log is not pruned: %s", error)
+            else:
+                readable.append(unit)
+            yield Freed()
+        last_use.fold(self._log.database, uses)
         yield Freed()
-        if unit.remove(self._log.database):
-            yield Freed(unit.rows, unit.size)
+        for unit in readable:
+            if unit.remove(self._log.database):
+                yield Freed(unit.rows, unit.size)
+        return len(units) - len(readable)
 
-    def _units(self, holds: Holds, cutoff: str) -> Iterator[Iterator[Unit]]:
-        database = self._log.database
-        for part in self._log.parts:
-            if part.segments is not None:
-                yield sealed_segments(part.segments, holds, is_data=part.is_data)
-            with database.read() as connection:
-                row_size = audit_pruning.row_bytes(connection, part.table)
-                chains = audit_writers.chains(connection, is_data=part.is_data)
-            yield unchained_rows(database, part.table, self._rows, row_size)
-            for chain in chains:
-                after, ceiling = chain.pruned.seq, holds.ceiling(chain.writer, self._highest(part, chain))
-                yield chained_rows(
-                    database, part.table, chain.writer, after, ceiling, cutoff, self._rows, row_size
-                )
+    def _contents(self, part: Part) -> _Contents:
+        segments = [] if part.segments is None else sealed(part.segments)
+        with self._log.database.read() as connection:
+            row_size = audit_pruning.row_bytes(connection, part.table)
+            chains = audit_writers.chains(connection, is_data=part.is_data)
+        return _Contents(part, segments, chains, row_size)
+
+    def _units(self, contents: _Contents, holds: Holds, cutoff: str) -> Iterator[Iterator[Unit]]:
+        database, (part, segments, chains, row_size) = self._log.database, contents
+        yield sealed_segments(segments, holds, is_data=part.is_data)
+        yield unchained_rows(database, part.table, self._rows, row_size)
+        for chain in chains:
+            after, ceiling = chain.pruned.seq, holds.ceiling(chain.writer, self._highest(part, chain))
+            yield chained_rows(
+                database, part.table, chain.writer, after, ceiling, cutoff, self._rows, row_size
+            )
 
     def _highest(self, part: Part, chain: Chain) -> int:
         """The number of the last row of a chain that may go."""

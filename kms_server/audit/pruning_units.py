@@ -4,17 +4,19 @@ Units of one kind come oldest first, and each is looked for only when it is aske
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 from sqlalchemy import ColumnElement, Table
 
-from kms_server.audit import last_use, segment_removal
+from kms_server.audit import last_use
+from kms_server.audit.last_use import Uses
+from kms_server.audit.segment_removal import remove, segment_sizes
 from kms_server.audit.segments import is_chained, sealed_range, segment_files
 from kms_server.storage import audit_pruning
 from kms_server.storage.audit_holds import Holds
@@ -49,8 +51,8 @@ class Unit(Protocol):
     def end(self) -> Head | None:
         """Up to where the chain is pruned with it; None: the whole chain goes."""
 
-    def fold(self, database: Database) -> None:
-        """Keep the last uses of keys that are recorded in it.
+    def add_uses(self, uses: Uses, database: Database) -> None:
+        """Add the last uses of keys that are recorded in it.
 
         Raises:
             OSError: it cannot be read.
@@ -80,37 +82,49 @@ class SealedSegment:
         """Its writer, named as the file."""
         return self.path.stem
 
-    def fold(self, database: Database) -> None:
-        """Keep last uses."""
+    def add_uses(self, uses: Uses, _: Database) -> None:
+        """Add last uses."""
         if self.is_data:
             return
         try:
-            uses = last_use.in_segment(self.path)
+            last_use.add_of_segment(uses, self.path)
         except dbapi2.Error as error:
             if self.path.exists():
                 raise OSError(f"the audit segment {self.path} cannot be read: {error}") from None
-            return
-        last_use.fold(database, uses)
 
     def remove(self, _: Database) -> bool:
         """Remove the files."""
-        return segment_removal.remove(self.path)
+        return remove(self.path)
 
 
-def sealed_segments(directory: Path, holds: Holds, *, is_data: bool) -> Iterator[Unit]:
-    """The sealed segments of a directory that nobody has yet to read; those that cannot be read stay."""
-    sizes = segment_removal.segment_sizes(directory)
-    sealed = sorted(
-        (known[1], path) for path in segment_files(directory) if (known := sealed_range(path)) is not None
+class Sealed(NamedTuple):
+    """A sealed segment, its largest event id, and the bytes of its files."""
+
+    newest: str
+    path: Path
+    size: int
+
+
+def sealed(directory: Path) -> list[Sealed]:
+    """The sealed segments of a directory, oldest first."""
+    sizes = segment_sizes(directory)
+    found = ((sealed_range(path), path) for path in segment_files(directory))
+    return sorted(
+        Sealed(known[1], path, sizes.get(path.stem, 0)) for known, path in found if known is not None
     )
-    for newest, path in sealed:
+
+
+def sealed_segments(segments: Sequence[Sealed], holds: Holds, *, is_data: bool) -> Iterator[Unit]:
+    """Those of sealed segments that nobody has yet to read; those that cannot be read stay."""
+    for newest, path, size in segments:
         try:
             rows, has_chain = _inside(path)
         except dbapi2.Error as error:
-            _LOG.error("the audit segment %s is not pruned: %s", path, error)
+            if path.exists():
+                _LOG.error("the audit segment %s is not pruned: %s", path, error)
             continue
         if not has_chain or holds.ceiling(path.stem, rows) == rows:
-            yield SealedSegment(path, is_data, newest, rows, sizes.get(path.stem, 0))
+            yield SealedSegment(path, is_data, newest, rows, size)
 
 
 def _inside(path: Path) -> tuple[int, bool]:
@@ -144,11 +158,13 @@ class ChainedRows:
         """Where the chain is pruned up to with it."""
         return self.window.end
 
-    def fold(self, database: Database) -> None:
-        """Keep last uses."""
+    def add_uses(self, uses: Uses, database: Database) -> None:
+        """Add last uses."""
         columns = self.table.c
         first, last = self.window.after + 1, self.window.end.seq
-        _fold(database, self.table, (columns.writer == self.writer) & columns.seq.between(first, last))
+        _add_uses(
+            uses, database, self.table, (columns.writer == self.writer) & columns.seq.between(first, last)
+        )
 
     def remove(self, database: Database) -> bool:
         """Delete the rows."""
@@ -199,11 +215,11 @@ class UnchainedRows:
         """How many there are."""
         return self.part.rows
 
-    def fold(self, database: Database) -> None:
-        """Keep last uses."""
+    def add_uses(self, uses: Uses, database: Database) -> None:
+        """Add last uses."""
         columns = self.table.c
         old = columns.event_id.between(self.part.oldest, self.part.newest)
-        _fold(database, self.table, columns.writer.is_(None) & old)
+        _add_uses(uses, database, self.table, columns.writer.is_(None) & old)
 
     def remove(self, database: Database) -> bool:
         """Delete the rows."""
@@ -224,8 +240,7 @@ def unchained_rows(database: Database, table: Table, rows: int, row_size: int) -
         after = found.newest
 
 
-def _fold(database: Database, table: Table, within: ColumnElement[bool]) -> None:
+def _add_uses(uses: Uses, database: Database, table: Table, within: ColumnElement[bool]) -> None:
     if table is audit_events:
         with database.read() as connection:
-            uses = last_use.in_table(connection, within)
-        last_use.fold(database, uses)
+            last_use.add_of_table(uses, connection, within)

@@ -8,8 +8,8 @@ from kms_server.storage import audit_writers
 from kms_server.storage.audit_writers import Head
 
 _SAMPLE = 256
-# What SQLite and PostgreSQL keep of a row beside the text of its columns: most columns stand in an index too.
-_OVERHEAD = 3
+# Most columns stand in indexes too, and each of the eight indexes has account, Region and event id, or as much.
+_COPIES, _INDEXED = 3, 500
 
 
 class Window(NamedTuple):
@@ -103,15 +103,17 @@ def row_bytes(connection: Connection, table: Table) -> int:
              "resource_2", "writer")  # fmt: skip
     newest = select(table).order_by(table.c.event_id.desc()).limit(_SAMPLE).subquery()
     looked_up = sum((func.coalesce(func.length(newest.c[name]), 0) for name in names), 0)
-    mean = select(func.avg(func.length(newest.c.record) + _OVERHEAD * looked_up))
+    mean = select(func.avg(func.length(newest.c.record) + _COPIES * looked_up + _INDEXED))
     return int(connection.execute(mean).scalar() or 0)
 
 
 def _between(connection: Connection, table: Table, writer: str, after: int, end: Head) -> Window:
     columns = table.c
     mine = (columns.writer == writer) & (columns.seq > after) & (columns.seq <= end.seq)
-    ids = select(func.min(columns.event_id), func.max(columns.event_id)).where(mine)
-    oldest, newest = connection.execute(ids).one()
+    # The limit keeps PostgreSQL from going over all event ids in their order until it meets one of these.
+    ids = select(columns.event_id).where(mine).order_by(columns.seq).limit(end.seq - after).subquery()
+    ends = select(func.min(ids.c.event_id), func.max(ids.c.event_id))
+    oldest, newest = connection.execute(ends).one()
     return Window(after, end, oldest, newest)
 
 
