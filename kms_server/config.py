@@ -51,6 +51,8 @@ class Limits:
     upkeep_interval: float = 10.0
     blob_search_interval: float = 3_600.0
     rewrap_interval: float = 3_600.0
+    prune_interval: float = 600.0
+    prune_rows: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Settings:
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None
+    audit_retention_days: int = 90
+    audit_retention_size: int = 20 * 2**30
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -90,6 +90,8 @@ def _of_segment(path: Path, seq: int, through: int) -> Generator[Entry, None, No
         with closing(_opened(path)) as connection:
             yield from map(_entry, connection.execute(_AFTER, (seq, through)))
     except dbapi2.Error as error:
+        if not path.exists():  # pruned meanwhile
+            return
         raise OperatorError(f"the audit segment {path} cannot be read: {error}") from None
 
 
@@ -117,6 +119,8 @@ def _read_end(path: Path) -> Head:
                 return START
             return end_of(connection) or START
     except dbapi2.Error as error:
+        if not path.exists():  # pruned meanwhile
+            return START
         raise OperatorError(f"the audit segment {path} cannot be read: {error}") from None
 
 

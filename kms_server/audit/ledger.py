@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Event, rows_of
 from kms_server.storage import audit_writers
+from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.tables import audit_data_events, audit_events
 
 MAIN, OBJECTS = "main", "objects"
@@ -22,19 +23,20 @@ class Ledger:
 
     def add(self, connection: Connection, event: Event) -> None:
         """Store the record of an event, and those that it has in other accounts and Regions."""
-        writer = self._writer(connection, event)
+        writer, head = self._end(connection, event)
         table = audit_data_events if event.is_data else audit_events
-        batch = extended(self._key, writer, audit_writers.head(connection, writer), rows_of(event))
+        batch = extended(self._key, writer, head, rows_of(event))
         connection.execute(insert(table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows])
-        audit_writers.move(connection, writer, batch.head, is_data=event.is_data)
+        audit_writers.move(connection, writer, head, batch.head, is_data=event.is_data)
 
-    def _writer(self, connection: Connection, event: Event) -> str:
-        """Whose chain a record goes to: writers of management events, and of SQLite, take turns anyway."""
+    def _end(self, connection: Connection, event: Event) -> tuple[str, Head]:
+        """The chain that a record goes to: writers of management events, and of SQLite, take turns anyway."""
         if not event.is_data:
-            return MAIN
+            return MAIN, audit_writers.head(connection, MAIN)
         if connection.dialect.name == "sqlite":
-            return OBJECTS
-        if not hasattr(self._own, "writer"):
-            self._own.writer = f"{OBJECTS}-{secrets.token_hex(8)}"
-        name: str = self._own.writer
-        return name
+            return OBJECTS, audit_writers.head(connection, OBJECTS)
+        writer: str = getattr(self._own, "writer", "")
+        head = audit_writers.head(connection, writer)
+        if head == START:  # there is none yet, or it was pruned wholly
+            self._own.writer = writer = f"{OBJECTS}-{secrets.token_hex(8)}"
+        return writer, head

@@ -106,6 +106,8 @@ class _Segment:
                     results = [map(_row, connection.execute(*statement)) for statement in plan.sqlite]
                     yield from _in_order(results, plan)
         except dbapi2.Error as error:
+            if not self.path.exists():  # pruned meanwhile
+                return
             raise OperatorError(f"the audit segment {self.path} cannot be read: {error}") from None
 
 

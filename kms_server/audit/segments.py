@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
@@ -31,7 +32,7 @@ _INDEX = [
     str(CreateIndex(index, if_not_exists=True).compile(dialect=sqlite.dialect())) for index in audit_indexes
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
-_FULL, _SEALED = ".full", ".sealed"
+_FULL, _SEALED, _LOCK = ".full", ".sealed", ".lock"
 _PADDING = (None,) * len(COLUMNS)
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
@@ -75,9 +76,14 @@ def _insert(size: int) -> str:
     )
 
 
+def is_chained(connection: Any) -> bool:  # noqa: ANN401 - the driver has no types
+    """Whether a segment has a chain; those of before there were chains have none."""
+    return connection.execute(_IS_CHAINED).fetchone() is not None
+
+
 def end_of(connection: Any) -> Head | None:  # noqa: ANN401 - the driver has no types
     """Where the chain of a segment ends; None where none can be made longer: it is older than chains, or was changed."""
-    if not connection.execute(_IS_CHAINED).fetchone():
+    if not is_chained(connection):
         return None
     last = connection.execute(_LAST).fetchone()
     if last is None:
@@ -131,9 +137,9 @@ class SegmentLog:
         path = next(filter(self._own, segment_files(self._directory)), None)
         while path is None:
             fresh = self._directory / f"{secrets.token_hex(8)}.db"
+            fresh.touch(mode=0o600)
             path = fresh if self._own(fresh) else None
         self._path = path
-        path.touch(mode=0o600)
         self._connection = dbapi2.connect(
             str(path), timeout=self._patience, isolation_level=None, check_same_thread=False
         )
@@ -147,11 +153,11 @@ class SegmentLog:
             self._writer, self._head = path.stem, end
 
     def _own(self, path: Path) -> bool:
-        descriptor = None if path == self._failed else _lock(path)
+        descriptor = None if path == self._failed else lock(path)
         if descriptor is None:
             return False
-        # Under the lock: its last owner may have filled it a moment ago.
-        if is_full(path):
+        # Under the lock: its last owner may have filled it a moment ago, or it was pruned.
+        if is_full(path) or not path.exists():
             os.close(descriptor)
             return False
         self._owned = descriptor
@@ -180,7 +186,7 @@ def seal(directory: Path) -> None:
     failed = 0
     for full in sorted(directory.glob(f"*{_FULL}")):
         path = full.with_suffix(".db")
-        descriptor = None if path.with_suffix(_SEALED).exists() else _lock(path)
+        descriptor = None if path.with_suffix(_SEALED).exists() else lock(path)
         if descriptor is None:
             continue
         try:
@@ -195,7 +201,8 @@ def seal(directory: Path) -> None:
 
 
 def _index(path: Path) -> None:
-    connection = dbapi2.connect(str(path), isolation_level=None)
+    # mode=rw: what was pruned meanwhile must not be made anew.
+    connection = dbapi2.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
     try:
         for statement in _INDEX:
             connection.execute(statement)
@@ -209,11 +216,15 @@ def _index(path: Path) -> None:
     mark.rename(path.with_suffix(_SEALED))
 
 
-def _lock(path: Path) -> int | None:
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def lock(path: Path) -> int | None:
+    """Own a segment as long as the descriptor is open; None: another process does, or it is being pruned."""
+    descriptor = os.open(path.with_suffix(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
+        return None
+    if not os.fstat(descriptor).st_nlink:  # removed while we waited: it locks nothing
         os.close(descriptor)
         return None
     return descriptor

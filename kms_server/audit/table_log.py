@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, Table, insert
+from sqlalchemy import Connection, Engine, Table, insert
 
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
@@ -31,11 +31,17 @@ class TableLog:
         self._writer, self._head = _fresh()
         batch = extended(self._key, writer, head, rows)
         with self._engine.begin() as connection:
+            if not self._move(connection, writer, head, batch.head):  # pruned wholly meanwhile
+                writer, head = _fresh()
+                batch = extended(self._key, writer, head, rows)
+                self._move(connection, writer, head, batch.head)
             connection.execute(
                 insert(self._table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows]
             )
-            audit_writers.move(connection, writer, batch.head, is_data=self._table is audit_data_events)
         self._writer, self._head = writer, batch.head
+
+    def _move(self, connection: Connection, writer: str, old: Head, new: Head) -> bool:
+        return audit_writers.move(connection, writer, old, new, is_data=self._table is audit_data_events)
 
     def close(self) -> None:
         """Nothing to release: the engine belongs to the database."""

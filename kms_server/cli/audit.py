@@ -12,6 +12,9 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "kms_server.cli.audit_query:query",
             "Print records, oldest first: a table, whole records as JSON lines, or CSV.",
         ),
+        "prune": Elsewhere(
+            "kms_server.cli.audit_prune:prune", "Remove old records now, as the server does by itself."
+        ),
         "tail": Elsewhere(
             "kms_server.cli.audit_tail:tail",
             "Print the newest records, and with -f those that come, as they come.",

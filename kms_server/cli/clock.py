@@ -1,6 +1,5 @@
 """`kms-server clock`: see the service's time and move it forward."""
 
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import click
 
 from kms_server.audit.ledger import Ledger
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, state_options, state_settings
+from kms_server.cli.options import Where, seconds_of, state_options, state_settings
 from kms_server.clock import DAY, iso_seconds, real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
@@ -18,7 +17,6 @@ from kms_server.operations.lifecycle import Lifecycle
 from kms_server.server.state import State
 from kms_server.storage import keys, settings
 
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _ERASE_SECONDS = 10.0
 
 
@@ -40,7 +38,7 @@ def show(**where: Unpack[Where]) -> None:
 @state_options
 def advance(span: str, **where: Unpack[Where]) -> None:
     """Move the clock forward by SPAN (400d, 3h, 30m, 10s), carrying out all that falls due on the way."""
-    seconds = _seconds(span)
+    seconds = seconds_of(span)
     with opened(state_settings(**where)) as state:
         _check(state, seconds)
         begin = state.clock.offset
@@ -101,10 +99,3 @@ def _set_offset(state: State, offset: float) -> None:
         stored = float(settings.get(made.tx.connection, settings.CLOCK_OFFSET) or 0.0)
         settings.put(made.tx, settings.CLOCK_OFFSET, repr(max(offset, stored)))
     state.clock.advance_to(max(offset, stored))
-
-
-def _seconds(span: str) -> int:
-    matched = re.fullmatch(r"([0-9]{1,6})([smhd])", span)
-    if matched is None:
-        raise OperatorError(f"{span!r} is not a span of time: write 400d, 3h, 30m or 10s")
-    return int(matched[1]) * _SECONDS[matched[2]]

@@ -1,5 +1,6 @@
 """Options that commands share, each also from the environment and from a TOML file."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
@@ -18,6 +19,9 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "integer range": (int, "an integer"),
     "float range": ((int, float), "a number"),
 }
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
 
 def option(*names: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
@@ -112,6 +116,42 @@ def _fitting(path: Path, name: str, parameter: click.Parameter, value: object) -
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise OperatorError(f"{path}: {name} must be {said}")
     return value
+
+
+def seconds_of(span: str) -> int:
+    """The seconds of a span of time such as 30d.
+
+    Raises:
+        OperatorError: it is none.
+    """
+    matched = re.fullmatch(r"([0-9]{1,6})([smhd])", span)
+    if matched is None:
+        raise OperatorError(f"{span!r} is not a span of time: write 400d, 3h, 30m or 10s")
+    return int(matched[1]) * _SECONDS[matched[2]]
+
+
+def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    matched = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB|GiB|TiB)?", text)
+    if matched is None:
+        raise OperatorError(f"{text!r} is not a size: write 20GiB, 500MiB, or 0 for no limit")
+    return int(matched[1]) * _UNITS[matched[2] or "B"]
+
+
+def retention_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that limit the audit log."""
+    for decorate in (
+        option(
+            "--audit-retention-size", default="20GiB", callback=_bytes, metavar="SIZE",
+            help="The oldest audit records go while the log is larger (KiB, MiB, GiB, TiB); 0: no such limit. What a trail "
+            "has not delivered yet stays.",
+        ),
+        option(
+            "--audit-retention-days", type=click.IntRange(0, 36_500), default=90,
+            help="Days after which audit records go; 0: never. What a trail has not delivered yet stays.",
+        ),
+    ):  # fmt: skip
+        command = decorate(command)
+    return command
 
 
 def state_options(command: Callable[..., None]) -> Callable[..., None]:

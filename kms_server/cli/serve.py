@@ -11,7 +11,14 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import networks, option, service_names, state_options, stream_target
+from kms_server.cli.options import (
+    networks,
+    option,
+    retention_options,
+    service_names,
+    state_options,
+    stream_target,
+)
 from kms_server.config import DEFAULT_PORT, SERVICES, Limits, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -89,6 +96,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--audit-deadline", type=click.FloatRange(0.1, 30), default=5.0,
     help="Seconds after which a call is refused whose record, or change, is not on disk.",
 )  # fmt: skip
+@retention_options
 @state_options
 def serve(audit_deadline: float, **options: object) -> None:
     """Run the service in the foreground.

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from kms_server import errors as e
+from kms_server.audit.last_use import event_time
 from kms_server.audit.lookup import Query, lookup
 from kms_server.audit.record import Row
 from kms_server.keys import states
 from kms_server.operations import access
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.condition_keys import KEY
-from kms_server.operations.usage import event_time, last_use
+from kms_server.operations.usage import last_use
 from kms_server.schemas import trail as schemas
 
 _COLUMNS = {
@@ -60,14 +61,13 @@ def get_key_last_usage(call: Call) -> Answer:
         "KeyCreationDate": key.created_at,
         "KeyLastUsage": {},
     }
-    row = last_use(call, key)
-    if row is not None:
-        record = json.loads(row.record)
+    use = last_use(call, key)
+    if use is not None:
         answer["KeyLastUsage"] = {
-            "Operation": row.event_name,
-            "Timestamp": event_time(record),
-            "CloudTrailEventId": row.event_id,
-            "KmsRequestId": record["requestID"],
+            "Operation": use.operation,
+            "Timestamp": use.time,
+            "CloudTrailEventId": use.event_id,
+            "KmsRequestId": use.request_id,
         }
     return answer
 

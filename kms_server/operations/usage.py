@@ -1,36 +1,35 @@
 """When a key was last used, as the audit log tells (AWS "Determine past usage of a KMS key")."""
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
+from sqlalchemy import Connection
+
+from kms_server.audit.last_use import KEY_USES, use_of
 from kms_server.audit.lookup import Query, lookup
-from kms_server.audit.record import Row
 from kms_server.clock import DAY
 from kms_server.keys.key import KmsKey
 from kms_server.operations.call import Call, Subject
 from kms_server.operations.condition_keys import texts
-
-_USES = (
-    "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext", "Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret",
-    "Encapsulate", "Decapsulate",
-)  # fmt: skip
+from kms_server.storage import last_uses
+from kms_server.storage.last_uses import Use
 
 
-def last_use(call: Call, key: KmsKey) -> Row | None:
-    """The record of the last successful cryptographic use of a key."""
+def last_use(call: Call, key: KmsKey) -> Use | None:
+    """The last successful cryptographic use of a key."""
     query = Query(
         account=key.account, region=key.region, attribute=("resource", key.arn), start=None, end=None,
-        after=None, limit=1, event_names=_USES, succeeded=True,
+        after=None, limit=1, event_names=KEY_USES, succeeded=True,
     )  # fmt: skip
-    return next(iter(lookup(call.services.audit_sources(), query)), None)
+    return newest(call, [query], lambda connection: last_uses.of_key(connection, key.key_id, key.region))
 
 
-def event_time(record: Mapping[str, Any]) -> float:
-    """The time of a record in epoch seconds."""
-    return datetime.fromisoformat(record["eventTime"]).timestamp()
+def newest(call: Call, queries: Iterable[Query], folded: Callable[[Connection], Use | None]) -> Use | None:
+    """The newest use that any query finds in the log, or that was folded when its record was pruned."""
+    uses = [use_of(row) for query in queries for row in lookup(call.services.audit_sources(), query)]
+    # After the log: what was pruned meanwhile was folded before.
+    with call.services.database.read() as connection:
+        kept = folded(connection)
+    return max([*uses, *((kept,) if kept else ())], default=None)
 
 
 def trailing_days(subject: Subject, _: str) -> Sequence[str]:
@@ -38,6 +37,6 @@ def trailing_days(subject: Subject, _: str) -> Sequence[str]:
     key, call = subject.key, subject.call
     if key is None:
         return ()
-    row = last_use(call, key)
-    since = key.created_at if row is None else event_time(json.loads(row.record))
+    use = last_use(call, key)
+    since = key.created_at if use is None else use.time
     return texts(int(max(call.time - since, 0.0) // DAY))

@@ -1,6 +1,7 @@
 """What one worker process is made of."""
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask
@@ -9,6 +10,7 @@ from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.streams.stream import Stream
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
+from kms_server.server.audit_retention import keeping
 from kms_server.server.audit_stream import open_stream
 from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
@@ -16,7 +18,7 @@ from kms_server.server.door_types import StreamAnswerer
 from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import health_of
-from kms_server.server.jobs import Jobs
+from kms_server.server.jobs import Chore, Jobs
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
@@ -77,12 +79,17 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
     streams = layer.pipeline if layer else None
-    stream = open_stream(state)
-    chores = {"chores": layer.chores if layer else (), "streams": (stream.follow,) if stream else ()}
+    stream, kept = open_stream(state), keeping(state)
+    chores: dict[str, Sequence[Chore]] = {
+        "chores": layer.chores if layer else (),
+        "streams": (stream.follow,) if stream else (),
+        "proof": kept.chores,
+    }
     jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
     health = health_of(settings, state.database, logs, reserve)
+    health.hints.extend(kept.warnings)
     if stream is not None:
         health.hints.append(lambda: stream.problem)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)

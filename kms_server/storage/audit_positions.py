@@ -1,6 +1,6 @@
 """How far those who follow the audit log have come: of each writer the number of the newest row they have taken."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -27,3 +27,13 @@ def put(connection: Connection, reader: str, positions: Mapping[str, int]) -> No
 def remove(connection: Connection, reader: str) -> None:
     """Forget a reader."""
     connection.execute(delete(audit_positions).where(audit_positions.c.reader == reader))
+
+
+def writers(connection: Connection) -> set[str]:
+    """The writers at which any reader has a position."""
+    return set(connection.execute(select(audit_positions.c.writer).distinct()).scalars())
+
+
+def remove_writers(connection: Connection, gone: Collection[str]) -> None:
+    """Forget the positions of all readers at writers whose rows are gone."""
+    connection.execute(delete(audit_positions).where(audit_positions.c.writer.in_(gone)))

@@ -119,6 +119,7 @@ access_keys = Table(
     Column("wrapped_secret", LargeBinary, nullable=False),
     Column("status", String(8), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("last_use", Text, nullable=True, comment="folded in when the log is pruned"),
     ForeignKeyConstraint(
         ["user_id", "account"], ["identities.unique_id", "identities.account"], ondelete="CASCADE"
     ),

@@ -22,3 +22,9 @@ def take(connection: Connection, name: str, holder: str, now: float, expires_at:
         return False
     kept = update(settings).where(settings.c.name == name, settings.c.value == found).values(value=mine)
     return connection.execute(kept).rowcount == 1
+
+
+def was_held(connection: Connection, name: str, since: float) -> bool:
+    """Whether anybody held a lease at that time or later."""
+    found = connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar()
+    return found is not None and float(found.partition(" ")[0]) >= since

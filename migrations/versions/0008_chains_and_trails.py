@@ -250,3 +250,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("uq_audit_events_writer_seq", "audit_events", ["writer", "seq"], unique=True)
+    op.add_column(
+        "access_keys",
+        sa.Column("last_use", sa.Text(), nullable=True, comment="folded in when the log is pruned"),
+    )

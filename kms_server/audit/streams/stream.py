@@ -90,8 +90,9 @@ class Stream:
         """Let another process go on at once."""
         self._sink.close()
         if self._held_until:
+            now = real_now()
             with self._database.index() as connection:
-                leases.take(connection, settings.STREAM_LEASE, self._holder, real_now(), 0.0)
+                leases.take(connection, settings.STREAM_LEASE, self._holder, now, now)
 
     def _is_mine(self) -> bool:
         """Hold the lease; whoever gets it goes on where the one before has stopped."""

@@ -5,20 +5,21 @@ from sqlalchemy import Connection
 from kms_server import errors as e
 from kms_server.arn import root_arn
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Query, lookup
-from kms_server.audit.record import Row
+from kms_server.audit.lookup import Query
 from kms_server.config import DEFAULT_REGION
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.operations.call import Answer, Call, Plane
 from kms_server.operations.iam import common
 from kms_server.operations.iam.common import QUOTAS
 from kms_server.operations.paging import marked_page_of
+from kms_server.operations.usage import newest
 from kms_server.schemas import iam as schemas
 from kms_server.schemas import iam_policies as policy_schemas
 from kms_server.schemas.fields import ListOf, Structure
-from kms_server.storage import access_keys, identities, keys
+from kms_server.storage import access_keys, identities, keys, last_uses
 from kms_server.storage.access_keys import AccessKey
 from kms_server.storage.identities import Identity
+from kms_server.storage.last_uses import Use
 
 
 def create_access_key(call: Call, connection: Connection) -> Answer:
@@ -66,11 +67,11 @@ def get_access_key_last_used(call: Call, connection: Connection) -> Answer:
         )
     owner = identities.by_id(connection, key.user_id) if key.user_id else None
     _allow(call, connection, owner)
-    row = _last_use(call, connection, key)
+    use = _last_use(call, connection, key)
     used: dict[str, object] = {"ServiceName": "N/A", "Region": "N/A"}
-    if row is not None:
-        service = row.event_source.partition(".")[0]
-        used = {"LastUsedDate": event_id.time_of(row.event_id), "ServiceName": service, "Region": row.region}
+    if use is not None:
+        service = use.service.partition(".")[0]
+        used = {"LastUsedDate": event_id.time_of(use.event_id), "ServiceName": service, "Region": use.region}
     return _named(key) | {"AccessKeyLastUsed": used}
 
 
@@ -112,21 +113,17 @@ def _key(call: Call, connection: Connection) -> AccessKey:
     return key
 
 
-def _last_use(call: Call, connection: Connection, key: AccessKey) -> Row | None:
-    """The newest record of a call that was signed with a key, in the Regions where the account has any business."""
+def _last_use(call: Call, connection: Connection, key: AccessKey) -> Use | None:
+    """The newest call that was signed with a key, in the Regions where the account has any business."""
     places = {call.region, DEFAULT_REGION, *keys.regions_of_account(connection, key.account)}
-    rows = [
-        row
-        for region in places
-        for row in lookup(
-            call.services.audit_sources(),
-            Query(
-                account=key.account, region=region, attribute=("access_key_id", key.access_key_id), start=None,
-                end=None, after=None, limit=1,
-            ),
+    queries = [
+        Query(
+            account=key.account, region=region, attribute=("access_key_id", key.access_key_id), start=None,
+            end=None, after=None, limit=1,
         )
+        for region in places
     ]  # fmt: skip
-    return max(rows, key=lambda row: row.event_id, default=None)
+    return newest(call, queries, lambda fresh: last_uses.of_access_key(fresh, key.access_key_id))
 
 
 _KEY = {"UserName": schemas.existing_user_name(), "AccessKeyId": schemas.access_key_id(required=True)}
