@@ -1,20 +1,24 @@
 """Questions to the audit log: one query over every place that holds records, merged by event id."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, false, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, literal, or_, select, true, tuple_
 
 from kms_server.audit import event_id
-from kms_server.audit.merge import Rows, merged
+from kms_server.audit.marks import value_of
+from kms_server.audit.merge import Rows, begins, merged
 from kms_server.audit.places import Plan, Source
 from kms_server.audit.record import Row
+from kms_server.storage.resource_types import RESOURCE_TYPES, resource_type
 
-_KEY_TYPE = "AWS::KMS::Key"
-_FIRST, _LAST = "", "~"  # before and behind every event id
+_FIRST, _BEHIND = "", "g"  # around all event ids, in every collation: they begin with a hexadecimal digit
+_RESOURCES = ("resource_1", "resource_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Filter:
 
 
 _Conditions: TypeAlias = list[ColumnElement[bool]]
+# Attributes of which no record has any other value.
+_KNOWN: Mapping[str, Collection[str]] = {"resource_type": RESOURCE_TYPES, "read_only": ("true", "false")}
 
 
 def lookup(places: Iterable[Source], query: Query) -> list[Row]:
@@ -59,21 +65,19 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     Raises:
         OperatorError: a segment cannot be read.
     """
-    low, high = _range(query.start, query.end)
-
-    def statements(table: Table) -> list[Select[Row]]:
-        conditions = [*_of_query(table, query), *_within(table, low, high)]
-        return [
-            select(table).where(*conditions, one).order_by(table.c.event_id.desc()).limit(query.limit)
-            for one in _alternatives(table, query.attribute)
-        ]
-
-    first = low
-    bounds = [high, query.after]
-    if query.attribute is not None and query.attribute[0] == "event_id":
-        first = max(low or "", query.attribute[1])
-        bounds.append(query.attribute[1])
-    plan = Plan(statements, first or _FIRST, min(bound or _LAST for bound in bounds), newest_first=True)
+    attribute, value = query.attribute or ("", "")
+    if value not in _KNOWN.get(attribute, (value,)):
+        return []
+    low, behind = _range(query.start, query.end)
+    bounds = low or _FIRST, min(behind or _BEHIND, query.after or _BEHIND)
+    first, last = bounds
+    if attribute == "event_id":
+        first, last = max(first, value), min(last, value)
+    plan = Plan(
+        seek=partial(_seek, query, bounds), scan=partial(_scan, query, bounds), low=first, high=last,
+        newest_first=True, is_page=True,
+        value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
+    )  # fmt: skip
     return list(islice(_answer(places, plan), query.limit))
 
 
@@ -84,32 +88,102 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
         OperatorError: a segment cannot be read.
     """
     low, high = _range(wanted.since, wanted.until)
-    resource = None if wanted.resource is None else ("resource", wanted.resource)
     # What a statement finds of a context may be more than there is.
     limit = None if wanted.context else wanted.limit
 
     def statements(table: Table) -> list[Select[Row]]:
         conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
+        of_resource = [true()] if wanted.resource is None else [table.c[name] == wanted.resource for name in _RESOURCES]
         return [
-            select(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
-            for one in _alternatives(table, resource)
+            _rows(table).where(*conditions, one).order_by(table.c.event_id).limit(limit) for one in of_resource
         ]
 
-    rows: Iterator[Row] = _answer(places, Plan(statements, low or _FIRST, high or _LAST, newest_first=False))
+    plan = Plan(statements, statements, low or _FIRST, high or _BEHIND, newest_first=False)
+    rows: Iterator[Row] = _answer(places, plan)
     if wanted.context:
         rows = (row for row in rows if _has_context(row, wanted.context))
     return islice(rows, wanted.limit)
 
 
-def _of_query(table: Table, query: Query) -> _Conditions:
+def _rows(table: Table) -> Select[Any]:
+    return select(*(table.c[name] for name in Row._fields))
+
+
+def _seek(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
+    """A page as ranges of one index each.
+
+    Range and order name all columns of the index, so that no other index gives the order: PostgreSQL would take one by
+    which it expects a match soon, and walk the log for a value that is common in one account and absent in another.
+    """
     columns = table.c
-    conditions = [columns.account == query.account, columns.region == query.region]
-    if query.after is not None:
-        conditions.append(columns.event_id < query.after)
+    return [
+        _rows(table)
+        .where(
+            tuple_(*keys, columns.event_id) >= tuple_(*values, literal(bounds[0])),
+            tuple_(*keys, columns.event_id) < tuple_(*values, literal(bounds[1])),
+            *one.given,
+            *_besides(table, query),
+        )
+        .order_by(*(key.desc() for key in keys), columns.event_id.desc())
+        .limit(query.limit)
+        for one in _sought(table, query.attribute)
+        for keys, values in [
+            (
+                (columns.account, columns.region, *one.expression),
+                (literal(query.account), literal(query.region), *map(literal, one.value)),
+            )
+        ]
+    ]
+
+
+def _scan(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
+    """The same page where nothing but the event ids is in order."""
+    columns = table.c
+    matches = [
+        and_(true(), *one.given, *(key == value for key, value in zip(one.expression, one.value, strict=True)))
+        for one in _sought(table, query.attribute)
+    ]
+    conditions = [columns.account == query.account, columns.region == query.region, or_(*matches)]
+    within = [columns.event_id >= bounds[0], columns.event_id < bounds[1]]
+    found = _rows(table).where(*conditions, *within, *_besides(table, query))
+    return [found.order_by(columns.event_id.desc()).limit(query.limit)]
+
+
+class _Sought(NamedTuple):
+    """A value of an expression by which an index is in order, below account and Region; `given` holds besides."""
+
+    expression: tuple[ColumnElement[Any], ...]
+    value: tuple[str | bool, ...]
+    given: tuple[ColumnElement[bool], ...] = ()
+
+
+def _sought(table: Table, attribute: tuple[str, str] | None) -> list[_Sought]:
+    """What a row has one or more of."""
+    columns = table.c
+    match attribute:
+        case None:
+            return [_Sought((), ())]
+        case "event_id", value:
+            return [_Sought((), (), (columns.event_id == value,))]
+        case "read_only", value:
+            return [_Sought((columns.read_only,), (value == "true",))]
+        case "resource", value:
+            return [_Sought((columns[name],), (value,)) for name in _RESOURCES]
+        case "resource_type", value:
+            # Their indexes have only rows with such a resource.
+            return [
+                _Sought((resource_type(name),), (value,), (columns[name].is_not(None),)) for name in _RESOURCES
+            ]
+        case name, value:
+            return [_Sought((columns[name],), (value,))]
+
+
+def _besides(table: Table, query: Query) -> _Conditions:
+    conditions: _Conditions = []
     if query.event_names:
-        conditions.append(columns.event_name.in_(query.event_names))
+        conditions.append(table.c.event_name.in_(query.event_names))
     if query.succeeded:
-        conditions.append(columns.error_code.is_(None))
+        conditions.append(table.c.error_code.is_(None))
     return conditions
 
 
@@ -138,21 +212,6 @@ def _json(text: str) -> str:
     return orjson.dumps(text).decode()
 
 
-def _alternatives(table: Table, attribute: tuple[str, str] | None) -> _Conditions:
-    """Conditions of which a row meets one or more; apart, each is a range of one index in the order asked for."""
-    if attribute is None:
-        return [true()]
-    columns = table.c
-    column, value = attribute
-    if column == "resource":
-        return [columns.resource_1 == value, columns.resource_2 == value]
-    if column == "resource_type":
-        return [columns.resource_1.is_not(None) if value == _KEY_TYPE else false()]
-    if column == "read_only":
-        return [columns.read_only.is_(value == "true") if value in ("true", "false") else false()]
-    return [columns[column] == value]
-
-
 def _range(start: float | None, end: float | None) -> tuple[str | None, str | None]:
     """The first event id of a time range and the one behind it.
 
@@ -173,5 +232,6 @@ def _within(table: Table, low: str | None, high: str | None) -> _Conditions:
 
 
 def _answer(places: Iterable[Source], plan: Plan) -> Rows:
-    parts = [part for place in places if (part := place.part(plan)) is not None]
+    place = begins(newest_first=plan.newest_first)
+    parts = heapq.merge(*(one.parts(plan) for one in places), key=lambda part: place(part.start))
     return merged(parts, newest_first=plan.newest_first)

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kms_server.audit import marks
 from kms_server.audit.record import Row
+from kms_server.audit.segment_list import segment_list
 from kms_server.config import Limits
 from kms_server.storage.tables import audit_events, audit_indexes
 
@@ -29,7 +31,8 @@ _INDEX = [
     str(CreateIndex(index, if_not_exists=True).compile(dialect=sqlite.dialect())) for index in audit_indexes
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
-_FULL, _SEALED = ".full", ".sealed"
+_FULL = ".full"
+_SORTING = 65_536  # KiB of memory while a segment is indexed
 _COLUMNS = len(Row._fields)
 _PADDING = (None,) * _COLUMNS
 
@@ -37,20 +40,6 @@ _PADDING = (None,) * _COLUMNS
 def segment_files(directory: Path) -> list[Path]:
     """All segments, whatever their state."""
     return sorted(directory.glob("*.db"))
-
-
-def sealed_range(path: Path) -> tuple[str, str] | None:
-    """The smallest and the largest event id of a sealed segment; None when that is not known."""
-    try:
-        return _read_mark(path)
-    except (FileNotFoundError, ValueError):  # a mark cut by a power failure costs time, never a record
-        return None
-
-
-@lru_cache(maxsize=4096)
-def _read_mark(path: Path) -> tuple[str, str]:
-    first, last = path.with_suffix(_SEALED).read_text().split()
-    return first, last
 
 
 @cache
@@ -154,9 +143,8 @@ def seal(directory: Path) -> None:
         OSError: some could not be sealed; the others are.
     """
     failed = 0
-    for full in sorted(directory.glob(f"*{_FULL}")):
-        path = full.with_suffix(".db")
-        descriptor = None if path.with_suffix(_SEALED).exists() else _lock(path)
+    for path in segment_list(directory).now().unsealed:
+        descriptor = _lock(path) if path.with_suffix(_FULL).exists() else None
         if descriptor is None:
             continue
         try:
@@ -173,16 +161,18 @@ def seal(directory: Path) -> None:
 def _index(path: Path) -> None:
     connection = dbapi2.connect(str(path), isolation_level=None)
     try:
+        connection.execute(f"PRAGMA cache_size=-{_SORTING}")
+        connection.execute("BEGIN IMMEDIATE")
         for statement in _INDEX:
             connection.execute(statement)
-        ((first, last),) = connection.execute("SELECT min(event_id), max(event_id) FROM audit_events")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute("COMMIT")
+        mark = marks.describe(connection)
+        ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()
-    mark = path.with_suffix(".mark")
-    mark.touch(mode=0o600)
-    mark.write_text(f"{first} {last}")
-    mark.rename(path.with_suffix(_SEALED))
+    # Who reads a sealed segment passes over its write-ahead log; a reader in the way goes soon.
+    if not busy:
+        marks.write(path, mark)
 
 
 def _lock(path: Path) -> int | None:
