@@ -11,6 +11,7 @@ from typing import Any
 from bench.audit_rows import ACCOUNT, REGION, rows
 from bench.servers import running
 from bench.targets import client, credentials
+from kms_server.audit import event_id
 from kms_server.audit.log import AuditLog
 from kms_server.audit.lookup import Query, lookup
 from kms_server.audit.places import sources
@@ -50,6 +51,7 @@ class Log:
         self.sealing = (time.perf_counter() - filled) / count * 1e6
         self._appended = self._log(replace(settings.limits, segment_rows=count))
         stack.callback(self._appended.close)
+        self._more = rows(count)
         where = ["--data-dir", str(directory), *(["--database-url", url] if url else [])]
         server = stack.enter_context(
             running("kms_server.cli.main", "serve", "--port", "0", "--workers", "1", *where)
@@ -76,7 +78,9 @@ class Log:
 
     def append(self) -> float:
         """Microseconds for each row of one batch more."""
-        batch = list(islice(rows(100 * _APPENDED), _APPENDED))
+        batch = [
+            row._replace(event_id=event_id.new(time.time())) for row in islice(self._more, _APPENDED)
+        ]
         begin = time.perf_counter()
         self._appended.append(batch)
         return (time.perf_counter() - begin) / _APPENDED * 1e6

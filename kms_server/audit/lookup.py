@@ -140,7 +140,7 @@ def _scan(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[An
     """The same page where nothing but the event ids is in order."""
     columns = table.c
     matches = [
-        and_(true(), *one.given, *(key == value for key, value in zip(one.expression, one.value, strict=True)))
+        and_(true(), *one.given, *(key == literal(value) for key, value in zip(one.expression, one.value, strict=True)))
         for one in _sought(table, query.attribute)
     ]
     conditions = [columns.account == query.account, columns.region == query.region, or_(*matches)]
