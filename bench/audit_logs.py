@@ -78,9 +78,7 @@ class Log:
 
     def append(self) -> float:
         """Microseconds for each row of one batch more."""
-        batch = [
-            row._replace(event_id=event_id.new(time.time())) for row in islice(self._more, _APPENDED)
-        ]
+        batch = [row._replace(event_id=event_id.new(time.time())) for row in islice(self._more, _APPENDED)]
         begin = time.perf_counter()
         self._appended.append(batch)
         return (time.perf_counter() - begin) / _APPENDED * 1e6

@@ -99,7 +99,9 @@ def main() -> None:
                 for log, costs in zip(logs, appends, strict=True):
                     costs.append(log.append())
             print(f"µs to append a row, in batches of 64: {_figures(appends)}")
-            print(f"{_COLUMNS} {'ms by boto3 (short, long, ratio)':>30} {'ms inside (short, long, ratio)':>32}")
+            print(
+                f"{_COLUMNS} {'ms by boto3 (short, long, ratio)':>30} {'ms inside (short, long, ratio)':>32}"
+            )
             for line in compared(logs, arguments.repeats):
                 print(line, flush=True)
 

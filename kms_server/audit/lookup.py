@@ -74,8 +74,8 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     if attribute == "event_id":
         first, last = max(first, value), min(last, value)
     plan = Plan(
-        seek=partial(_seek, query, bounds), scan=partial(_scan, query, bounds), low=first, high=last,
-        newest_first=True, is_page=True,
+        seek=partial(_seek, query, bounds), match=partial(_match, query, bounds), scan=partial(_scan, query, bounds),
+        low=first, high=last, newest_first=True, is_page=True,
         value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
     )  # fmt: skip
     return list(islice(_answer(places, plan), query.limit))
@@ -93,12 +93,15 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
 
     def statements(table: Table) -> list[Select[Row]]:
         conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
-        of_resource = [true()] if wanted.resource is None else [table.c[name] == wanted.resource for name in _RESOURCES]
+        of_resource = (
+            [true()] if wanted.resource is None else [table.c[name] == wanted.resource for name in _RESOURCES]
+        )
         return [
-            _rows(table).where(*conditions, one).order_by(table.c.event_id).limit(limit) for one in of_resource
+            _rows(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
+            for one in of_resource
         ]
 
-    plan = Plan(statements, statements, low or _FIRST, high or _BEHIND, newest_first=False)
+    plan = Plan(statements, statements, statements, low or _FIRST, high or _BEHIND, newest_first=False)
     rows: Iterator[Row] = _answer(places, plan)
     if wanted.context:
         rows = (row for row in rows if _has_context(row, wanted.context))
@@ -110,9 +113,9 @@ def _rows(table: Table) -> Select[Any]:
 
 
 def _seek(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
-    """A page as ranges of one index each.
+    """A page as ranges of one index each, for PostgreSQL.
 
-    Range and order name all columns of the index, so that no other index gives the order: PostgreSQL would take one by
+    Range and order name all columns of the index, so that no other index gives the order: the planner would take one by
     which it expects a match soon, and walk the log for a value that is common in one account and absent in another.
     """
     columns = table.c
@@ -136,17 +139,36 @@ def _seek(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[An
     ]
 
 
+def _match(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
+    """The same for SQLite, which takes the index that has most of the columns."""
+    return [_page(query, bounds, table, one) for one in _conditions(table, query.attribute)]
+
+
 def _scan(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
-    """The same page where nothing but the event ids is in order."""
+    """The same where only the event ids are in order."""
+    return [_page(query, bounds, table, or_(*_conditions(table, query.attribute)))]
+
+
+def _page(query: Query, bounds: tuple[str, str], table: Table, condition: ColumnElement[bool]) -> Select[Any]:
     columns = table.c
-    matches = [
-        and_(true(), *one.given, *(key == literal(value) for key, value in zip(one.expression, one.value, strict=True)))
-        for one in _sought(table, query.attribute)
-    ]
-    conditions = [columns.account == query.account, columns.region == query.region, or_(*matches)]
-    within = [columns.event_id >= bounds[0], columns.event_id < bounds[1]]
-    found = _rows(table).where(*conditions, *within, *_besides(table, query))
-    return [found.order_by(columns.event_id.desc()).limit(query.limit)]
+    low, high = bounds
+    return (
+        _rows(table)
+        .where(columns.account == query.account, columns.region == query.region, condition)
+        .where(columns.event_id >= low, columns.event_id < high, *_besides(table, query))
+        .order_by(columns.event_id.desc())
+        .limit(query.limit)
+    )
+
+
+def _conditions(table: Table, attribute: tuple[str, str] | None) -> _Conditions:
+    return [
+        and_(
+            true(), *one.given,
+            *(key == literal(value) for key, value in zip(one.expression, one.value, strict=True)),
+        )
+        for one in _sought(table, attribute)
+    ]  # fmt: skip
 
 
 class _Sought(NamedTuple):
@@ -172,7 +194,8 @@ def _sought(table: Table, attribute: tuple[str, str] | None) -> list[_Sought]:
         case "resource_type", value:
             # Their indexes have only rows with such a resource.
             return [
-                _Sought((resource_type(name),), (value,), (columns[name].is_not(None),)) for name in _RESOURCES
+                _Sought((resource_type(name),), (value,), (columns[name].is_not(None),))
+                for name in _RESOURCES
             ]
         case name, value:
             return [_Sought((columns[name],), (value,))]

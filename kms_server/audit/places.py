@@ -32,12 +32,13 @@ Statements: TypeAlias = list[tuple[str, dict[str, Any]]]
 class Plan:
     """Statements whose ordered results together are the answer, all of it within event ids `low` to `high`.
 
-    Both write them for one of the tables, which have the same columns: `seek` for a table with indexes, `scan` for one
-    without. `value` is one that a sealed segment's filter has if the segment has any of the answer; None where nothing is
+    All write them for one of the tables, which have the same columns: `seek` for PostgreSQL, `match` for SQLite, `scan` for
+    an SQLite table without indexes. `value` is one that a sealed segment's filter has if the segment has any of the answer; None where nothing is
     known. A page has few rows: it is read at once.
     """
 
     seek: Callable[[Table], Sequence[Select[Any]]]
+    match: Callable[[Table], Sequence[Select[Any]]]
     scan: Callable[[Table], Sequence[Select[Any]]]
     low: str
     high: str
@@ -48,7 +49,7 @@ class Plan:
     @cached_property
     def of_sealed(self) -> Statements:
         """What sealed segments are asked, written once for all."""
-        return _written(self.seek(audit_events))
+        return _written(self.match(audit_events))
 
     @cached_property
     def of_unsealed(self) -> Statements:
@@ -92,10 +93,9 @@ class _Table:
     def _rows(self, plan: Plan) -> Rows:
         with self.engine.connect() as connection, ExitStack() as cursors:
             reader = connection if plan.is_page else connection.execution_options(yield_per=_BATCH)
+            statements = plan.match if self.engine.dialect.name == "sqlite" else plan.seek
             # A page often ends before its cursors do.
-            results = [
-                cursors.enter_context(closing(reader.execute(one))) for one in plan.seek(self.table)
-            ]
+            results = [cursors.enter_context(closing(reader.execute(one))) for one in statements(self.table)]
             yield from _in_order([map(Row._make, result) for result in results], plan)
 
 
@@ -150,7 +150,9 @@ def _answers(connection: Any, statements: Statements, plan: Plan) -> Rows:  # no
         yield from _in_order([map(_row, result) for result in results], plan)
 
 
-def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterator[Row]:
+def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterable[Row]:
+    if len(results) == 1:
+        return results[0]
     return heapq.merge(*results, key=attrgetter("event_id"), reverse=plan.newest_first)
 
 

@@ -1,6 +1,5 @@
 """The segments of a directory, as a question sees them: those that are open, and those that are sealed in order."""
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -74,13 +73,13 @@ class SegmentList:
             return self._listing
 
     def _read(self) -> None:
-        names = set(os.listdir(self._directory))
-        paths = [self._directory / name for name in sorted(names) if name.endswith(".db")]
+        files = set(self._directory.iterdir())
+        paths = sorted(path for path in files if path.suffix == ".db")
         known = {one.path: one for one in self._listing.newest_first}
         sealed = {
             path: one
             for path in paths
-            if path.with_suffix(marks.SUFFIX).name in names and (one := known.get(path) or _sealed(path))
+            if path.with_suffix(marks.SUFFIX) in files and (one := known.get(path) or _sealed(path))
         }
         self._listing = Listing(
             tuple(path for path in paths if path not in sealed),
@@ -126,6 +125,7 @@ class SegmentList:
         if spare is not None:
             spare.close()
 
+
 @lru_cache(maxsize=8)
 def segment_list(directory: Path) -> SegmentList:
     """The list of a directory that this process shares."""
@@ -140,7 +140,10 @@ def _sealed(path: Path) -> Sealed | None:
 def _open(path: Path) -> Any:  # noqa: ANN401 - pysqlite3 has no types
     # immutable=1: nobody writes any more, so no lock is taken and no file made beside it.
     connection = dbapi2.connect(
-        f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+        f"file:{quote(str(path))}?mode=ro&immutable=1",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
     )
     connection.execute("PRAGMA cache_size=-256")
     return connection

@@ -16,11 +16,15 @@ from kms_server.audit.record import Row
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'audit_events'"
 _COPIED = [name for name in Row._fields if name != "record"]
 _NAMES = ", ".join(_COPIED)
+_VIEWED = ", ".join(f"copied.{name}" for name in _COPIED)
+_VIEW = (
+    f"CREATE TEMP VIEW audit_events AS SELECT {_VIEWED}, stored.record FROM copied"  # noqa: S608 - names of our own
+    " CROSS JOIN main.audit_events AS stored ON stored.rowid = copied.place"
+)
 _SCHEMA = (
     "PRAGMA temp_store=MEMORY",
     f"CREATE TEMP TABLE copied ({_NAMES}, place, PRIMARY KEY (event_id)) WITHOUT ROWID",
-    f"CREATE TEMP VIEW audit_events AS SELECT {', '.join(f'copied.{name}' for name in _COPIED)}, stored.record"
-    " FROM copied CROSS JOIN main.audit_events AS stored ON stored.rowid = copied.place",
+    _VIEW,
 )
 _COPY = f"INSERT INTO copied SELECT {_NAMES}, rowid FROM main.audit_events WHERE rowid > ? AND rowid <= ?"  # noqa: S608
 

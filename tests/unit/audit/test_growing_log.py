@@ -51,7 +51,9 @@ class GrowingLog:
             writer.close()
 
 
-BATCH = st.tuples(st.integers(0, 1), st.lists(st.sampled_from(NAMES), min_size=1, max_size=8), st.integers(0, 5))
+BATCH = st.tuples(
+    st.integers(0, 1), st.lists(st.sampled_from(NAMES), min_size=1, max_size=8), st.integers(0, 5)
+)
 STEP = st.one_of(BATCH, st.none())  # a batch, or sealing
 
 
@@ -194,5 +196,3 @@ def test_a_segment_is_not_sealed_over_a_reader_of_its_log(tmp_path: Path) -> Non
     seal(tmp_path)
     assert marks.read(path) is not None
     assert len(lookup(places(tmp_path), query())) == 10
-
-

@@ -135,7 +135,10 @@ QUESTIONS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
     ({"attribute": ("resource_type", "AWS::IAM::Role")}, _type(":role/")),
     ({"attribute": ("resource_type", "AWS::CloudTrail::Trail")}, _type(":trail/")),
     ({"attribute": ("resource_type", "AWS::S3::Bucket")}, _type(":::bucket")),
-    ({"attribute": ("event_source", "sts.amazonaws.com")}, lambda one: one.event_source == "sts.amazonaws.com"),
+    (
+        {"attribute": ("event_source", "sts.amazonaws.com")},
+        lambda one: one.event_source == "sts.amazonaws.com",
+    ),
     ({"attribute": ("resource_type", "AWS::S3::Object")}, lambda one: False),
     ({"start": START + 5.7}, lambda one: one.event_id >= event_id.floor(START + 5)),
     ({"end": START + 5.2}, lambda one: one.event_id < event_id.floor(START + 6)),

@@ -146,7 +146,11 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
 
 def _is_compared(_one: object, name: str | None, *_: object) -> bool:
     # Alembic compares neither descending indexes of SQLite nor expressions as databases write them; these are in the shape.
-    return name not in ("ix_object_versions_age", "ix_audit_events_resource_1_type", "ix_audit_events_resource_2_type")
+    return name not in (
+        "ix_object_versions_age",
+        "ix_audit_events_resource_1_type",
+        "ix_audit_events_resource_2_type",
+    )
 
 
 def test_the_migrated_schema_is_the_declared_one(engine: Engine, other: Engine) -> None:
