@@ -86,7 +86,12 @@ def main() -> None:
                 stack.callback(server.stop)
             counts = (arguments.short, arguments.rows)
             logs = [
-                Log(stack, base / str(count), count, server and server.new_database(f"of_{count}"))
+                Log(
+                    stack,
+                    base / str(count),
+                    count,
+                    None if server is None else server.new_database(f"of_{count}"),
+                )
                 for count in counts
             ]
             print(

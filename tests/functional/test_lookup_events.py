@@ -13,7 +13,9 @@ from tests.functional.server_process import ServerProcess, StartServer
 OTHER = "111122223333"
 
 
-def looked_up(trail: Any, attribute: str | None = None, value: str = "", **members: Any) -> list[dict[str, Any]]:
+def looked_up(
+    trail: Any, attribute: str | None = None, value: str = "", **members: Any
+) -> list[dict[str, Any]]:
     """All events, by boto3's paginator."""
     if attribute is not None:
         members["LookupAttributes"] = [{"AttributeKey": attribute, "AttributeValue": value}]
@@ -85,11 +87,12 @@ def test_a_token_is_for_its_question_alone(server: ServerProcess) -> None:
     }  # fmt: skip
     token = trail.lookup_events(**asked)["NextToken"]
     assert trail.lookup_events(**asked, NextToken=token)["Events"]
-    for other in (
+    others: tuple[dict[str, Any], ...] = (
         {"MaxResults": 2}, {"StartTime": 1_700_000_001}, {"EndTime": 4_000_000_001},
         {"LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "CreateKey"}]},
         {"LookupAttributes": []}, {"EventCategory": "insight"},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for other in others:
         assert refusal(trail, **asked | other, NextToken=token) == "InvalidNextTokenException"
     elsewhere = server.client("cloudtrail", region_name="eu-west-1")
     stranger = server.account_client("cloudtrail", OTHER)
@@ -105,7 +108,9 @@ def test_a_forged_position_shows_nothing_of_others(server: ServerProcess) -> Non
     trail, stranger = server.client("cloudtrail"), server.account_client("cloudtrail", OTHER)
     stranger.lookup_events(MaxResults=1)
     stranger.lookup_events(MaxResults=1)
-    bound = base64.urlsafe_b64decode(stranger.lookup_events(MaxResults=1)["NextToken"]).decode().partition("/")[0]
+    bound = (
+        base64.urlsafe_b64decode(stranger.lookup_events(MaxResults=1)["NextToken"]).decode().partition("/")[0]
+    )
     newest = trail.lookup_events(MaxResults=1)["Events"][0]["EventId"]
     forged = base64.b64encode(f"{bound}/{newest}".encode()).decode()
     for event in stranger.lookup_events(MaxResults=1, NextToken=forged)["Events"]:
