@@ -13,7 +13,8 @@ from bench.servers import running
 from bench.targets import client, credentials
 from kms_server.audit import event_id
 from kms_server.audit.log import AuditLog
-from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, seal

@@ -45,7 +45,7 @@ def measured(work: Callable[[], object]) -> float:
 
 
 def compared(logs: list[Log], repeats: int) -> Iterator[str]:
-    """A line for each question and page: the medians in each log, and the last's as a multiple of the first's."""
+    """A line for each question and page: the medians in each log, and that of the ratio of each turn."""
     for asked in zip(*(questions(log) for log in logs), strict=True):
         name = asked[0][0]
         for page in ("first", "middle"):
@@ -62,8 +62,8 @@ def compared(logs: list[Log], repeats: int) -> Iterator[str]:
 
 
 def _figures(costs: list[list[float]]) -> str:
-    medians = [median(one) for one in costs]
-    return " ".join(f"{one:10.2f}" for one in medians) + f" {medians[-1] / medians[0]:8.2f}"
+    ratio = median(long / short for short, long in zip(costs[0], costs[-1], strict=True))
+    return " ".join(f"{median(one):10.2f}" for one in costs) + f" {ratio:8.2f}"
 
 
 def main() -> None:

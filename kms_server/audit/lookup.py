@@ -5,35 +5,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, and_, literal, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Table, true
 
 from kms_server.audit import event_id
 from kms_server.audit.marks import value_of
 from kms_server.audit.merge import Rows, begins, merged
+from kms_server.audit.pages import RESOURCES, Query, match, rows_of, scan, seek
 from kms_server.audit.places import Plan, Source
 from kms_server.audit.record import Row
-from kms_server.storage.resource_types import RESOURCE_TYPES, resource_type
+from kms_server.storage.resource_types import RESOURCE_TYPES
 
 _FIRST, _BEHIND = "", "g"  # around all event ids, in every collation: they begin with a hexadecimal digit
-_RESOURCES = ("resource_1", "resource_2")
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What LookupEvents asks; times are inclusive epoch seconds, `after` is the last event id already seen."""
-
-    account: str
-    region: str
-    attribute: tuple[str, str] | None
-    start: float | None
-    end: float | None
-    after: str | None
-    limit: int
-    event_names: tuple[str, ...] = ()
-    succeeded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +59,7 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     if attribute == "event_id":
         first, last = max(first, value), min(last, value)
     plan = Plan(
-        seek=partial(_seek, query, bounds), match=partial(_match, query, bounds), scan=partial(_scan, query, bounds),
+        seek=partial(seek, query, bounds), match=partial(match, query, bounds), scan=partial(scan, query, bounds),
         low=first, high=last, newest_first=True, is_page=True,
         value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
     )  # fmt: skip
@@ -94,10 +79,10 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
     def statements(table: Table) -> list[Select[Row]]:
         conditions = [*_of_filter(table, wanted), *_within(table, low, high)]
         of_resource = (
-            [true()] if wanted.resource is None else [table.c[name] == wanted.resource for name in _RESOURCES]
+            [true()] if wanted.resource is None else [table.c[name] == wanted.resource for name in RESOURCES]
         )
         return [
-            _rows(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
+            rows_of(table).where(*conditions, one).order_by(table.c.event_id).limit(limit)
             for one in of_resource
         ]
 
@@ -106,108 +91,6 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
     if wanted.context:
         rows = (row for row in rows if _has_context(row, wanted.context))
     return islice(rows, wanted.limit)
-
-
-def _rows(table: Table) -> Select[Any]:
-    return select(*(table.c[name] for name in Row._fields))
-
-
-def _seek(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
-    """A page as ranges of one index each, for PostgreSQL.
-
-    Range and order name all columns of the index, so that no other index gives the order: the planner would take one by
-    which it expects a match soon, and walk the log for a value that is common in one account and absent in another.
-    """
-    columns = table.c
-    return [
-        _rows(table)
-        .where(
-            tuple_(*keys, columns.event_id) >= tuple_(*values, literal(bounds[0])),
-            tuple_(*keys, columns.event_id) < tuple_(*values, literal(bounds[1])),
-            *one.given,
-            *_besides(table, query),
-        )
-        .order_by(*(key.desc() for key in keys), columns.event_id.desc())
-        .limit(query.limit)
-        for one in _sought(table, query.attribute)
-        for keys, values in [
-            (
-                (columns.account, columns.region, *one.expression),
-                (literal(query.account), literal(query.region), *map(literal, one.value)),
-            )
-        ]
-    ]
-
-
-def _match(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
-    """The same for SQLite, which takes the index that has most of the columns."""
-    return [_page(query, bounds, table, one) for one in _conditions(table, query.attribute)]
-
-
-def _scan(query: Query, bounds: tuple[str, str], table: Table) -> list[Select[Any]]:
-    """The same where only the event ids are in order."""
-    return [_page(query, bounds, table, or_(*_conditions(table, query.attribute)))]
-
-
-def _page(query: Query, bounds: tuple[str, str], table: Table, condition: ColumnElement[bool]) -> Select[Any]:
-    columns = table.c
-    low, high = bounds
-    return (
-        _rows(table)
-        .where(columns.account == query.account, columns.region == query.region, condition)
-        .where(columns.event_id >= low, columns.event_id < high, *_besides(table, query))
-        .order_by(columns.event_id.desc())
-        .limit(query.limit)
-    )
-
-
-def _conditions(table: Table, attribute: tuple[str, str] | None) -> _Conditions:
-    return [
-        and_(
-            true(), *one.given,
-            *(key == literal(value) for key, value in zip(one.expression, one.value, strict=True)),
-        )
-        for one in _sought(table, attribute)
-    ]  # fmt: skip
-
-
-class _Sought(NamedTuple):
-    """A value of an expression by which an index is in order, below account and Region; `given` holds besides."""
-
-    expression: tuple[ColumnElement[Any], ...]
-    value: tuple[str | bool, ...]
-    given: tuple[ColumnElement[bool], ...] = ()
-
-
-def _sought(table: Table, attribute: tuple[str, str] | None) -> list[_Sought]:
-    """What a row has one or more of."""
-    columns = table.c
-    match attribute:
-        case None:
-            return [_Sought((), ())]
-        case "event_id", value:
-            return [_Sought((), (), (columns.event_id == value,))]
-        case "read_only", value:
-            return [_Sought((columns.read_only,), (value == "true",))]
-        case "resource", value:
-            return [_Sought((columns[name],), (value,)) for name in _RESOURCES]
-        case "resource_type", value:
-            # Their indexes have only rows with such a resource.
-            return [
-                _Sought((resource_type(name),), (value,), (columns[name].is_not(None),))
-                for name in _RESOURCES
-            ]
-        case name, value:
-            return [_Sought((columns[name],), (value,))]
-
-
-def _besides(table: Table, query: Query) -> _Conditions:
-    conditions: _Conditions = []
-    if query.event_names:
-        conditions.append(table.c.event_name.in_(query.event_names))
-    if query.succeeded:
-        conditions.append(table.c.error_code.is_(None))
-    return conditions
 
 
 def _of_filter(table: Table, wanted: Filter) -> _Conditions:

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from kms_server import errors as e
-from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.audit.record import Row
 from kms_server.keys import states
 from kms_server.operations import access, lookup_token

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.audit.record import Row
 from kms_server.clock import DAY
 from kms_server.keys.key import KmsKey

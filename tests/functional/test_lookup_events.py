@@ -138,6 +138,13 @@ def test_errors(server: ServerProcess, members: dict[str, Any], code: str) -> No
     assert refusal(trail, **members) == code
 
 
+@pytest.mark.parametrize("value", ["\ud7ff", "%", "'; --", "~" * 2_000])
+def test_odd_values_find_nothing(server: ServerProcess, value: str) -> None:
+    trail = server.client("cloudtrail")
+    for attribute in ("EventId", "EventName", "Username", "ResourceName", "ResourceType", "ReadOnly"):
+        assert looked_up(trail, attribute, value) == []
+
+
 def test_there_are_no_insights(server: ServerProcess) -> None:
     answer = server.client("cloudtrail").lookup_events(EventCategory="insight")
     assert answer["Events"] == []

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Query
+from kms_server.audit.pages import Query
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files
