@@ -147,6 +147,17 @@ def test_no_connection_to_a_pruned_segment_is_kept(tmp_path: Path) -> None:
     assert _open_files(tmp_path) == 0
 
 
+def test_few_connections_are_kept(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path, Limits(segment_rows=1))
+    rows = [row(number) for number in range(70)]
+    for one in rows:
+        log.append([one])
+    seal(tmp_path)
+    assert lookup(places(tmp_path), query()) == rows[::-1]
+    assert _open_files(tmp_path) == 64
+    log.close()
+
+
 def _open_files(directory: Path) -> int:
     targets = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
     return sum(str(target).startswith(f"{directory}/") and ".db" in target.name for target in targets)
