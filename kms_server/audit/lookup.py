@@ -40,6 +40,7 @@ class Filter:
 
 
 _Conditions: TypeAlias = list[ColumnElement[bool]]
+_TWOFOLD = ("resource", "resource_type")  # attributes that two columns may have
 # Attributes of which no record has any other value.
 _KNOWN: Mapping[str, Collection[str]] = {"resource_type": RESOURCE_TYPES, "read_only": ("true", "false")}
 
@@ -58,9 +59,10 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     first, last = bounds
     if attribute == "event_id":
         first, last = max(first, value), min(last, value)
+    matching = partial(match, query, bounds)
     plan = Plan(
-        seek=partial(seek, query, bounds), match=partial(match, query, bounds), scan=partial(scan, query, bounds),
-        low=first, high=last, newest_first=True, is_page=True,
+        seek=partial(seek, query, bounds), match=matching,
+        scan=partial(scan, query, bounds) if attribute in _TWOFOLD else matching, low=first, high=last, newest_first=True, is_page=True,
         value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
     )  # fmt: skip
     return list(islice(_answer(places, plan), query.limit))

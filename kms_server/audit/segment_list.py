@@ -1,5 +1,6 @@
 """The segments of a directory, as a question sees them: those that are open, and those that are sealed in order."""
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -73,13 +74,14 @@ class SegmentList:
             return self._listing
 
     def _read(self) -> None:
-        files = set(self._directory.iterdir())
-        paths = sorted(path for path in files if path.suffix == ".db")
+        with os.scandir(self._directory) as entries:
+            names = {entry.name for entry in entries}
+        paths = [self._directory / name for name in sorted(names) if name.endswith(".db")]
         known = {one.path: one for one in self._listing.newest_first}
         sealed = {
             path: one
             for path in paths
-            if path.with_suffix(marks.SUFFIX) in files and (one := known.get(path) or _sealed(path))
+            if f"{path.stem}{marks.SUFFIX}" in names and (one := known.get(path) or _sealed(path))
         }
         self._listing = Listing(
             tuple(path for path in paths if path not in sealed),

@@ -3,7 +3,7 @@
 Twelve bits for each value and four probes let 0.65 % of absent values pass, and none that is there is ever refused.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 _BITS = 12
@@ -28,9 +28,11 @@ def build(fingerprints: Iterable[int]) -> bytes:
 
 def may_have(bits: bytes, value: int) -> bool:
     """Whether a value can be among those of a filter."""
+    # A page may ask a thousand filters, and the first probe tells most of them.
     return all(bits[bit >> 3] >> (bit & 7) & 1 for bit in _probes(value, len(bits)))
 
 
-def _probes(value: int, size: int) -> list[int]:
+def _probes(value: int, size: int) -> Iterator[int]:
     start, step, count = value & _WORD, value >> 32 | 1, size * 8
-    return [(start + number * step) % count for number in range(_PROBES)]
+    for number in range(_PROBES):
+        yield (start + number * step) % count
