@@ -5,7 +5,7 @@ DATA ?= .data
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies bench-s3 soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit soak mutation interop openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench-policies: .venv/.dev ## measure what large policies and many grants cost
 
 bench-s3: .venv/.dev ## measure what encryption adds to transfers
 	$(BIN)/python -m bench.transfers $(ARGS)
+
+bench-audit: .venv/.dev ## measure pages of LookupEvents in a short and in a long audit log
+	$(BIN)/python -m bench.audit_lookup $(ARGS)
 
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_S3_ROUNDS=20 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)

@@ -47,7 +47,7 @@ class Target:
         return result | {"server_cpu_us": round(used / result["answers"] * 1e6, 1)}
 
 
-def client(service: Literal["kms", "iam"], url: str, access_key_id: str, secret: str) -> Any:  # noqa: ANN401 - boto3 has no types
+def client(service: Literal["kms", "iam", "cloudtrail"], url: str, access_key_id: str, secret: str) -> Any:  # noqa: ANN401 - boto3 has no types
     """A boto3 client of a server."""
     return boto3.client(
         service, endpoint_url=url, region_name=REGION, aws_access_key_id=access_key_id,

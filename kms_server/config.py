@@ -29,7 +29,7 @@ class Limits:
     audit_deadline: float = 5.0
     audit_batch: int = 256
     disk_reserve: int = 64 * 2**20
-    segment_rows: int = 50_000
+    segment_rows: int = 10_000
     max_encryption_context_bytes: int = 8_192
     max_plaintext_bytes: int = 4_096
     keys_per_region: int = 100_000

@@ -1,38 +1,29 @@
 """Questions to the audit log: one query over every place that holds records, merged by event id."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Select, Table, false, select, true
+from sqlalchemy import ColumnElement, Select, Table, select
 
 from kms_server.audit import event_id, matching
+from kms_server.audit.marks import value_of
 from kms_server.audit.matching import Filter
-from kms_server.audit.merge import Rows, merged
+from kms_server.audit.merge import Rows, begins, merged
+from kms_server.audit.pages import Query, match, scan, seek
 from kms_server.audit.places import Plan, Source
 from kms_server.audit.record import Row, columns_of
+from kms_server.storage.resource_types import RESOURCE_TYPES
 
-_KEY_TYPE = "AWS::KMS::Key"
-_FIRST, _LAST = "", "~"  # before and behind every event id
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What LookupEvents asks; times are inclusive epoch seconds, `after` is the last event id already seen."""
-
-    account: str
-    region: str
-    attribute: tuple[str, str] | None
-    start: float | None
-    end: float | None
-    after: str | None
-    limit: int
-    event_names: tuple[str, ...] = ()
-    succeeded: bool = False
+_FIRST, _BEHIND = "", "g"  # around all event ids, in every collation: they begin with a hexadecimal digit
 
 
 _Conditions: TypeAlias = list[ColumnElement[bool]]
+_TWOFOLD = ("resource", "resource_type")  # attributes that two columns may have
+# Attributes of which no record has any other value.
+_KNOWN: Mapping[str, Collection[str]] = {"resource_type": RESOURCE_TYPES, "read_only": ("true", "false")}
 
 
 def lookup(places: Iterable[Source], query: Query) -> list[Row]:
@@ -41,24 +32,20 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     Raises:
         OperatorError: a segment cannot be read.
     """
-    low, high = _range(query.start, query.end)
-
-    def statements(table: Table) -> list[Select[Row]]:
-        conditions = [*_of_query(table, query), *_within(table, low, high)]
-        return [
-            select(*columns_of(table))
-            .where(*conditions, one)
-            .order_by(table.c.event_id.desc())
-            .limit(query.limit)
-            for one in _alternatives(table, query.attribute)
-        ]
-
-    first = low
-    bounds = [high, query.after]
-    if query.attribute is not None and query.attribute[0] == "event_id":
-        first = max(low or "", query.attribute[1])
-        bounds.append(query.attribute[1])
-    plan = Plan(statements, first or _FIRST, min(bound or _LAST for bound in bounds), newest_first=True)
+    attribute, value = query.attribute or ("", "")
+    if value not in _KNOWN.get(attribute, (value,)):
+        return []
+    low, behind = _range(query.start, query.end)
+    bounds = low or _FIRST, min(behind or _BEHIND, query.after or _BEHIND)
+    first, last = bounds
+    if attribute == "event_id":
+        first, last = max(first, value), min(last, value)
+    by_index = partial(match, query, bounds)
+    plan = Plan(
+        seek=partial(seek, query, bounds), match=by_index,
+        scan=partial(scan, query, bounds) if attribute in _TWOFOLD else by_index, low=first, high=last, newest_first=True, is_page=True,
+        value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
+    )  # fmt: skip
     return list(islice(_answer(places, plan), query.limit))
 
 
@@ -81,36 +68,10 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
             for one in matching.alternatives(table, wanted)
         ]
 
-    first, last = wanted.event_id or low or _FIRST, wanted.event_id or high or _LAST
-    rows = _answer(places, Plan(statements, first, last, newest_first=wanted.newest_first))
+    first, last = wanted.event_id or low or _FIRST, wanted.event_id or high or _BEHIND
+    plan = Plan(statements, statements, statements, first, last, newest_first=wanted.newest_first)
+    rows = _answer(places, plan)
     return islice(filter(matches, rows) if matches else rows, wanted.limit)
-
-
-def _of_query(table: Table, query: Query) -> _Conditions:
-    columns = table.c
-    conditions = [columns.account == query.account, columns.region == query.region]
-    if query.after is not None:
-        conditions.append(columns.event_id < query.after)
-    if query.event_names:
-        conditions.append(columns.event_name.in_(query.event_names))
-    if query.succeeded:
-        conditions.append(columns.error_code.is_(None))
-    return conditions
-
-
-def _alternatives(table: Table, attribute: tuple[str, str] | None) -> _Conditions:
-    """Conditions of which a row meets one or more; apart, each is a range of one index in the order asked for."""
-    if attribute is None:
-        return [true()]
-    columns = table.c
-    column, value = attribute
-    if column == "resource":
-        return [columns.resource_1 == value, columns.resource_2 == value]
-    if column == "resource_type":
-        return [columns.resource_1.is_not(None) if value == _KEY_TYPE else false()]
-    if column == "read_only":
-        return [columns.read_only.is_(value == "true") if value in ("true", "false") else false()]
-    return [columns[column] == value]
 
 
 def _range(start: float | None, end: float | None) -> tuple[str | None, str | None]:
@@ -133,5 +94,6 @@ def _within(table: Table, low: str | None, high: str | None) -> _Conditions:
 
 
 def _answer(places: Iterable[Source], plan: Plan) -> Rows:
-    parts = [part for place in places if (part := place.part(plan)) is not None]
+    place = begins(newest_first=plan.newest_first)
+    parts = heapq.merge(*(one.parts(plan) for one in places), key=lambda part: place(part.start))
     return merged(parts, newest_first=plan.newest_first)

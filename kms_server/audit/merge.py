@@ -13,8 +13,8 @@ from typing import TypeAlias
 from kms_server.audit.record import Row
 
 Rows: TypeAlias = Generator[Row, None, None]
-# Place in the order, a number that settles ties, and the row with the rest of its part, or the part to open.
-_Entry: TypeAlias = "tuple[float, int, tuple[Row, Rows] | Part]"
+# Place in the order, a number that settles ties, a row, and the rest of its part.
+_Entry: TypeAlias = tuple[float, int, Row, Rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,36 @@ class Part:
 
 
 def merged(parts: Iterable[Part], *, newest_first: bool) -> Rows:
-    """All rows in the order of their event ids, each id once."""
+    """All rows in the order of their event ids, each id once; parts come in the order of `begins`."""
     serial = count()
-    sign = -1 if newest_first else 1
-
-    def place(event_id: str) -> int:
-        return sign * int.from_bytes(event_id.encode())
-
-    heap: list[_Entry] = [
-        (float("-inf") if part.start is None else place(part.start), next(serial), part) for part in parts
-    ]
-    heapq.heapify(heap)
+    place = begins(newest_first=newest_first)
+    waiting = iter(parts)
+    following = next(waiting, None)
+    heap: list[_Entry] = []
     last = None
     try:
-        while heap:
-            _, _, head = heapq.heappop(heap)
-            if isinstance(head, Part):
-                rest = head.open()
+        while heap or following is not None:
+            if following is not None and (not heap or place(following.start) <= heap[0][0]):
+                rest = following.open()
+                following = next(waiting, None)
             else:
-                row, rest = head
+                _, _, row, rest = heapq.heappop(heap)
                 if row.event_id != last:
                     last = row.event_id
                     yield row
-            following = next(rest, None)
-            if following is not None:
-                heapq.heappush(heap, (place(following.event_id), next(serial), (following, rest)))
+            one = next(rest, None)
+            if one is not None:
+                heapq.heappush(heap, (place(one.event_id), next(serial), one, rest))
     finally:
-        for _, _, head in heap:
-            if not isinstance(head, Part):
-                head[1].close()
+        for _, _, _, rest in heap:
+            rest.close()
+
+
+def begins(*, newest_first: bool) -> Callable[[str | None], float]:
+    """The place of an event id in the order; what is not known comes before all."""
+    sign = -1 if newest_first else 1
+
+    def place(event_id: str | None) -> float:
+        return float("-inf") if event_id is None else sign * int.from_bytes(event_id.encode())
+
+    return place

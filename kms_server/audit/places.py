@@ -2,62 +2,82 @@
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Any, Protocol, TypeAlias
 
 from pysqlite3 import dbapi2
 from sqlalchemy import Engine, Select, Table
 from sqlalchemy.dialects import sqlite
 
+from kms_server.audit import value_filter
 from kms_server.audit.merge import Part, Rows
 from kms_server.audit.record import Row
-from kms_server.audit.segments import sealed_range, segment_files
+from kms_server.audit.segment_list import Sealed, SegmentList, segment_list
+from kms_server.audit.tail import has_rows, open_unsealed
 from kms_server.errors import OperatorError
 from kms_server.storage.tables import audit_data_events, audit_events
 
-_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = ?"
 _DIALECT = sqlite.dialect(paramstyle="named")
+_BATCH = 256
+
+
+Statements: TypeAlias = list[tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Plan:
     """Statements whose ordered results together are the answer, all of it within event ids `low` to `high`.
 
-    `statements` writes them for one of the tables, which have the same columns.
+    All write them for one of the tables, which have the same columns: `seek` for PostgreSQL, `match` for SQLite, `scan` for
+    an SQLite table without indexes. `value` is one that a sealed segment's filter has if the segment has any of the answer; None where nothing is
+    known. A page has few rows: it is read at once.
     """
 
-    statements: Callable[[Table], Sequence[Select[Row]]]
+    seek: Callable[[Table], Sequence[Select[Any]]]
+    match: Callable[[Table], Sequence[Select[Any]]]
+    scan: Callable[[Table], Sequence[Select[Any]]]
     low: str
     high: str
     newest_first: bool
+    value: int | None = None
+    is_page: bool = False
 
     @cached_property
-    def sqlite(self) -> list[tuple[str, dict[str, Any]]]:
-        """The statements as SQLite takes them, written once for all segments."""
-        compiled = [
-            one.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-            for one in self.statements(audit_events)
-        ]
-        return [(one.string, dict(one.params)) for one in compiled]
+    def of_sealed(self) -> Statements:
+        """What sealed segments are asked, written once for all."""
+        return _written(self.match(audit_events))
+
+    @cached_property
+    def of_unsealed(self) -> Statements:
+        """What the other segments are asked."""
+        # Writing a statement takes as long as several segments take to answer it.
+        return self.of_sealed if self.scan is self.match else _written(self.scan(audit_events))
+
+
+def _written(statements: Sequence[Select[Any]]) -> Statements:
+    """Statements as SQLite takes them."""
+    compiled = [
+        one.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}) for one in statements
+    ]
+    return [(one.string, dict(one.params)) for one in compiled]
 
 
 class Source(Protocol):
     """A place that holds records."""
 
-    def part(self, plan: Plan) -> Part | None:
-        """What the place gives to the answer; None when it has nothing in the plan's range."""
+    def parts(self, plan: Plan) -> Iterator[Part]:
+        """What the place gives to the answer, in the order of where it begins; what is not known comes first."""
 
 
 def sources(engine: Engine, segments: Path | None, *, data: bool = False) -> list[Source]:
-    """The main database and every segment, of management events or of data events."""
+    """The main database and all segments, of management events or of data events."""
     found: list[Source] = [_Table(engine, audit_data_events if data else audit_events)]
     if segments is not None:
-        found += [_Segment(path) for path in segment_files(segments)]
+        found.append(_Segments(segment_list(segments)))
     return found
 
 
@@ -68,50 +88,72 @@ class _Table:
     engine: Engine
     table: Table
 
-    def part(self, plan: Plan) -> Part:
-        return Part(None, partial(self._rows, plan))
+    def parts(self, plan: Plan) -> Iterator[Part]:
+        yield Part(None, partial(self._rows, plan))
 
     def _rows(self, plan: Plan) -> Rows:
         with self.engine.connect() as connection, ExitStack() as cursors:
-            reader = connection.execution_options(yield_per=256)
+            reader = connection if plan.is_page else connection.execution_options(yield_per=_BATCH)
+            statements = plan.match if self.engine.dialect.name == "sqlite" else plan.seek
             # A page often ends before its cursors do.
-            results = [
-                cursors.enter_context(closing(reader.execute(one))) for one in plan.statements(self.table)
-            ]
+            results = [cursors.enter_context(closing(reader.execute(one))) for one in statements(self.table)]
             yield from _in_order([map(Row._make, result) for result in results], plan)
 
 
 @dataclass(frozen=True, slots=True)
-class _Segment:
-    """A segment of any state."""
+class _Segments:
+    """The segments of a directory."""
 
-    path: Path
+    segments: SegmentList
 
-    def part(self, plan: Plan) -> Part | None:
-        known = sealed_range(self.path)
-        if known is None:
-            return Part(None, partial(self._rows, plan))
-        first, last = known
-        if first > plan.high or last < plan.low:
-            return None
-        return Part(last if plan.newest_first else first, partial(self._rows, plan))
+    def parts(self, plan: Plan) -> Iterator[Part]:
+        listing = self.segments.now()
+        for path in listing.unsealed:
+            yield Part(None, partial(self._page_of_tail if plan.is_page else _rows_of_unsealed, path, plan))
+        for one in listing.newest_first if plan.newest_first else listing.oldest_first:
+            mark = one.mark
+            if mark.first > plan.high or mark.last < plan.low:
+                continue
+            if plan.value is None or value_filter.may_have(mark.values, plan.value):
+                begin = mark.last if plan.newest_first else mark.first
+                yield Part(begin, partial(self._rows_of_sealed, one, plan))
 
-    def _rows(self, plan: Plan) -> Rows:
-        # mode=rw: looking must never create a file.
-        address = f"file:{quote(str(self.path))}?mode=rw"
-        try:
-            with closing(dbapi2.connect(address, uri=True, isolation_level=None)) as connection:
-                # Its owner may have made the file this very moment.
-                if connection.execute(_HAS_TABLE, (audit_events.name,)).fetchone():
-                    results = [map(_row, connection.execute(*statement)) for statement in plan.sqlite]
-                    yield from _in_order(results, plan)
-        except dbapi2.Error as error:
-            if not self.path.exists():  # pruned meanwhile
-                return
-            raise OperatorError(f"the audit segment {self.path} cannot be read: {error}") from None
+    def _rows_of_sealed(self, one: Sealed, plan: Plan) -> Rows:
+        with _required(one.path), self.segments.sealed(one.path) as connection:
+            yield from _answers(connection, plan.of_sealed, plan)
+
+    def _page_of_tail(self, path: Path, plan: Plan) -> Rows:
+        with _required(path), self.segments.tail(path) as tail:
+            connection = tail.refreshed()
+            if connection is not None:
+                yield from _answers(connection, plan.of_unsealed, plan)
 
 
-def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterator[Row]:
+def _rows_of_unsealed(path: Path, plan: Plan) -> Rows:
+    with _required(path), closing(open_unsealed(path)) as connection:
+        if has_rows(connection):
+            yield from _answers(connection, plan.of_unsealed, plan)
+
+
+@contextmanager
+def _required(path: Path) -> Iterator[None]:
+    """A segment may be pruned between the listing and its turn; whatever else keeps one from being read is an error."""
+    try:
+        yield
+    except dbapi2.Error as error:
+        if path.exists():
+            raise OperatorError(f"the audit segment {path} cannot be read: {error}") from None
+
+
+def _answers(connection: Any, statements: Statements, plan: Plan) -> Rows:  # noqa: ANN401 - pysqlite3 has no types
+    with ExitStack() as cursors:
+        results = [cursors.enter_context(closing(connection.execute(*one))) for one in statements]
+        yield from _in_order([map(_row, result) for result in results], plan)
+
+
+def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterable[Row]:
+    if len(results) == 1:
+        return results[0]
     return heapq.merge(*results, key=attrgetter("event_id"), reverse=plan.newest_first)
 
 

@@ -14,10 +14,10 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2
 from sqlalchemy import ColumnElement, Table
 
-from kms_server.audit import last_use
+from kms_server.audit import last_use, marks
 from kms_server.audit.last_use import Uses
 from kms_server.audit.segment_removal import remove, segment_sizes
-from kms_server.audit.segments import is_chained, sealed_range, segment_files
+from kms_server.audit.segments import is_chained, segment_files
 from kms_server.storage import audit_pruning
 from kms_server.storage.audit_holds import Holds
 from kms_server.storage.audit_pruning import Unchained, Window
@@ -108,9 +108,9 @@ class Sealed(NamedTuple):
 def sealed(directory: Path) -> list[Sealed]:
     """The sealed segments of a directory, oldest first."""
     sizes = segment_sizes(directory)
-    found = ((sealed_range(path), path) for path in segment_files(directory))
+    found = ((marks.read(path), path) for path in segment_files(directory))
     return sorted(
-        Sealed(known[1], path, sizes.get(path.stem, 0)) for known, path in found if known is not None
+        Sealed(mark.last, path, sizes.get(path.stem, 0)) for mark, path in found if mark is not None
     )
 
 

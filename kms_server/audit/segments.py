@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kms_server.audit import marks
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
+from kms_server.audit.segment_list import segment_list
 from kms_server.config import Limits
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.tables import audit_events, audit_indexes
@@ -32,10 +34,11 @@ _INDEX = [
     str(CreateIndex(index, if_not_exists=True).compile(dialect=sqlite.dialect())) for index in audit_indexes
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
-_FULL, _SEALED, _LOCK = ".full", ".sealed", ".lock"
+_FULL, _LOCK = ".full", ".lock"
 _PADDING = (None,) * len(COLUMNS)
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
+_SORTING = 65_536  # KiB of memory while a segment is indexed
 
 
 def segment_files(directory: Path) -> list[Path]:
@@ -46,20 +49,6 @@ def segment_files(directory: Path) -> list[Path]:
 def is_full(path: Path) -> bool:
     """Whether a segment gets no more rows."""
     return path.with_suffix(_FULL).exists()
-
-
-def sealed_range(path: Path) -> tuple[str, str] | None:
-    """The smallest and the largest event id of a sealed segment; None when that is not known."""
-    try:
-        return _read_mark(path)
-    except (FileNotFoundError, ValueError):  # a mark cut by a power failure costs time, never a record
-        return None
-
-
-@lru_cache(maxsize=4096)
-def _read_mark(path: Path) -> tuple[str, str]:
-    first, last = path.with_suffix(_SEALED).read_text().split()
-    return first, last
 
 
 @cache
@@ -184,9 +173,8 @@ def seal(directory: Path) -> None:
         OSError: some could not be sealed; the others are.
     """
     failed = 0
-    for full in sorted(directory.glob(f"*{_FULL}")):
-        path = full.with_suffix(".db")
-        descriptor = None if path.with_suffix(_SEALED).exists() else lock(path)
+    for path in segment_list(directory).now().unsealed:
+        descriptor = lock(path) if is_full(path) else None
         if descriptor is None:
             continue
         try:
@@ -204,16 +192,18 @@ def _index(path: Path) -> None:
     # mode=rw: what was pruned meanwhile must not be made anew.
     connection = dbapi2.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
     try:
+        connection.execute(f"PRAGMA cache_size=-{_SORTING}")
+        connection.execute("BEGIN IMMEDIATE")
         for statement in _INDEX:
             connection.execute(statement)
-        ((first, last),) = connection.execute("SELECT min(event_id), max(event_id) FROM audit_events")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute("COMMIT")
+        mark = marks.describe(connection)
+        ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()
-    mark = path.with_suffix(".mark")
-    mark.touch(mode=0o600)
-    mark.write_text(f"{first} {last}")
-    mark.rename(path.with_suffix(_SEALED))
+    # Who reads a sealed segment passes over its write-ahead log; a reader in the way goes soon.
+    if not busy:
+        marks.write(path, mark)
 
 
 def lock(path: Path) -> int | None:

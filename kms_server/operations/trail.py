@@ -1,22 +1,21 @@
 """What the audit log answers: CloudTrail's LookupEvents and KMS's GetKeyLastUsage."""
 
-import base64
-import hashlib
 import json
 from typing import Any
 
 from kms_server import errors as e
 from kms_server.audit.last_use import event_time
-from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.audit.record import Row
 from kms_server.keys import states
-from kms_server.operations import access
+from kms_server.operations import access, lookup_token
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.condition_keys import KEY
 from kms_server.operations.usage import last_use
 from kms_server.schemas import trail as schemas
 
-_COLUMNS = {
+COLUMNS = {
     "EventId": "event_id",
     "EventName": "event_name",
     "ReadOnly": "read_only",
@@ -41,14 +40,18 @@ def lookup_events(call: Call) -> Answer:
     size = call.get("MaxResults", _PAGE)
     if not 1 <= size <= _PAGE:
         raise e.InvalidMaxResultsException(f"MaxResults must be between 1 and {_PAGE}.")
+    token = call.get("NextToken")
+    after = None if token is None else lookup_token.read(token, call.account, call.region, call.parameters)
     query = Query(
         account=call.account, region=call.region, attribute=_attribute(call), start=start, end=end,
-        after=_after(call), limit=size + 1,
+        after=after, limit=size + 1,
     )  # fmt: skip
     rows = [] if category else lookup(call.services.audit_sources(), query)
     answer: dict[str, Any] = {"Events": [_event(row) for row in rows[:size]]}
     if len(rows) > size:
-        answer["NextToken"] = _token(call, rows[size - 1].event_id)
+        answer["NextToken"] = lookup_token.write(
+            call.account, call.region, call.parameters, rows[size - 1].event_id
+        )
     return answer
 
 
@@ -79,9 +82,9 @@ def _attribute(call: Call) -> tuple[str, str] | None:
     if len(attributes) > 1:
         raise e.InvalidLookupAttributesException("Only one lookup attribute can be given.")
     name, value = attributes[0]["AttributeKey"], attributes[0]["AttributeValue"]
-    if name not in _COLUMNS:
+    if name not in COLUMNS:
         raise e.InvalidLookupAttributesException(f"{name} is not an attribute that can be looked up.")
-    return _COLUMNS[name], value
+    return COLUMNS[name], value
 
 
 def _event(row: Row) -> dict[str, Any]:
@@ -101,32 +104,6 @@ def _event(row: Row) -> dict[str, Any]:
         "CloudTrailEvent": row.record,
     }
     return {name: value for name, value in event.items() if value is not None}
-
-
-def _fingerprint(call: Call) -> str:
-    """What a token is bound to: the caller's account and Region and the whole query."""
-    query = {
-        name: value for name, value in call.parameters.items() if name not in ("NextToken", "MaxResults")
-    }
-    text = json.dumps([call.account, call.region, query], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _token(call: Call, last: str) -> str:
-    return base64.urlsafe_b64encode(f"{_fingerprint(call)}/{last}".encode()).decode()
-
-
-def _after(call: Call) -> str | None:
-    token = call.get("NextToken")
-    if token is None:
-        return None
-    try:
-        fingerprint, _, last = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
-    except ValueError:
-        raise e.InvalidNextTokenException("The token is invalid.") from None
-    if fingerprint != _fingerprint(call) or len(last) != 36 or "\0" in last:
-        raise e.InvalidNextTokenException("The token is only valid with the parameters it was returned for.")
-    return last
 
 
 OPERATIONS = (

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy import Connection
 
 from kms_server.audit.last_use import KEY_USES, use_of
-from kms_server.audit.lookup import Query, lookup
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.clock import DAY
 from kms_server.keys.key import KmsKey
 from kms_server.operations.call import Call, Subject

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from kms_server.storage import identity_tables, object_tables, trail_tables  # noqa: F401 - their tables belong to the same metadata
+from kms_server.storage.resource_types import resource_type
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
@@ -267,17 +268,25 @@ audit_writers = Table(
 )
 
 # An open segment has the table alone; sealing adds these. The shared databases have them from the start.
-audit_indexes = tuple(
-    Index(
-        f"ix_audit_events_{name}",
-        *(audit_events.c[column] for column in ("account", "region", *more, "event_id")),
-    )
-    for name, more in (
-        ("account", ()),
-        ("event_name", ("event_name",)),
-        ("username", ("username",)),
-        ("access_key_id", ("access_key_id",)),
-        ("resource_1", ("resource_1",)),
-        ("resource_2", ("resource_2",)),
-    )
+_SOUGHT = ("event_name", "event_source", "read_only", "username", "access_key_id", "resource_1", "resource_2")
+audit_indexes = (
+    *(
+        Index(
+            f"ix_audit_events_{more[0] if more else 'account'}",
+            *(audit_events.c[column] for column in ("account", "region", *more, "event_id")),
+        )
+        for more in ((), *((column,) for column in _SOUGHT))
+    ),
+    *(
+        Index(
+            f"ix_audit_events_{column}_type",
+            audit_events.c.account,
+            audit_events.c.region,
+            resource_type(column),
+            audit_events.c.event_id,
+            sqlite_where=audit_events.c[column].is_not(None),
+            postgresql_where=audit_events.c[column].is_not(None),
+        )
+        for column in ("resource_1", "resource_2")
+    ),
 )

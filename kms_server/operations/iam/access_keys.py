@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from kms_server import errors as e
 from kms_server.arn import root_arn
 from kms_server.audit import event_id
-from kms_server.audit.lookup import Query
+from kms_server.audit.pages import Query
 from kms_server.config import DEFAULT_REGION
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.operations.call import Answer, Call, Plane

@@ -10,7 +10,7 @@ from sqlalchemy.pool import StaticPool
 
 from kms_server.audit import event_id
 from kms_server.audit.chain import ChainKey
-from kms_server.audit.lookup import Query
+from kms_server.audit.pages import Query
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files

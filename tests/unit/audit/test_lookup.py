@@ -11,12 +11,12 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from kms_server.audit import event_id
+from kms_server.audit import event_id, marks
 from kms_server.audit.lookup import lookup, stream
 from kms_server.audit.matching import Filter
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
+from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
@@ -31,6 +31,10 @@ COUNT = 300
 def _rows() -> list[Row]:
     chosen = random.Random(7)
     arns = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in range(3)]
+    others = [
+        f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/a", f"arn:aws:iam::{ACCOUNT}:role/r", "arn:aws:s3:::bucket",
+        f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/t",
+    ]  # fmt: skip
     return [
         row(
             event_id=event_id.new(START + number / 10),
@@ -40,8 +44,9 @@ def _rows() -> list[Row]:
             username=chosen.choice(["mira", "root", None]),
             access_key_id=chosen.choice(["AKIA1", "AKIA2"]),
             read_only=chosen.random() < 0.7,
-            resource_1=chosen.choice([*arns, None]),
-            resource_2=chosen.choice([arns[0], None, None]),
+            event_source=chosen.choice(["kms.amazonaws.com", "sts.amazonaws.com"]),
+            resource_1=chosen.choice([*arns, *others, None]),
+            resource_2=chosen.choice([arns[0], others[0], None, None]),
             error_code=chosen.choice(["AccessDenied", None, None]),
             record=f'{{"number":{number}}}',
         )
@@ -77,7 +82,7 @@ def _mixed(directory: Path) -> list[Source]:
     batches = [ROWS[start : start + 20] for start in range(0, COUNT, 20)]
     _segments(directory, batches[:8:2] + batches[1:8:2], segment_rows=40)
     seal(directory)
-    assert sum(sealed_range(path) is not None for path in segment_files(directory)) == 4
+    assert sum(marks.read(path) is not None for path in segment_files(directory)) == 4
     _segments(directory, [ROWS[:5], *batches[8:]], segment_rows=50)
     return places(directory)
 
@@ -108,6 +113,10 @@ def _resource(name: str) -> Callable[[Row], bool]:
     return lambda one: name in (one.resource_1, one.resource_2)
 
 
+def _type(part: str) -> Callable[[Row], bool]:
+    return lambda one: any(part in name for name in (one.resource_1, one.resource_2) if name)
+
+
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0"
 QUESTIONS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
     ({}, lambda one: True),
@@ -122,7 +131,15 @@ QUESTIONS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
     ({"attribute": ("read_only", "False")}, lambda one: False),
     ({"attribute": ("resource", KEY)}, _resource(KEY)),
     ({"attribute": ("resource", "'; --")}, lambda one: False),
-    ({"attribute": ("resource_type", "AWS::KMS::Key")}, lambda one: one.resource_1 is not None),
+    ({"attribute": ("resource_type", "AWS::KMS::Key")}, _type(":key/")),
+    ({"attribute": ("resource_type", "AWS::KMS::Alias")}, _type(":alias/")),
+    ({"attribute": ("resource_type", "AWS::IAM::Role")}, _type(":role/")),
+    ({"attribute": ("resource_type", "AWS::CloudTrail::Trail")}, _type(":trail/")),
+    ({"attribute": ("resource_type", "AWS::S3::Bucket")}, _type(":::bucket")),
+    (
+        {"attribute": ("event_source", "sts.amazonaws.com")},
+        lambda one: one.event_source == "sts.amazonaws.com",
+    ),
     ({"attribute": ("resource_type", "AWS::S3::Object")}, lambda one: False),
     ({"start": START + 5.7}, lambda one: one.event_id >= event_id.floor(START + 5)),
     ({"end": START + 5.2}, lambda one: one.event_id < event_id.floor(START + 6)),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_server.audit.merge import Part, Rows, merged
+from kms_server.audit.merge import Part, Rows, begins, merged
 from kms_server.audit.record import Row
 from tests.unit.audit.audit_rows import row
 
@@ -37,13 +37,15 @@ def test_it_sorts_without_repeats(
     parts: list[tuple[set[str], bool]], newest_first: bool, wanted: int
 ) -> None:
     shelf = Shelf()
-    stream = merged(
-        [
+    place = begins(newest_first=newest_first)
+    in_order = sorted(
+        (
             shelf.part(number, sorted(identifiers, reverse=newest_first), known=known)
             for number, (identifiers, known) in enumerate(parts)
-        ],
-        newest_first=newest_first,
+        ),
+        key=lambda part: place(part.start),
     )
+    stream = merged(in_order, newest_first=newest_first)
     expected = sorted(set().union(*(identifiers for identifiers, _ in parts)), reverse=newest_first)
     taken: list[Row] = [one for one, _ in zip(stream, range(wanted), strict=False)]
     assert [one.event_id for one in taken] == expected[:wanted]
@@ -55,6 +57,7 @@ def test_it_sorts_without_repeats(
 def test_a_part_waits_for_its_turn(newest_first: bool) -> None:
     shelf = Shelf()
     ranges = [sorted((f"{n}1", f"{n}5", f"{n}9"), reverse=newest_first) for n in range(1, 9)]
+    ranges.sort(reverse=newest_first)
     stream = merged(
         [shelf.part(number, one, known=True) for number, one in enumerate(ranges)], newest_first=newest_first
     )

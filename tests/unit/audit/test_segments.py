@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
+from kms_server.audit import marks
 from kms_server.audit.lookup import lookup
-from kms_server.audit.segments import SegmentLog, seal, sealed_range, segment_files
+from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.config import Limits
 from tests.unit.audit import segment_writer
 from tests.unit.audit.audit_rows import CHAIN_KEY, places, query, row, stored
@@ -98,9 +99,9 @@ def test_full_segments_are_sealed_once_and_know_their_range(tmp_path: Path) -> N
     identifiers = filled(tmp_path, 250)
     seal(tmp_path)
     seal(tmp_path)
-    sealed = [path for path in segment_files(tmp_path) if sealed_range(path)]
+    sealed = [path for path in segment_files(tmp_path) if marks.read(path)]
     assert len(sealed) == 2
-    assert sorted(sealed_range(path) or () for path in sealed) == [
+    assert sorted((mark.first, mark.last) for mark in map(marks.read, sealed) if mark) == [
         (identifiers[0], identifiers[99]),
         (identifiers[100], identifiers[199]),
     ]
@@ -128,7 +129,7 @@ def test_a_mark_cut_short_is_no_range(tmp_path: Path) -> None:
     seal(tmp_path)
     (path,) = segment_files(tmp_path)
     path.with_suffix(".sealed").write_text("")
-    assert sealed_range(path) is None
+    assert marks.read(path) is None
     assert len(lookup(places(tmp_path), query())) == 100
 
 
@@ -138,8 +139,8 @@ def test_a_damaged_segment_does_not_keep_others_from_being_sealed(tmp_path: Path
     damaged.write_bytes(b"no database" * 1_000)
     with pytest.raises(OSError, match="1 audit segments cannot be sealed"):
         seal(tmp_path)
-    assert sealed_range(sound)
-    assert sealed_range(damaged) is None
+    assert marks.read(sound)
+    assert marks.read(damaged) is None
 
 
 def test_a_damaged_segment_costs_one_batch(tmp_path: Path) -> None:

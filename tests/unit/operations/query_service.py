@@ -10,8 +10,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from kms_server.audit import lookup as audit
 from kms_server.audit.group_commit import wait
+from kms_server.audit.lookup import lookup
+from kms_server.audit.pages import Query
 from kms_server.keyring import access_keys
 from kms_server.protocol.message import Request
 from kms_server.server.audit_trail import audit_sources
@@ -55,10 +56,10 @@ def records(
 ) -> list[dict[str, Any]]:
     """The audit records of an account and Region, of one operation if `event` says which, the newest first."""
     attribute = None if event is None else ("event_name", event)
-    query = audit.Query(
+    query = Query(
         account=account, region=region, attribute=attribute, start=None, end=None, after=None, limit=50
     )
-    return [json.loads(row.record) for row in audit.lookup(audit_sources(service._worker.state), query)]
+    return [json.loads(row.record) for row in lookup(audit_sources(service._worker.state), query)]
 
 
 def ok(service: Service, aws: str, operation: str, /, **members: Any) -> dict[str, Any]:
