@@ -228,6 +228,10 @@ class UnsupportedOperationException(ServiceError):
 # --- CloudTrail --------------------------------------------------------------------------------
 
 
+class InsufficientS3BucketPolicyException(ServiceError):
+    """The policy of the bucket does not let CloudTrail write."""
+
+
 class InvalidEventCategoryException(ServiceError):
     """The event category is not one that can be looked up."""
 
@@ -246,6 +250,10 @@ class InvalidNextTokenException(ServiceError):
 
 class InvalidTimeRangeException(ServiceError):
     """StartTime is after EndTime."""
+
+
+class S3BucketDoesNotExistException(ServiceError):
+    """There is no such bucket."""
 
 
 # --- IAM ---------------------------------------------------------------------------------------

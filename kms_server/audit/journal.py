@@ -3,7 +3,7 @@
 Event ids are chosen before a record commits, so whoever follows the log by them would pass over what commits late.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -59,7 +59,7 @@ class Journal:
             found |= {path.stem: end for path in segment_files(self._segments) if (end := _end(path)).seq}
         return found
 
-    def after(self, writer: str, seq: int, through: int) -> Iterator[Entry]:
+    def after(self, writer: str, seq: int, through: int) -> Generator[Entry, None, None]:
         """The rows of a writer behind number `seq`, up to number `through`, in their order.
 
         Close it when it is left early: while it is open, an SQLite file's write-ahead log cannot be emptied.
@@ -72,7 +72,7 @@ class Journal:
             return _of_segment(path, seq, through)
         return self._of_table(writer, seq, through)
 
-    def _of_table(self, writer: str, seq: int, through: int) -> Iterator[Entry]:
+    def _of_table(self, writer: str, seq: int, through: int) -> Generator[Entry, None, None]:
         columns = self._table.c
         statement = (
             select(*(columns[name] for name in COLUMNS))
@@ -85,7 +85,7 @@ class Journal:
                 yield from map(_entry, rows)
 
 
-def _of_segment(path: Path, seq: int, through: int) -> Iterator[Entry]:
+def _of_segment(path: Path, seq: int, through: int) -> Generator[Entry, None, None]:
     try:
         with closing(_opened(path)) as connection:
             yield from map(_entry, connection.execute(_AFTER, (seq, through)))

@@ -12,6 +12,7 @@ import click
 
 from kms_server.audit.lookup import Filter, stream
 from kms_server.audit.record import Row
+from kms_server.cli.audit_deliver import deliver, rotate_key
 from kms_server.cli.operator import opened
 from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
@@ -21,6 +22,10 @@ from kms_server.server.audit_trail import audit_sources, data_sources
 @click.group()
 def audit() -> None:
     """The audit log."""
+
+
+audit.add_command(deliver)
+audit.add_command(rotate_key)
 
 
 def _time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from kms_server.cli.options import networks, option, service_names, state_options
+from kms_server.cli.options import audit_buckets, networks, option, service_names, state_options
 from kms_server.config import DEFAULT_PORT, SERVICES, Settings
 from kms_server.errors import OperatorError
 from kms_server.quotas import table
@@ -80,6 +80,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Secret shared by an s3 server and the kms-server at its --kms-endpoint, so that callers of the one are "
     "callers of the other. Without it the s3 server signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 )
+@option(
+    "--audit-delivery-interval", type=click.FloatRange(1, 3_600), default=300.0,
+    help="Seconds between two deliveries of a trail's log files. A table [audit.buckets.NAME] in the file of --config with "
+    "`directory`, or with `endpoint`, `region`, `access-key-file` and `secret-key-file`, says where a bucket is that is "
+    "not one of this server.",
+)  # fmt: skip
 @state_options
 def serve(**options: object) -> None:
     """Run the service in the foreground.
@@ -88,7 +94,8 @@ def serve(**options: object) -> None:
     credentials.env in the data directory. SIGTERM finishes what is under way and exits.
     """
     known = {field.name for field in fields(Settings)}
-    settings = Settings(**{name: value for name, value in options.items() if name in known})  # type: ignore[arg-type]
+    given = {name: value for name, value in options.items() if name in known}
+    settings = Settings(**given, audit_buckets=audit_buckets())  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:

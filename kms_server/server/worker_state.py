@@ -19,6 +19,8 @@ from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+from kms_server.server.trail_buckets import TrailBuckets
+from kms_server.server.trail_delivery import delivery_chores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,12 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, commit, data_commit)
     streams = layer.pipeline if layer else None
-    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else ()})
+    buckets = TrailBuckets(state, streams)
+    jobs = Jobs(
+        state,
+        keyring,
+        {"chores": layer.chores if layer else (), "delivery": delivery_chores(state, buckets)},
+    )
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
