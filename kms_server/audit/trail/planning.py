@@ -57,7 +57,7 @@ class Planner:
         """How many rows of the log a trail has not looked at yet."""
         with self._database.read() as connection:
             positions = audit_positions.get(connection, trail.trail_id)
-        if not positions:
+        if not positions and ended_at(trail) is not None:
             return 0
         selectors = Selectors.of(trail.selectors)
         chains = self._journals.chains(selectors)
@@ -67,7 +67,8 @@ class Planner:
         """Plan a file per Region; whether there is more to plan."""
         with self._database.read() as connection:
             before = audit_positions.get(connection, trail.trail_id)
-        if not before:
+        # The positions of a trail go with the last that it plans.
+        if not before and ended_at(trail) is not None:
             return False
         pile = self._read(trail, before)
         is_end = pile.is_complete and ended_at(trail) is not None
