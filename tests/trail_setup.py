@@ -34,7 +34,9 @@ def begin_trail(server: ServerProcess, bucket: str, **changes: Any) -> Trail:
     """A trail that records from now on and has digests."""
     with opened(server) as state:
         now = state.clock.now()
-        trail = Trail(uuid4().hex, ACCOUNT, REGION, "main", bucket, now, validation=True, logging=True, started_at=now)
+        trail = Trail(
+            uuid4().hex, ACCOUNT, REGION, "main", bucket, now, validation=True, logging=True, started_at=now
+        )
         trail = replace(trail, **changes)
         with state.database.write() as tx:
             heads = {one: head.seq for journal in journals(state) for one, head in journal.heads().items()}

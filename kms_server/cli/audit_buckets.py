@@ -32,9 +32,7 @@ def _bucket(path: Path, title: str, content: object) -> AuditBucket:
         _refuse_others(path, title, table, {"directory"})
         return DirectoryBucket(Path(_text(path, title, table, "directory")))
     _refuse_others(path, title, table, _ENDPOINT)
-    values = {
-        name.replace("-", "_"): _ENDPOINT[name](_text(path, title, table, name)) for name in table
-    }
+    values = {name.replace("-", "_"): _ENDPOINT[name](_text(path, title, table, name)) for name in table}
     made = EndpointBucket(**values)
     place = urlsplit(made.endpoint)
     if place.scheme not in ("http", "https") or not place.hostname or place.path.strip("/") or place.query:
@@ -58,7 +56,9 @@ def _table(path: Path, title: str, content: object) -> dict[str, Any]:
     return dict(content)
 
 
-def _refuse_others(path: Path, title: str, table: Mapping[str, Any], known: "set[str] | Mapping[str, Any]") -> None:
+def _refuse_others(
+    path: Path, title: str, table: Mapping[str, Any], known: "set[str] | Mapping[str, Any]"
+) -> None:
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise OperatorError(f"{path}: {title} has what is no member of it: {', '.join(unknown)}")

@@ -25,8 +25,11 @@ from kms_server.storage import trails
 @option("--now", is_flag=True, help="Deliver what is pending; without it the backlog is printed.")
 @option("--digest", is_flag=True, help="With --now: close the digests at once, too, not at the full hour.")
 @option("--s3-store", help="Where sealed objects are kept, as the server was told.")
+@option("--kms-endpoint", help="URL of the KMS that the s3 service asks, as the server was told.")
 @state_options
-def deliver(*, now: bool, digest: bool, s3_store: str | None, **where: Unpack[Where]) -> None:
+def deliver(
+    *, now: bool, digest: bool, s3_store: str | None, kms_endpoint: str | None, **where: Unpack[Where]
+) -> None:
     """Deliver log files of trails, and the digests that are due; or print what waits for delivery.
 
     Works beside a running server, which delivers by itself, and without one. Where buckets are stands in the file of
@@ -36,7 +39,8 @@ def deliver(*, now: bool, digest: bool, s3_store: str | None, **where: Unpack[Wh
     """
     if digest and not now:
         raise OperatorError("--digest goes with --now")
-    with opened(replace(state_settings(**where), s3_store=s3_store)) as state:
+    settings = replace(state_settings(**where), s3_store=s3_store, kms_endpoint=kms_endpoint)
+    with opened(settings) as state:
         if now:
             failed = _deliver(state, digest=digest)
             left = [one for one in _backlogs(state) if one.trail.trail_id in failed]

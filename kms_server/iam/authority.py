@@ -134,7 +134,9 @@ class _Planner:
         denials = () if exempt else self._verdicts((policy,), Reason.DENIED_BY_RESOURCE_POLICY)
         return replace(
             self.alone(denials),
-            openings=() if foreign and rule.closed and not caller.is_service else self._openings(policy, foreign=foreign),
+            openings=()
+            if foreign and rule.closed and not caller.is_service
+            else self._openings(policy, foreign=foreign),
             by_identity=rule.shares and not foreign,
             grantees=self._grantees(foreign=foreign),
         )

@@ -89,11 +89,15 @@ _CALLED_BY = _of_service(lambda forwarded: f"{forwarded.service}.amazonaws.com")
 
 GLOBAL: Conditions = {
     "aws:PrincipalArn": _of_principal(_arn),
-    "aws:PrincipalAccount": _of_principal(lambda principal: None if principal.is_service else principal.account),
+    "aws:PrincipalAccount": _of_principal(
+        lambda principal: None if principal.is_service else principal.account
+    ),
     "aws:PrincipalType": _of_principal(lambda principal: _TYPES.get(principal.kind)),
     "aws:PrincipalTag/": lambda subject, wanted: tag(subject.call.principal.tags, wanted),
     "aws:PrincipalIsAWSService": lambda subject, _: texts(subject.call.principal.is_service),
-    "aws:PrincipalServiceName": _of_principal(lambda principal: principal.unique_id if principal.is_service else None),
+    "aws:PrincipalServiceName": _of_principal(
+        lambda principal: principal.unique_id if principal.is_service else None
+    ),
     "aws:userid": _of_principal(lambda principal: None if principal.is_service else principal.unique_id),
     "aws:username": _of_principal(
         lambda principal: principal.user_name if principal.kind == "IAMUser" else None

@@ -132,7 +132,9 @@ def _failure(answer: _Answer) -> DestinationError:
         code, message = xml_reader.text_of(told, "Code"), xml_reader.text_of(told, "Message")
     except MalformedXML:
         code, message = None, None
-    return DestinationError(code or _UNAVAILABLE, message or f"the endpoint answers with status {answer.status}")
+    return DestinationError(
+        code or _UNAVAILABLE, message or f"the endpoint answers with status {answer.status}"
+    )
 
 
 def _credentials(settings: EndpointBucket) -> Credentials:
@@ -140,13 +142,9 @@ def _credentials(settings: EndpointBucket) -> Credentials:
     if settings.access_key_file is not None and settings.secret_key_file is not None:
         return Credentials(_line(settings.access_key_file), _line(settings.secret_key_file))
     try:
-        return Credentials(
-            os.environ[settings.access_key_variable], os.environ[settings.secret_key_variable]
-        )
+        return Credentials(os.environ[settings.access_key_variable], os.environ[settings.secret_key_variable])
     except KeyError as missing:
-        raise DestinationError(
-            "CredentialsMissing", f"the variable {missing.args[0]} is not set"
-        ) from None
+        raise DestinationError("CredentialsMissing", f"the variable {missing.args[0]} is not set") from None
 
 
 def _line(path: Path) -> str:

@@ -34,9 +34,7 @@ _WITHIN_THE_PROCESS = TlsDetails("", "")
 class OwnBucket:
     """A `Destination` of a trail; `reader` is asked for when something is read."""
 
-    def __init__(
-        self, name: str, trail: Trail, writer: S3Pipeline, reader: Callable[[], S3Services]
-    ) -> None:
+    def __init__(self, name: str, trail: Trail, writer: S3Pipeline, reader: Callable[[], S3Services]) -> None:
         self._name = name
         self._trail = trail
         self._writer = writer
@@ -85,9 +83,7 @@ class OwnBucket:
         after: bytes | None = None
         while True:
             with services.shared.database.read() as connection:
-                page = object_lists.list_current(
-                    connection, bucket.bucket_id, prefix.encode(), after, _PAGE
-                )
+                page = object_lists.list_current(connection, bucket.bucket_id, prefix.encode(), after, _PAGE)
             yield from (version.key for version in page)
             if len(page) < _PAGE:
                 return

@@ -63,9 +63,7 @@ class TrailBuckets:
                 raise _insufficient(trail)
         except DestinationError as error:
             if error.code == "NoSuchBucket":
-                raise S3BucketDoesNotExistException(
-                    f"S3 bucket {trail.bucket} does not exist!"
-                ) from None
+                raise S3BucketDoesNotExistException(f"S3 bucket {trail.bucket} does not exist!") from None
             raise _insufficient(trail) from None
 
     def _of_our_own(self, trail: Trail, bucket: str) -> OwnBucket:

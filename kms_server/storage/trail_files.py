@@ -75,7 +75,12 @@ def deliver(tx: Transaction, file_id: int, **values: object) -> None:
 def enlist(tx: Transaction, trail_id: str, region: str, digest_end: float) -> None:
     """Note the digest that lists all files which `unlisted` tells of in the same transaction."""
     columns = trail_files.c
-    mine = (columns.trail_id == trail_id, columns.region == region, columns.digest_end.is_(None), ~_IS_PENDING)
+    mine = (
+        columns.trail_id == trail_id,
+        columns.region == region,
+        columns.digest_end.is_(None),
+        ~_IS_PENDING,
+    )
     tx.connection.execute(update(trail_files).where(*mine).values(digest_end=digest_end))
 
 

@@ -39,7 +39,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProces
     assert process.stop() == 0
 
 
-def in_own(own: S3InProcess, name: str = "logs", policy: str | None = None, trail: Trail = TRAIL) -> Destination:
+def in_own(
+    own: S3InProcess, name: str = "logs", policy: str | None = None, trail: Trail = TRAIL
+) -> Destination:
     """A fresh bucket of our own S3 layer."""
     own.ok("PUT", f"/{name}")
     if policy is not None:
@@ -157,7 +159,11 @@ def test_a_bucket_is_checked_before_a_trail_has_it(own: S3InProcess) -> None:
     in_own(own, "good", bucket_policy("good", TRAIL.arn, prefix="p/"))
     in_own(own, "bare")
     check(replace(TRAIL, bucket="good", prefix="p"))
-    for changes in ({"bucket": "bare"}, {"bucket": "good"}, {"bucket": "good", "prefix": "p", "name": "other"}):
+    for changes in (
+        {"bucket": "bare"},
+        {"bucket": "good"},
+        {"bucket": "good", "prefix": "p", "name": "other"},
+    ):
         with pytest.raises(InsufficientS3BucketPolicyException):
             check(replace(TRAIL, **changes))  # type: ignore[arg-type]
     with pytest.raises(S3BucketDoesNotExistException):

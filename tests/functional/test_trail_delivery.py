@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kms_server.storage import trails
+from kms_server.storage.trails import Trail
 from tests.functional.command_line import refused
 from tests.functional.s3_client import new_bucket, read, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
@@ -19,8 +21,6 @@ from tests.trail_setup import (
     opened,
     records_of,
 )
-from kms_server.storage import trails
-from kms_server.storage.trails import Trail
 
 ARN = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
 
@@ -50,7 +50,9 @@ def request_ids(bodies: dict[str, bytes]) -> list[str]:
     return [one["requestID"] for records in found for one in records if "requestID" in one]
 
 
-def test_the_server_delivers_by_itself(start_server: StartServer, tmp_path: Path, database: list[str]) -> None:
+def test_the_server_delivers_by_itself(
+    start_server: StartServer, tmp_path: Path, database: list[str]
+) -> None:
     config = directory_config(tmp_path, logs=tmp_path / "logs")
     server = start_server("--config", str(config), "--audit-delivery-interval", "1", *database)
     begin_trail(server, "logs")
@@ -178,7 +180,9 @@ def test_a_new_signing_key(start_server: StartServer) -> None:
     ],
     ids=["neither", "both", "unknown", "no-url", "one-file", "no-table", "no-buckets", "number"],
 )
-def test_a_configuration_that_is_wrong(start_server: StartServer, tmp_path: Path, text: str, word: str) -> None:
+def test_a_configuration_that_is_wrong(
+    start_server: StartServer, tmp_path: Path, text: str, word: str
+) -> None:
     config = tmp_path / "wrong.toml"
     config.write_text(text)
     server = start_server()

@@ -85,7 +85,9 @@ class _Chain:
         goes_on = trail.validation and not has_ended and (trail.multi_region or region == trail.region)
         left = opened is not None or bool(trail_files.unlisted(connection, trail.trail_id, region))
         listed = trail_files.listed_until(connection, trail.trail_id, region)
-        begin = opened.ends_at if opened else _second(trail.started_at, last.ends_at if last else None, listed)
+        begin = (
+            opened.ends_at if opened else _second(trail.started_at, last.ends_at if last else None, listed)
+        )
         wanted = goes_on or (left and not (has_ended and _has_more(connection, trail)))
         return cls(region, opened, begin, not goes_on, wanted)
 

@@ -45,7 +45,9 @@ def digest(
     }
     body = orjson.dumps(content)
     digested = hashlib.sha256(body).hexdigest()
-    signed = string_to_sign(end, f"{trail.bucket}/{place}", digested, previous.signature if previous else None)
+    signed = string_to_sign(
+        end, f"{trail.bucket}/{place}", digested, previous.signature if previous else None
+    )
     return TrailDigest(
         trail.trail_id, region, start, end, trail.bucket, place, body, digested, key.sign(signed).hex(), fingerprint,
         final,

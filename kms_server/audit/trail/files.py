@@ -41,8 +41,11 @@ def build(journals: Journals, trail: Trail, file: TrailFile) -> LogContent:
     """
     selectors = Selectors.of(file.selectors)
     found: list[tuple[str, str]] = []
+    owners = journals.owners()
     for writer, (first, last) in file.ranges.items():
-        for entry in rows(journals.of(writer), writer, first, last):
+        if writer not in owners:
+            raise LogUnreadable(f"the audit log has no rows of {writer}")
+        for entry in rows(owners[writer], writer, first, last):
             row = entry.row
             # Whether a trail is for all Regions may have changed since.
             is_here = row.account == trail.account and row.region == file.region

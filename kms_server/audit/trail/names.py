@@ -21,9 +21,7 @@ def log_key(trail: Trail, region: str, when: float) -> str:
 def digest_key(trail: Trail, region: str, end: float) -> str:
     """The key of the digest that ends at `end` (epoch seconds)."""
     moment = datetime.fromtimestamp(end, UTC)
-    name = (
-        f"{trail.account}_CloudTrail-Digest_{region}_{trail.name}_{trail.region}_{moment:%Y%m%dT%H%M%SZ}.json.gz"
-    )
+    name = f"{trail.account}_CloudTrail-Digest_{region}_{trail.name}_{trail.region}_{moment:%Y%m%dT%H%M%SZ}.json.gz"
     return f"{folder(trail, 'CloudTrail-Digest', region)}/{moment:%Y/%m/%d}/{name}"
 
 

@@ -46,16 +46,13 @@ class Journals(NamedTuple):
             for writer, head in sorted(_heads(journal).items()):
                 yield Chain(journal, writer, head.seq, is_wanted)
 
-    def of(self, writer: str) -> Journal:
-        """The journal that has a writer.
+    def owners(self) -> Mapping[str, Journal]:
+        """Which journal has each writer.
 
         Raises:
-            LogUnreadable: none has, or it cannot be told.
+            LogUnreadable
         """
-        for journal in self:
-            if writer in _heads(journal):
-                return journal
-        raise LogUnreadable(f"the audit log has no rows of {writer}")
+        return {writer: journal for journal in self for writer in _heads(journal)}
 
 
 def rows(journal: Journal, writer: str, first: int, last: int) -> Generator[Entry, None, None]:

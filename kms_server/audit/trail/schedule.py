@@ -80,4 +80,11 @@ class Schedule:
 
 def _settings(trail: Trail) -> tuple[object, ...]:
     """What of a trail, once it changes, is heeded at once."""
-    return trail.logging, trail.started_at, trail.stopped_at, trail.deleted_at, trail.validation, trail.multi_region
+    return (
+        trail.logging,
+        trail.started_at,
+        trail.stopped_at,
+        trail.deleted_at,
+        trail.validation,
+        trail.multi_region,
+    )

@@ -54,7 +54,12 @@ class Scene:
         self.keys = SigningKeys(database, MemoryRootKey(), CHAIN_KEY)
         self.planner = Planner(database, self.journals, lambda: self.now, most_bytes=most_bytes)
         self.delivery = Delivery(
-            database, self.journals, self.planner, Closer(database, self.keys), self.destination, lambda: self.now
+            database,
+            self.journals,
+            self.planner,
+            Closer(database, self.keys),
+            self.destination,
+            lambda: self.now,
         )
         self.mutate()
 

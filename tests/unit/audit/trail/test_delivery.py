@@ -1,6 +1,7 @@
 """What a trail delivers: each record once, whatever comes between."""
 
 import gzip
+import json
 import shutil
 from pathlib import Path
 
@@ -150,13 +151,18 @@ def test_what_is_missing_in_the_log_is_told_and_what_is_not_is_delivered(scene: 
 
 
 def test_selectors_are_those_of_when_a_file_was_planned(scene: Scene) -> None:
-    trail = scene.begin(selectors="{}")
-    scene.read(2)
+    everything = {
+        "ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": [], "ExcludeManagementEventSources": [],
+    }  # fmt: skip
+    trail = scene.begin(selectors=json.dumps({"EventSelectors": [everything]}))
+    wanted = scene.read(2)
     list(scene.planner.plan(trail))
-    scene.change(trail, selectors=None)
+    scene.change(trail, selectors=json.dumps({"EventSelectors": []}))
+    scene.attend(trail)
+    assert scene.delivered(trail) == sorted(wanted)
     with scene.database.read() as connection:
-        [file] = trail_files.pending(connection, trail.trail_id)
-    assert file.selectors == "{}"
+        [file] = trail_files.of_trail(connection, trail.trail_id)
+    assert file.selectors == trail.selectors
 
 
 def test_a_stopped_trail_delivers_what_it_had_recorded(scene: Scene) -> None:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def check_chain(scene: Scene, trail: Trail, digests: list[Mapping[str, Any]]) ->
     place = scene.destination(trail, trail.bucket)
     for digest in digests:
         check(scene, trail, digest)
-    for before, digest in zip(digests, digests[1:], strict=False):
+    for before, digest in pairwise(digests):
         delivered = place.get(before["digestS3Object"])
         raw = gzip.decompress(delivered.body)
         assert [digest[f"previousDigest{name}"] for name in PREVIOUS] == [
@@ -77,14 +78,13 @@ def test_a_digest_an_hour(scene: Scene) -> None:
     digests = scene.digests(trail)
     assert begins(digests[0])
     check_chain(scene, trail, digests)
-    assert [iso_seconds(NOON + hour * HOUR) for hour in (1, 2, 3)] == [one["digestEndTime"] for one in digests]
+    assert [iso_seconds(NOON + hour * HOUR) for hour in (1, 2, 3)] == [
+        one["digestEndTime"] for one in digests
+    ]
     assert [len(one["logFiles"]) for one in digests] == [1, 1, 1]
     assert all(one["awsAccountId"] == ACCOUNT for one in digests)
     name = f"{ACCOUNT}_CloudTrail-Digest_{REGION}_main_{REGION}_20261121T130000Z.json.gz"
-    assert (
-        digests[0]["digestS3Object"]
-        == f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/11/21/{name}"
-    )
+    assert digests[0]["digestS3Object"] == f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/11/21/{name}"
     found = scene.again(trail)
     assert (found.digest_delivered_at, found.digest_error) == (NOON + 3 * HOUR, None)
 
