@@ -1,5 +1,6 @@
 """What every destination of a trail does, wherever it keeps the files."""
 
+import json
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -152,6 +153,33 @@ def test_the_policy_of_our_own_bucket_decides(own: S3InProcess) -> None:
     with pytest.raises(DestinationError) as missing:
         buckets_of(own)(TRAIL, "no-such-bucket").put("a", b"x", {})
     assert missing.value.code == "NoSuchBucket"
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed_if", "passes"),
+    [
+        ("tls", {"Bool": {"aws:SecureTransport": "true"}}, True),
+        ("is-service", {"Bool": {"aws:PrincipalIsAWSService": "true"}}, True),
+        ("its-name", {"StringEquals": {"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}}, True),
+        ("source", {"StringEquals": {"aws:SourceAccount": ACCOUNT}}, True),
+        ("other-source", {"StringEquals": {"aws:SourceAccount": "999999999999"}}, False),
+        ("account", {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}, False),
+    ],
+    ids=["tls", "is-service", "its-name", "source", "other-source", "account"],
+)
+def test_what_a_policy_learns_of_the_service(
+    own: S3InProcess, name: str, allowed_if: dict[str, dict[str, str]], *, passes: bool
+) -> None:
+    bucket = f"learns-{name}"
+    policy = json.loads(bucket_policy(bucket, TRAIL.arn))
+    policy["Statement"][1]["Condition"] = allowed_if
+    place = in_own(own, bucket, json.dumps(policy))
+    if passes:
+        place.put(f"{FOLDER}/a", b"x", {})
+        return
+    with pytest.raises(DestinationError) as refused:
+        place.put(f"{FOLDER}/a", b"x", {})
+    assert refused.value.code == "AccessDenied"
 
 
 def test_a_bucket_is_checked_before_a_trail_has_it(own: S3InProcess) -> None:

@@ -3,7 +3,11 @@
 import gzip
 import json
 import shutil
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,20 +103,48 @@ def test_a_file_that_was_not_confirmed_is_written_again(scene: Scene) -> None:
     assert scene.delivered(trail) == sorted(wanted)
 
 
-def test_who_plans_at_the_same_time_plans_nothing_twice(scene: Scene) -> None:
+def test_who_plans_at_the_same_time_plans_nothing_twice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trail = scene.begin()
     wanted = scene.read(4)
-    original = scene.planner._read
+    read = scene.planner._read
 
-    def overtaken(*arguments: object) -> object:
-        pile = original(*arguments)  # type: ignore[arg-type]
-        scene.planner._read = original  # type: ignore[method-assign]
+    def overtaken(*arguments: Any) -> Any:
+        pile = read(*arguments)
+        monkeypatch.undo()
         list(scene.planner.plan(trail))
         return pile
 
-    scene.planner._read = overtaken  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(scene.planner, "_read", overtaken)
     scene.attend(trail)
     assert scene.delivered(trail) == sorted(wanted)
+
+
+def test_several_deliver_at_the_same_time(scene: Scene) -> None:
+    trail = scene.begin()
+    wanted: list[str] = []
+
+    def attend() -> None:
+        for _ in range(8):
+            scene.attend(trail, digest_at_once=True)
+
+    with ThreadPoolExecutor(3) as threads:
+        deliverers = [threads.submit(attend) for _ in range(3)]
+        while not all(one.done() for one in deliverers):
+            wanted += scene.read(2)
+            scene.now += 1
+    for one in deliverers:
+        one.result()
+    scene.attend(trail, digest_at_once=True)
+    assert scene.delivered(trail) == sorted(wanted)
+    digests = scene.digests(trail)
+    listed = Counter(one["s3Object"] for digest in digests for one in digest["logFiles"])
+    assert set(listed.values()) == {1}
+    with scene.database.read() as connection:
+        assert set(listed) == {one.object_key for one in trail_files.of_trail(connection, trail.trail_id)}
+    for before, digest in pairwise(digests):
+        assert digest["previousDigestS3Object"] == before["digestS3Object"]
 
 
 def test_a_dead_destination_is_told_and_holds_back_nothing(scene: Scene) -> None:
