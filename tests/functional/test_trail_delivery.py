@@ -118,6 +118,32 @@ def test_a_bucket_of_its_own(start_server: StartServer, database: list[str]) -> 
             assert context["aws:s3:arn"].startswith(f"arn:aws:s3:::{bucket}/AWSLogs/")
 
 
+def test_a_bucket_of_another_server(start_server: StartServer, tmp_path: Path) -> None:
+    other = start_server(workers=1)
+    s3 = s3_client(other.access)
+    bucket, key = new_bucket(s3), other.client("kms").create_key()["KeyMetadata"]["Arn"]
+    for name, value in (("id", other.access.access_key_id), ("secret", other.access.secret)):
+        (tmp_path / name).write_text(value)
+    config = tmp_path / "trails.toml"
+    config.write_text(
+        f"[audit.buckets.logs]\nendpoint = {other.url!r}\nregion = 'us-east-1'\nbucket = {bucket!r}\n"
+        f"access-key-file = {str(tmp_path / 'id')!r}\nsecret_key_file = {str(tmp_path / 'secret')!r}\n"
+    )
+    server = start_server("--config", str(config), "--audit-delivery-interval", "1")
+    begin_trail(server, "logs", prefix="of all/servers", kms_key=key)
+    wanted = calls(server)
+
+    def delivered() -> dict[str, bytes]:
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"of all/servers/AWSLogs/{ACCOUNT}/CloudTrail/")
+        return {one["Key"]: read(s3, bucket, one["Key"]) for one in listed.get("Contents", ())}
+
+    server.wait_for(lambda: set(wanted) <= set(request_ids(delivered())))
+    told = s3.head_object(Bucket=bucket, Key=next(iter(delivered())))
+    assert told["SSEKMSKeyId"] == key
+    made = other.audit_records("--event", "GenerateDataKey")[0]
+    assert made["requestParameters"]["encryptionContext"]["aws:cloudtrail:arn"] == ARN
+
+
 def key_policy() -> str:
     """What AWS's manual lets CloudTrail do with a key."""
     statements: list[dict[str, Any]] = [

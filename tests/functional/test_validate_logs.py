@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from kms_server.clock import iso_seconds
-from kms_server.storage import trail_digests, trail_files
+from kms_server.storage import trail_digests, trail_files, trails
 from kms_server.storage.trails import Trail
 from tests.functional import processes
 from tests.functional.command_line import clean_environment
 from tests.functional.s3_client import new_bucket, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
-from tests.trail_setup import ACCOUNT, REGION, begin_trail, bucket_policy, opened
+from tests.trail_setup import ACCOUNT, REGION, bucket_policy, opened
 
 # Three days in `make soak`.
 HOURS = int(os.environ.get("KMS_TEST_TRAIL_HOURS", "18"))
@@ -24,7 +24,11 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
     s3 = s3_client(server.access)
     bucket = new_bucket(s3)
     s3.put_bucket_policy(Bucket=bucket, Policy=bucket_policy(bucket, ARN))
-    trail = begin_trail(server, bucket)
+    cloudtrail = server.client("cloudtrail")
+    cloudtrail.create_trail(Name="main", S3BucketName=bucket, EnableLogFileValidation=True)
+    cloudtrail.start_logging(Name="main")
+    with opened(server) as state, state.database.read() as connection:
+        [trail] = trails.every(connection)
     for hour in range(1, HOURS + 1):
         kms = server.client("kms", max_attempts=5)
         kms.create_key()
@@ -40,6 +44,10 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
     files, digests = delivered(server, trail)
     assert digests == HOURS + 1
     assert files >= HOURS
+    status = cloudtrail.get_trail_status(Name="main")
+    assert status["IsLogging"]
+    assert not status.get("LatestDeliveryError")
+    assert not status.get("LatestDigestDeliveryError")
     said = validate_logs(server, trail, tmp_path)
     assert f"{digests}/{digests} digest files valid" in said
     assert f"{files}/{files} log files valid" in said
@@ -81,7 +89,7 @@ def validate_logs(server: ServerProcess, trail: Trail, directory: Path) -> str:
         "--start-time", iso_seconds(trail.created_at - 60), "--end-time", iso_seconds(now + 60),
     )  # fmt: skip
     code, said, errors = processes.aws(
-        ["cloudtrail", "validate-logs", "--trail-arn", trail.arn, "--s3-bucket", trail.bucket, "--verbose", *span],
+        ["cloudtrail", "validate-logs", "--trail-arn", trail.arn, "--verbose", *span],
         environment, directory,
     )  # fmt: skip
     assert code == 0, said + errors

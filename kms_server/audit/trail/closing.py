@@ -5,7 +5,7 @@ one, and where validation was turned on late, a chain begins anew.
 """
 
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 
 from sqlalchemy import Connection
 
@@ -58,9 +58,10 @@ class Closer:
             raise SigningKeyUnusable("the signing key does not open under the root key") from None
 
     def next_due(self, trail: Trail) -> float:
-        """When the next digest of a trail that records is due."""
+        """When the next digest of a trail is due; infinity where none will be."""
         with self.database.read() as connection:
-            return min(chain.begin for chain in _chains(connection, trail)) + HOUR
+            chains = _chains(connection, trail)
+        return min((chain.begin for chain in chains if chain.is_wanted), default=inf) + HOUR
 
 
 @dataclass(frozen=True, slots=True)

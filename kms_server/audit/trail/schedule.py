@@ -4,9 +4,9 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from kms_server.audit.trail.delivery import PROBLEMS, Delivery
-from kms_server.audit.trail.planning import ended_at
 from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.storage import trails
 from kms_server.storage.trails import Trail
@@ -26,8 +26,13 @@ class _Turn:
     settings: tuple[object, ...]
     next_time: float = 0.0
     next_look: float = 0.0
-    digest_due: float | None = None
+    digest_due: float = inf
     pause: float = 0.0
+
+    def put_off(self) -> None:
+        """Wait longer than the last time."""
+        self.pause = min(_LONGEST_PAUSE, self.pause * 2 or _FIRST_PAUSE)
+        self.next_time = time.monotonic() + self.pause
 
 
 class Schedule:
@@ -53,7 +58,7 @@ class Schedule:
             return True
         if turn.pause:
             return False
-        if turn.digest_due is not None and self._delivery.now() >= turn.digest_due:
+        if self._delivery.now() >= turn.digest_due:
             return True
         if now < turn.next_look:
             return False
@@ -68,14 +73,16 @@ class Schedule:
         try:
             yield from self._delivery.attend(trail)
         except PROBLEMS as problem:
-            turn.pause = min(_LONGEST_PAUSE, turn.pause * 2 or _FIRST_PAUSE)
-            turn.next_time = time.monotonic() + turn.pause
+            turn.put_off()
             _LOG.warning("the trail %s could not deliver: %s", trail.arn, problem.code)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up the other trails
+            turn.put_off()
+            _LOG.error("the delivery of the trail %s failed: %s", trail.arn, type(error).__name__)
             return
         turn.pause = 0.0
         turn.next_time = time.monotonic() + self._interval
-        records = trail.validation and ended_at(trail) is None
-        turn.digest_due = self._delivery.closer.next_due(trail) if records else None
+        turn.digest_due = self._delivery.closer.next_due(trail)
 
 
 def _settings(trail: Trail) -> tuple[object, ...]:

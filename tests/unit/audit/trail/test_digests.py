@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,30 @@ def test_without_validation_there_are_no_digests_and_what_came_before_is_in_none
     with scene.database.read() as connection:
         files = trail_files.of_trail(connection, trail.trail_id)
     assert files[0].object_key not in [one["s3Object"] for digest in digests for one in digest["logFiles"]]
+
+
+def test_a_trail_that_is_for_one_region_again_ends_the_other_chains(scene: Scene) -> None:
+    trail = scene.begin(multi_region=True)
+    for _ in range(2):
+        scene.read()
+        scene.read(region="eu-central-1")
+        scene.attend(trail)
+        scene.now += HOUR
+        scene.attend(trail)
+    scene.now += 60
+    trail = scene.change(trail, multi_region=False)
+    scene.attend(trail)
+    here, there = scene.digests(trail), scene.digests(trail, "eu-central-1")
+    assert (len(here), len(there)) == (2, 3)
+    check_chain(scene, trail, here)
+    check_chain(scene, trail, there)
+    assert scene.delivery.closer.next_due(trail) == NOON + 3 * HOUR
+    scene.now += HOUR
+    scene.attend(trail)
+    assert len(scene.digests(trail, "eu-central-1")) == 3
+    trail = scene.change(trail, logging=False, stopped_at=scene.now)
+    scene.attend(trail)
+    assert scene.delivery.closer.next_due(trail) == inf
 
 
 def test_a_signing_key_that_does_not_open_is_told(scene: Scene) -> None:

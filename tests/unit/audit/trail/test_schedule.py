@@ -1,13 +1,17 @@
 """Whose turn it is, and what those who look after a server are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kms_server.audit.trail import schedule
 from kms_server.audit.trail.backlog import backlogs, delivery_warning
+from kms_server.audit.trail.directory import DirectoryDestination
 from kms_server.audit.trail.schedule import Schedule
+from kms_server.storage import trails
 from kms_server.storage.database import Database
+from kms_server.storage.trails import Trail
 from tests.unit.audit.trail.scene import Scene
 
 NEVER = 1e9
@@ -86,6 +90,33 @@ def test_one_that_fails_pauses_and_the_others_go_on(scene: Scene) -> None:
     assert (left["dead"].files, left["dead"].rows, left["dead"].error) == (1, 4, "NoSuchBucket")
     assert (left["alive"].files, left["alive"].rows, left["alive"].error) == (0, 0, None)
     assert scene.again(dead).delivery_error == "NoSuchBucket"
+
+
+def test_pauses_grow_to_ten_minutes() -> None:
+    turn = schedule._Turn(())
+    pauses = []
+    for _ in range(9):
+        turn.put_off()
+        pauses.append(turn.pause)
+    assert pauses == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+
+
+def test_what_nobody_expects_holds_up_nobody(scene: Scene) -> None:
+    for name in ("a-broken", "b-whole"):
+        scene.begin(name)
+    find = scene.destination
+
+    def destination(trail: Trail, bucket: str) -> DirectoryDestination:
+        if trail.name == "a-broken":
+            raise RuntimeError
+        return find(trail, bucket)
+
+    delivery = replace(scene.delivery, destinations=destination)
+    wanted = scene.read(2)
+    run(Schedule(delivery, 0.0))
+    with scene.database.read() as connection:
+        [_, whole] = trails.every(connection)
+    assert scene.delivered(whole) == sorted(wanted)
 
 
 def test_health_tells_of_errors_and_of_what_waits_long(scene: Scene) -> None:
