@@ -15,6 +15,8 @@ from kms_server.storage.trails import Trail
 
 # CloudTrail's files have about 50 MB at most, uncompressed.
 MOST_BYTES = 50_000_000
+# Half the time of the highest level, for files that are hardly longer.
+_COMPRESSION = 6
 
 
 class LogContent(NamedTuple):
@@ -63,4 +65,4 @@ def build(journals: Journals, trail: Trail, file: TrailFile) -> LogContent:
 
 def packed(content: bytes) -> bytes:
     """The gzip of a content; it depends on nothing else."""
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, _COMPRESSION, mtime=0)
