@@ -42,7 +42,8 @@ bench-audit: .venv/.dev ## measure pages of LookupEvents in a short and in a lon
 	$(BIN)/python -m bench.audit_lookup $(ARGS)
 
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
-	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_S3_ROUNDS=20 KMS_TEST_RATE=200 $(BIN)/python -m pytest tests/faults tests/functional/test_limits.py $(ARGS)
+	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_RATE=200 \
+		$(BIN)/python -m pytest tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
 	for target in ciphertext material token document form policy signature \

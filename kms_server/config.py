@@ -1,5 +1,6 @@
 """Frozen settings and named limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -56,6 +57,29 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryBucket:
+    """A directory that stands for the bucket of a trail."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointBucket:
+    """A bucket at another S3 endpoint; the key is read from the files, or from the variables of the environment."""
+
+    endpoint: str
+    region: str = DEFAULT_REGION
+    bucket: str | None = None
+    access_key_file: Path | None = None
+    secret_key_file: Path | None = None
+    access_key_variable: str = "AWS_ACCESS_KEY_ID"
+    secret_key_variable: str = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
+
+
+AuditBucket: TypeAlias = DirectoryBucket | EndpointBucket
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What `serve` and the other commands were told; see `kms-server serve --help`."""
 
@@ -86,6 +110,8 @@ class Settings:
     forward_secret: Path | None = None
     audit_retention_days: int = 90
     audit_retention_size: int = 20 * 2**30
+    audit_delivery_interval: float = 300.0
+    audit_buckets: Mapping[str, AuditBucket] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -24,6 +24,7 @@ from kms_server.storage.tables import audit_data_events
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'audit_events'"
 _AFTER = f"SELECT {', '.join(COLUMNS)} FROM audit_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"  # noqa: S608 - names of columns alone
 _AT_ONCE = 256
+_READ_ONLY = Row._fields.index("read_only")  # SQLite has no booleans
 
 
 class Entry(NamedTuple):
@@ -97,8 +98,8 @@ def _of_segment(path: Path, seq: int, through: int) -> Generator[Entry, None, No
 
 def _entry(values: Any) -> Entry:  # noqa: ANN401 - a row of either driver
     *columns, _writer, seq, link = values
-    row = Row._make(columns)
-    return Entry(seq, link, row._replace(read_only=bool(row.read_only)))
+    columns[_READ_ONLY] = bool(columns[_READ_ONLY])
+    return Entry(seq, link, Row._make(columns))
 
 
 def _end(path: Path) -> Head:

@@ -12,6 +12,14 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "kms_server.cli.audit_query:query",
             "Print records, oldest first: a table, whole records as JSON lines, or CSV.",
         ),
+        "deliver": Elsewhere(
+            "kms_server.cli.audit_deliver:deliver",
+            "Tell what trails have yet to deliver, or deliver it and close a digest now.",
+        ),
+        "rotate-key": Elsewhere(
+            "kms_server.cli.audit_deliver:rotate_key",
+            "Have a new key sign digests and checkpoints from now on.",
+        ),
         "prune": Elsewhere(
             "kms_server.cli.audit_prune:prune", "Remove old records now, as the server does by itself."
         ),

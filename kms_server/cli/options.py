@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -11,9 +11,11 @@ import click
 
 from kms_server.arn import is_account, is_region
 from kms_server.audit.streams.target import opener
-from kms_server.config import SERVICES, Network, Settings
+from kms_server.cli.audit_buckets import read_buckets
+from kms_server.config import SERVICES, AuditBucket, Network, Settings
 from kms_server.errors import OperatorError
 
+_BUCKETS = "kms_server.audit_buckets"
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "boolean": (bool, "true or false"),
     "integer range": (int, "an integer"),
@@ -72,6 +74,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     if path is None:
         return
     values = {name.replace("_", "-"): value for name, value in _toml(path).items()}
+    context.meta[_BUCKETS] = read_buckets(path, values.pop("audit", {}))
     # One file serves all commands, so a command passes over the options of others.
     unknown = values.keys() - dict(_options(context.find_root().command)).keys()
     if unknown:
@@ -182,4 +185,10 @@ class Where(TypedDict):
 
 def state_settings(**where: Unpack[Where]) -> Settings:
     """Settings for a command that works on a server's state."""
-    return Settings(**where)
+    return Settings(**where, audit_buckets=audit_buckets())
+
+
+def audit_buckets() -> Mapping[str, AuditBucket]:
+    """The buckets of trails that the file of `--config` tells of."""
+    found: Mapping[str, AuditBucket] = click.get_current_context().meta.get(_BUCKETS, {})
+    return found

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from kms_server.cli.options import (
+    audit_buckets,
     networks,
     option,
     retention_options,
@@ -96,6 +97,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--audit-deadline", type=click.FloatRange(0.1, 30), default=5.0,
     help="Seconds after which a call is refused whose record, or change, is not on disk.",
 )  # fmt: skip
+@option(
+    "--audit-delivery-interval", type=click.FloatRange(1, 3_600), default=300.0,
+    help="Seconds between two deliveries of a trail's log files. A table [audit.buckets.NAME] in the file of --config with "
+    "`directory`, or with `endpoint`, `region`, `access-key-file` and `secret-key-file`, says where a bucket is that is "
+    "not one of this server.",
+)  # fmt: skip
 @retention_options
 @state_options
 def serve(audit_deadline: float, **options: object) -> None:
@@ -105,8 +112,9 @@ def serve(audit_deadline: float, **options: object) -> None:
     credentials.env in the data directory. SIGTERM finishes what is under way and exits.
     """
     known = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in options.items() if name in known}
     limits = Limits(audit_deadline=audit_deadline)
-    settings = Settings(**{name: value for name, value in options.items() if name in known}, limits=limits)  # type: ignore[arg-type]
+    settings = Settings(**given, audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:

@@ -134,7 +134,9 @@ class _Planner:
         denials = () if exempt else self._verdicts((policy,), Reason.DENIED_BY_RESOURCE_POLICY)
         return replace(
             self.alone(denials),
-            openings=() if foreign and rule.closed else self._openings(policy, foreign=foreign),
+            openings=()
+            if foreign and rule.closed and not caller.is_service
+            else self._openings(policy, foreign=foreign),
             by_identity=rule.shares and not foreign,
             grantees=self._grantees(foreign=foreign),
         )
@@ -143,8 +145,8 @@ class _Planner:
         found: list[tuple[_Way, Opening]] = []
         for statement in self._speaking(policy.compiled.covering(self.action).allowing):
             way = _way(statement, self.principal.names)
-            # Nobody has no identity that could allow anything: what everybody may do is enough.
-            needs_identity = way is _Way.ACCOUNT or (foreign and not self.principal.is_anonymous)
+            # Who has no identity that could allow anything needs no more than the policy.
+            needs_identity = way is _Way.ACCOUNT or (foreign and self.principal.has_identity)
             reason = Reason.DELEGATED if needs_identity else Reason.RESOURCE_POLICY
             decision = Decision(allowed=True, reason=reason, policy=policy.name, statement=statement.label)
             limited = foreign or way is not _Way.ITSELF

@@ -11,6 +11,7 @@ from kms_server.iam.statement import CompiledPolicy
 
 # Of users and sessions; the subjects of identity providers may be longer.
 _LONGEST_NAME = 64
+_SERVICE = "AWSService"
 
 
 class AttachedPolicy(NamedTuple):
@@ -52,11 +53,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The root of an account, a user, the session of a role or of a federated user, a web identity, or the operator.
+    """The root of an account, a user, the session of a role or of a federated user, a web identity, a service, or the operator.
 
     `kind` is CloudTrail's type of userIdentity. `unique_id` is its principalId: the account's id, `AIDA…`,
     `AROA…:session` or `account:name`. `tags` are those of the identity and, over them, of the session. `provider` is the
-    ARN of the identity provider that vouches for a web identity.
+    ARN of the identity provider that vouches for a web identity, `source_arn` what a service acts for.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Principal:
     session: Session | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     provider: str | None = None
+    source_arn: str | None = None
     names: Names = field(init=False, repr=False, compare=False)
     identity: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
@@ -92,6 +94,11 @@ class Principal:
         """Whoever an identity provider's token speaks of, before it has assumed a role."""
         return cls("WebIdentityUser", account, "", unique_id, None, subject, provider=provider)
 
+    @classmethod
+    def service(cls, name: str, account: str, source_arn: str) -> "Principal":
+        """A service such as cloudtrail.amazonaws.com that acts by itself, for a resource of an account."""
+        return cls(_SERVICE, account, "", name, None, name, source_arn=source_arn)
+
     @property
     def is_root(self) -> bool:
         """Whether this is an account's root."""
@@ -103,6 +110,16 @@ class Principal:
         return not self.account
 
     @property
+    def is_service(self) -> bool:
+        """Whether this is a service that acts by itself: it is of no account, whosever resource it acts for."""
+        return self.kind == _SERVICE
+
+    @property
+    def has_identity(self) -> bool:
+        """Whether there are identity policies that can say something of the caller."""
+        return not (self.is_anonymous or self.is_service)
+
+    @property
     def name(self) -> str:
         """What CloudTrail calls Username."""
         if self.session is not None and self.session.issuer is not None:
@@ -110,6 +127,8 @@ class Principal:
         return (self.user_name or "root")[:_LONGEST_NAME]
 
     def _names(self) -> Names:
+        if self.is_service:
+            return Names(frozenset({f"Service:{self.unique_id}"}), frozenset(), frozenset())
         account = frozenset({root_arn(self.account)})
         issuer = self.session.issuer if self.session else None
         behind = (
@@ -123,6 +142,8 @@ class Principal:
     def _identity(self) -> dict[str, Any]:
         if self.is_anonymous:
             return {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
+        if self.is_service:
+            return {"type": self.kind, "invokedBy": self.unique_id}
         identity: dict[str, Any] = {
             "type": self.kind,
             "principalId": self.unique_id,

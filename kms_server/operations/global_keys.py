@@ -38,8 +38,26 @@ def _header(name: str) -> Condition:
     return lambda subject, _: () if subject.call.forwarded else texts(subject.call.request.headers.get(name))
 
 
-def _arn(principal: Principal) -> str:
-    """A session goes by the ARN of its role."""
+def _source_arn(subject: Subject, _: str) -> Sequence[str]:
+    """What a service makes the call for: one that acts by itself, or the one that forwards its caller's session."""
+    call = subject.call
+    if call.principal.is_service:
+        return texts(call.principal.source_arn)
+    return texts(call.forwarded.source_arn) if call.forwarded else ()
+
+
+def _source_account(subject: Subject, _: str) -> Sequence[str]:
+    """Whose that is."""
+    call = subject.call
+    if call.principal.is_service:
+        return (call.principal.account,)
+    return texts(call.forwarded.source_account) if call.forwarded else ()
+
+
+def _arn(principal: Principal) -> str | None:
+    """A session goes by the ARN of its role; a service has none."""
+    if principal.is_service:
+        return None
     issuer = principal.session.issuer if principal.session else None
     return issuer.arn if issuer is not None and issuer.kind == "Role" else principal.arn
 
@@ -53,8 +71,9 @@ def _provider(session: Session) -> str | None:
 
 
 def _source_ip(subject: Subject, _: str) -> Sequence[str]:
-    """Where the client is; what a service forwards comes from the service."""
-    return () if subject.call.forwarded else (subject.call.request.source_ip,)
+    """Where the client is; what a service forwards, or does by itself, comes from the service."""
+    call = subject.call
+    return () if call.forwarded or call.principal.is_service else (call.request.source_ip,)
 
 
 def _resource_account(subject: Subject, _: str) -> Sequence[str]:
@@ -70,11 +89,16 @@ _CALLED_BY = _of_service(lambda forwarded: f"{forwarded.service}.amazonaws.com")
 
 GLOBAL: Conditions = {
     "aws:PrincipalArn": _of_principal(_arn),
-    "aws:PrincipalAccount": _of_principal(lambda principal: principal.account),
+    "aws:PrincipalAccount": _of_principal(
+        lambda principal: None if principal.is_service else principal.account
+    ),
     "aws:PrincipalType": _of_principal(lambda principal: _TYPES.get(principal.kind)),
     "aws:PrincipalTag/": lambda subject, wanted: tag(subject.call.principal.tags, wanted),
-    "aws:PrincipalIsAWSService": lambda _subject, _: ("false",),
-    "aws:userid": _of_principal(lambda principal: principal.unique_id),
+    "aws:PrincipalIsAWSService": lambda subject, _: texts(subject.call.principal.is_service),
+    "aws:PrincipalServiceName": _of_principal(
+        lambda principal: principal.unique_id if principal.is_service else None
+    ),
+    "aws:userid": _of_principal(lambda principal: None if principal.is_service else principal.unique_id),
     "aws:username": _of_principal(
         lambda principal: principal.user_name if principal.kind == "IAMUser" else None
     ),
@@ -94,6 +118,6 @@ GLOBAL: Conditions = {
     "aws:CalledVia": _CALLED_BY,
     "aws:CalledViaFirst": _CALLED_BY,
     "aws:CalledViaLast": _CALLED_BY,
-    "aws:SourceArn": _of_service(lambda forwarded: forwarded.source_arn),
-    "aws:SourceAccount": _of_service(lambda forwarded: forwarded.source_account),
+    "aws:SourceArn": _source_arn,
+    "aws:SourceAccount": _source_account,
 }

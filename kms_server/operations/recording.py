@@ -92,6 +92,8 @@ def epoch(date: str) -> float:
 def _source(call: Call) -> _Source:
     """The client, or the service that made the call with its client's session: it shows as AWS's records of 2026 do."""
     principal, request, forwarded = call.principal, call.request, call.forwarded
+    if principal.is_service:
+        return _Source(principal.identity, principal.name, principal.name, None)
     if forwarded is None:
         return _Source(principal.identity, request.source_ip, request.headers.get("user-agent"), _tls(call))
     service = f"fas.{forwarded.service}.amazonaws.com"

@@ -41,14 +41,14 @@ def authorize(
     decide alone.
 
     Raises:
-        AccessDenied: with AWS's text and the reason, unless the caller is of another account or anonymous.
+        AccessDenied: with AWS's text and the reason, unless the caller is of another account, a service, or anonymous.
     """
     owner = bucket or _own(call)
     decision = _decide(call, action, arn, owner, given)
     if decision.allowed:
         return
     principal = call.call.principal
-    if principal.is_anonymous or (owner is not None and owner.bucket.account != principal.account):
+    if not principal.has_identity or (owner is not None and owner.bucket.account != principal.account):
         raise AccessDenied
     place = "" if arn == ALL_BUCKETS else f' on resource: "{arn}"'
     raise AccessDenied(

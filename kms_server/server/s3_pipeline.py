@@ -3,13 +3,14 @@
 Nothing of the body is read before the call is allowed, but for a form, whose signature is one of its fields.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.record import rows_of
 from kms_server.config import DEFAULT_REGION
 from kms_server.errors import ServiceError
+from kms_server.iam.principal import Principal
 from kms_server.operations.call import Call
 from kms_server.operations.recording import event_of
 from kms_server.protocol import query_reader
@@ -17,9 +18,9 @@ from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 from kms_server.s3 import judged
 from kms_server.s3.access_lists import require_owner_alone
 from kms_server.s3.authorization import authorize_call
-from kms_server.s3.call import Level, S3Answer, S3Call, S3Services
+from kms_server.s3.call import Level, S3Answer, S3Call, S3Operation, S3Services
 from kms_server.s3.encryption import headers as sse
-from kms_server.s3.errors import InternalError, NoSuchBucket, RequestTimeout, ServiceUnavailable
+from kms_server.s3.errors import AccessDenied, InternalError, NoSuchBucket, RequestTimeout, ServiceUnavailable
 from kms_server.s3.operations import table
 from kms_server.s3.wire import faults, paths, post_form, xml_writer
 from kms_server.s3.wire.payload import RequestPayload, body_of
@@ -80,6 +81,51 @@ class S3Pipeline:
             return self._refused(request, request_id, call, fault_of(error))
         return _response(call, answer, request_id)
 
+    def perform(self, request: Request, principal: Principal) -> S3Answer:
+        """Take a call that a service of this server makes, past authentication, through authorization, operation and record.
+
+        Its Region is that of the bucket. Waits where it has to; the answer's parts, if any, are not read yet.
+
+        Raises:
+            ServiceError: the call's fault; KMSInternalException where its record could not be written.
+        """
+        call, caller = self._call_of_service(request, principal)
+        answer = S3Answer()
+        try:
+            answer = self._run(call, caller)
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            call.call.fault = faults.s3_error(fault_of(error))
+        self._record(call)
+        if call.call.fault is not None:
+            raise call.call.fault
+        return answer
+
+    def allows(self, request: Request, principal: Principal) -> bool:
+        """Whether a service of this server may make a call; it is neither made nor recorded.
+
+        Raises:
+            NoSuchBucket
+        """
+        call, _ = self._call_of_service(request, principal)
+        if call.found is None:
+            raise NoSuchBucket(BucketName=call.bucket_name)
+        try:
+            authorize_call(call, given=judged.given(call))
+        except AccessDenied:
+            return False
+        return True
+
+    def _call_of_service(self, request: Request, principal: Principal) -> tuple[S3Call, S3Caller]:
+        place = paths.locate(request, None)
+        query = paths.parse_query(request.query)
+        operation = table.find(request.method, _level(place), query, request.headers)
+        self._services.shared.keyring.refresh(may_block=True)
+        caller = S3Caller(principal, sigv4=True)
+        call = self._call(operation, request, event_id.new_request_id(), caller, place, query)
+        if call.found is not None:
+            call.call.region = call.found.bucket.region
+        return call, caller
+
     def _arrive(self, request: Request, request_id: str) -> tuple[S3Call, S3Caller]:
         """From here on there is a call, which will be recorded if anybody is known to have made it."""
         place = paths.locate(request, self._domain)
@@ -95,19 +141,27 @@ class S3Pipeline:
             request = hoisted
         else:
             caller = self._authenticator.authenticate_form(request, form.fields)
+        key = place.key if form is None else form.fields["key"]
+        named = place._replace(key=key)
+        return self._call(operation, request, request_id, caller, named, query, form), caller
+
+    def _call(
+        self, operation: S3Operation, request: Request, request_id: str, caller: S3Caller, place: paths.Location,
+        query: Mapping[str, str], form: PostForm | None = None,
+    ) -> S3Call:  # fmt: skip
+        shared = self._services.shared
         now = shared.clock.now()
         call = Call(
             operation.row, shared, caller.principal, caller.region or DEFAULT_REGION, request, request_id,
             event_id.new(now), now, may_block=True, document={}, sigv4=caller.sigv4,
         )  # fmt: skip
         payload = RequestPayload.of(request, caller.signing, checksums=operation.checksums)
-        key = place.key if form is None else form.fields["key"]
         arrived = S3Call(
-            operation, self._services, call, place.bucket, key, query, payload, form, auth_type=caller.auth_type,
-            signature_age=caller.signature_age,
+            operation, self._services, call, place.bucket, place.key, query, payload, form,
+            auth_type=caller.auth_type, signature_age=caller.signature_age,
         )  # fmt: skip
         arrived.find_bucket()
-        return arrived, caller
+        return arrived
 
     def _run(self, call: S3Call, caller: S3Caller) -> S3Answer:
         if call.found is not None:

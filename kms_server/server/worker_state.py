@@ -8,6 +8,7 @@ from flask import Flask
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.streams.stream import Stream
+from kms_server.audit.trail.backlog import delivery_warning
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
 from kms_server.server.audit_retention import keeping
@@ -23,7 +24,10 @@ from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+from kms_server.server.trail_buckets import TrailBuckets
+from kms_server.server.trail_delivery import delivery_chores
 from kms_server.storage.reserve import Reserve
+from kms_server.storage.trails import Trail
 from kms_server.storage.waits import Waits
 
 _LAST_SECONDS = 3.0
@@ -74,22 +78,29 @@ def build(settings: Settings) -> WorkerState:
     reserve = Reserve(settings.data_dir, limits.disk_reserve)
     commit = GroupCommit(audit_log(state, reserve), limits)
     data_commit = GroupCommit(data_log(state, reserve), limits)
-    services = services_of(state)
+
+    def check_bucket(trail: Trail) -> None:
+        buckets.check(trail)
+
+    services = services_of(state, check_bucket)
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
     streams = layer.pipeline if layer else None
+    buckets = TrailBuckets(state, streams)
     stream, kept = open_stream(state), keeping(state)
     chores: dict[str, Sequence[Chore]] = {
         "chores": layer.chores if layer else (),
         "streams": (stream.follow,) if stream else (),
         "proof": kept.chores,
+        "delivery": delivery_chores(state, buckets),
     }
     jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
     health = health_of(settings, state.database, logs, reserve)
     health.hints.extend(kept.warnings)
+    health.hints.append(lambda: delivery_warning(state.database, state.clock.now()))
     if stream is not None:
         health.hints.append(lambda: stream.problem)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)

@@ -69,6 +69,12 @@ def find(connection: Connection, account: str, region: str, name: str) -> Trail 
     return found[0] if found else None
 
 
+def get(connection: Connection, trail_id: str) -> Trail | None:
+    """A trail by its id, whether it was deleted or not."""
+    found = _where(connection, trails.c.trail_id == trail_id)
+    return found[0] if found else None
+
+
 def of_account(connection: Connection, account: str) -> list[Trail]:
     """The trails of an account, of all Regions, in the order of Region and name."""
     return _where(connection, trails.c.account == account, _IS_THERE)

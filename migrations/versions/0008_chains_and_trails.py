@@ -129,6 +129,12 @@ def upgrade() -> None:
         sa.Column(
             "ranges", sa.Text(), nullable=False, comment="JSON: of each writer the first and the last row"
         ),
+        sa.Column(
+            "selectors",
+            sa.Text(),
+            nullable=True,
+            comment="those of the trail when the file was planned",
+        ),
         sa.Column("planned_at", sa.Double(), nullable=False),
         sa.Column("delivered_at", sa.Double(), nullable=True),
         sa.Column(
@@ -139,7 +145,12 @@ def upgrade() -> None:
         ),
         sa.Column("oldest_event", sa.Double(), nullable=True),
         sa.Column("newest_event", sa.Double(), nullable=True),
-        sa.Column("digest_end", sa.Double(), nullable=True, comment="of the digest that lists the file"),
+        sa.Column(
+            "digest_end",
+            sa.Double(),
+            nullable=True,
+            comment="of the digest that lists the file, or when it was delivered without one",
+        ),
         sa.CheckConstraint("(delivered_at IS NULL) = (hash IS NULL)", name=op.f("ck_trail_files_hash")),
         sa.CheckConstraint(
             "delivered_at IS NOT NULL OR digest_end IS NULL", name=op.f("ck_trail_files_digest_end")

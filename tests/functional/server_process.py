@@ -185,12 +185,12 @@ class ServerProcess:
         assert self._process.exitcode is not None, "it goes on"
         return self._process.exitcode
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait until something holds."""
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 30, *, pause: float = 0.05) -> None:
+        """Wait until something holds, looking every `pause` seconds."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.05)
+            time.sleep(pause)
 
 
 StartServer = Callable[..., ServerProcess]

@@ -1,0 +1,60 @@
+"""What trails have not delivered yet, for those who look after the server."""
+
+from typing import NamedTuple
+
+from kms_server.audit.trail.planning import Planner
+from kms_server.storage import trail_digests, trail_files, trails
+from kms_server.storage.database import Database
+from kms_server.storage.trails import Trail
+
+_LATE = 3_600.0
+
+
+class Backlog(NamedTuple):
+    """What is left of one trail: rows of the log that it has not looked at, files and digests that are not written.
+
+    `since` is when the oldest file was planned (epoch seconds of the service's clock).
+    """
+
+    trail: Trail
+    rows: int
+    files: int
+    digests: int
+    since: float | None
+
+    @property
+    def error(self) -> str | None:
+        """Why the last attempt failed; None where it did not."""
+        return self.trail.delivery_error or self.trail.digest_error
+
+
+def backlogs(database: Database, planner: Planner) -> list[Backlog]:
+    """The backlog of every trail.
+
+    Raises:
+        LogUnreadable
+    """
+    with database.read() as connection:
+        found = trails.every(connection)
+    return [_of(database, trail, planner.backlog(trail)) for trail in found]
+
+
+def delivery_warning(database: Database, now: float) -> str | None:
+    """What is wrong with delivery at `now`, for the health of a server; None: nothing."""
+    with database.read() as connection:
+        found = trails.every(connection)
+    for trail in found:
+        left = _of(database, trail, 0)
+        if left.error is not None:
+            return f"the trail {trail.arn} cannot deliver to {trail.bucket}: {left.error}"
+        if left.since is not None and now - left.since > _LATE:
+            return f"the trail {trail.arn} has {left.files} log files that wait for more than an hour"
+    return None
+
+
+def _of(database: Database, trail: Trail, rows: int) -> Backlog:
+    with database.read() as connection:
+        files = trail_files.pending(connection, trail.trail_id)
+        digests = trail_digests.pending(connection, trail.trail_id)
+    since = min((file.planned_at for file in files), default=None)
+    return Backlog(trail, rows, len(files), len(digests), since)
