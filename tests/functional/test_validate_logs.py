@@ -42,7 +42,8 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
         server.cli("audit", "deliver", "--now")
     server.cli("audit", "deliver", "--now", "--digest")
     files, digests = delivered(server, trail)
-    assert digests == HOURS + 1
+    # One that the crash came between may cover two hours.
+    assert digests in (HOURS, HOURS + 1)
     assert files >= HOURS
     status = cloudtrail.get_trail_status(Name="main")
     assert status["IsLogging"]
