@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import click
 
 from kms_server.audit.lookup import Filter, stream
 from kms_server.audit.record import Row
+from kms_server.cli.audit_verify import verify
 from kms_server.cli.operator import opened
-from kms_server.cli.options import account_id, option, region_name, state_options, state_settings
+from kms_server.cli.options import account_id, moment, option, region_name, state_options, state_settings
 from kms_server.errors import OperatorError
 from kms_server.server.audit_trail import audit_sources, data_sources
 
@@ -21,16 +21,6 @@ from kms_server.server.audit_trail import audit_sources, data_sources
 @click.group()
 def audit() -> None:
     """The audit log."""
-
-
-def _time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise OperatorError(f"{text!r} is not a time: write 2026-11-20T09:14:07Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _pairs(
@@ -63,8 +53,8 @@ def _pairs(
     type=click.Choice(["management", "data"]),
     help="Only such events; data events are calls about objects.",
 )
-@option("--since", callback=_time, help="From this time on (ISO 8601).")
-@option("--until", callback=_time, help="Up to this time (ISO 8601).")
+@option("--since", callback=moment, help="From this time on (ISO 8601).")
+@option("--until", callback=moment, help="Up to this time (ISO 8601).")
 @option("--limit", type=click.IntRange(min=1), help="At most so many records.")
 @option("--format", "style", type=click.Choice(["table", "jsonl", "csv"]), default="table")
 @state_options
@@ -126,3 +116,5 @@ _CSV = (
     "eventID",
 )  # fmt: skip
 _STYLES = {"table": _table, "jsonl": _jsonl, "csv": _csv}
+
+audit.add_command(verify)

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -37,6 +38,17 @@ def region_name(_context: click.Context, _parameter: click.Parameter, text: str 
     if text is not None and not is_region(text):
         raise OperatorError(f"{text!r} is not a Region: write one such as eu-central-1")
     return text
+
+
+def moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    """A callback that reads a time; the seconds since the epoch."""
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise OperatorError(f"{text!r} is not a time: write 2026-11-20T09:14:07Z") from None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def networks(_context: click.Context, _parameter: click.Parameter, text: str | None) -> tuple[Network, ...]:

@@ -1,13 +1,16 @@
 """What one worker process is made of."""
 
+import logging
 import ssl
 from dataclasses import dataclass
 
 from flask import Flask
 
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
+from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
@@ -19,6 +22,8 @@ from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class WorkerState:
     state: State
     tls: ssl.SSLContext | None
     entrance: Entrance
+    checkpoints: Checkpoints
     streams: StreamAnswerer | None = None
 
     @property
@@ -46,7 +52,15 @@ class WorkerState:
         self.jobs.stop()
         self.commit.close()
         self.data_commit.close()
+        self._cover()
         self.state.database.close()
+
+    def _cover(self) -> None:
+        """Have a checkpoint name the last records; without one they are covered when a server runs again."""
+        try:
+            self.checkpoints.write(self.state.clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever hinders it must not hinder the end
+            _LOG.error("the end of the audit log has no checkpoint: %s", type(error).__name__)
 
 
 def build(settings: Settings) -> WorkerState:
@@ -60,11 +74,25 @@ def build(settings: Settings) -> WorkerState:
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, commit, data_commit)
     streams = layer.pipeline if layer else None
-    jobs = Jobs(state, keyring, {"chores": layer.chores if layer else ()})
+    checkpoints = checkpoints_of(state)
+    jobs = Jobs(
+        state, keyring,
+        {"chores": layer.chores if layer else (), "proof": proof_chores(state, checkpoints)},
+    )  # fmt: skip
     jobs.start()
     health = Health.of(state.database, commit, data_commit)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
     app = create_app(pipeline, health, limits, streams, entrance)
     return WorkerState(
-        pipeline, app, limits, commit, data_commit, jobs, state, tls.context(settings), entrance, streams
+        pipeline,
+        app,
+        limits,
+        commit,
+        data_commit,
+        jobs,
+        state,
+        tls.context(settings),
+        entrance,
+        checkpoints,
+        streams,
     )

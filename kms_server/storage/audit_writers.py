@@ -33,6 +33,25 @@ def heads(connection: Connection, *, is_data: bool) -> dict[str, Head]:
     return {writer: Head(seq, link) for writer, seq, link in connection.execute(statement)}
 
 
+class Span(NamedTuple):
+    """What should be there of a chain: its head, and the last row that was pruned (START: none was)."""
+
+    head: Head
+    pruned: Head
+
+
+def spans(connection: Connection, *, is_data: bool) -> dict[str, Span]:
+    """What should be there of all chains of management events, or of data events."""
+    columns = audit_writers.c
+    statement = select(
+        columns.writer, columns.seq, columns.link, columns.pruned_seq, columns.pruned_link
+    ).where(columns.is_data.is_(is_data))
+    return {
+        writer: Span(Head(seq, link), Head(pruned_seq, pruned_link or b""))
+        for writer, seq, link, pruned_seq, pruned_link in connection.execute(statement)
+    }
+
+
 def move(connection: Connection, writer: str, head: Head, *, is_data: bool) -> None:
     """Note where a chain ends now, in the transaction that makes it longer."""
     values: dict[str, Any] = {"writer": writer, "is_data": is_data, **head._asdict()}
