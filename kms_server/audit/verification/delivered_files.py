@@ -102,5 +102,5 @@ def inflated(body: bytes) -> bytes:
     if not stream.eof:
         raise Damaged("it is cut off")
     if stream.unused_data:
-        raise Damaged("there is something behind its end")
+        raise Damaged("it has something behind its end")
     return content

@@ -102,7 +102,8 @@ class TablePlace:
         return self.table is audit_data_events
 
     def _add(self, found: Survey, writer: str, span: Span | None, counted: tuple[Any, ...]) -> None:
-        rows, numbered, first, last = counted
+        rows, numbered, *ends = counted
+        first, last = (end if isinstance(end, int) else None for end in ends)
         if rows != numbered:
             found.findings.append(
                 error(place(writer), f"{rows - numbered} rows have no number: they were added")
@@ -200,7 +201,10 @@ def _entries_of(path: Path, through: int) -> Iterator[Entry]:
 def _entry(values: Any) -> Entry:  # noqa: ANN401 - a row of either driver
     *columns, _writer, seq, link = values
     columns[_READ_ONLY] = bool(columns[_READ_ONLY])
-    return Entry(seq, link, Row(*columns))
+    row = Row(*columns)
+    if not isinstance(row.record, str) or not isinstance(seq, int) or not isinstance(link, bytes | None):
+        raise Unreadable("it has values of another kind than any server writes")
+    return Entry(seq, link, row)
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 - the driver has no types
