@@ -61,8 +61,9 @@ class Checkpoints:
         """The chore that writes what is due."""
         now = clock.now()
         if now >= self._next_at:
-            self.write(now)
+            # Before it is tried: what fails is tried, and told, once a minute.
             self._next_at = now + INTERVAL
+            self.write(now)
             yield
 
     def write(self, now: float) -> Checkpoint | None:

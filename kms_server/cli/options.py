@@ -22,7 +22,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 def option(*names: str, **attributes: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # noqa: ANN401 - click's own
     """A click option that the variable KMS_SERVER_<OPTION>, by the first of its names, sets too."""
-    variable = "KMS_SERVER_" + names[0].lstrip("-").replace("-", "_").upper()
+    variable = "KMS_SERVER_" + names[0].partition("/")[0].lstrip("-").replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_default=True, **attributes)
 
 

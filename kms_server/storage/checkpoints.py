@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from kms_server.storage.database import Transaction
 from kms_server.storage.trail_tables import audit_checkpoints
@@ -23,9 +23,9 @@ class KeptCheckpoint:
     signature: bytes
 
 
-_NUMBER: ColumnElement[int] = audit_checkpoints.c.number
 _ALL = select(*(audit_checkpoints.c[one.name] for one in fields(KeptCheckpoint)))
-_NEWEST_FIRST, _OLDEST_FIRST = _ALL.order_by(_NUMBER.desc()), _ALL.order_by(_NUMBER)
+_OLDEST_FIRST = _ALL.order_by(audit_checkpoints.c.number)
+_NEWEST_FIRST = _ALL.order_by(audit_checkpoints.c.number.desc())
 
 
 def add(tx: Transaction, checkpoint: KeptCheckpoint) -> None:
@@ -35,7 +35,7 @@ def add(tx: Transaction, checkpoint: KeptCheckpoint) -> None:
 
 def get(connection: Connection, number: int) -> KeptCheckpoint | None:
     """The checkpoint of that number."""
-    return _first(connection, _ALL.where(number == _NUMBER))
+    return _first(connection, _ALL.where(audit_checkpoints.c.number == number))
 
 
 def newest(connection: Connection) -> KeptCheckpoint | None:
@@ -53,7 +53,7 @@ def newest_first(connection: Connection) -> Iterator[KeptCheckpoint]:
     page = _page(connection, _NEWEST_FIRST)
     while page:
         yield from page
-        page = _page(connection, _NEWEST_FIRST.where(page[-1].number > _NUMBER))
+        page = _page(connection, _NEWEST_FIRST.where(audit_checkpoints.c.number < page[-1].number))
 
 
 def oldest_first(connection: Connection) -> Iterator[KeptCheckpoint]:
@@ -61,12 +61,12 @@ def oldest_first(connection: Connection) -> Iterator[KeptCheckpoint]:
     page = _page(connection, _OLDEST_FIRST)
     while page:
         yield from page
-        page = _page(connection, _OLDEST_FIRST.where(page[-1].number < _NUMBER))
+        page = _page(connection, _OLDEST_FIRST.where(audit_checkpoints.c.number > page[-1].number))
 
 
 def remove_before(tx: Transaction, number: int) -> None:
     """Remove the checkpoints of lower numbers."""
-    tx.connection.execute(delete(audit_checkpoints).where(number > _NUMBER))
+    tx.connection.execute(delete(audit_checkpoints).where(audit_checkpoints.c.number < number))
 
 
 def _first(connection: Connection, wanted: Any) -> KeptCheckpoint | None:  # noqa: ANN401 - a Select of all columns

@@ -1,7 +1,5 @@
 """An older copy in place of the whole log: nothing in it is wrong, and only a checkpoint kept elsewhere tells."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from kms_server.server.audit_proof import checkpoints_of
@@ -10,7 +8,7 @@ from tests.audit_log_copies import LogCopy, filled
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogCopy]:
+def older(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LogCopy:
     """A log with a trail."""
     postgres = request.getfixturevalue("postgres") if request.param == "postgresql" else None
     made = filled(tmp_path_factory.mktemp("log"), postgres)

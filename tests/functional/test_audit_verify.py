@@ -14,10 +14,11 @@ ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*
 
 
 def test_callers_and_calls_of_all_kinds(server: ServerProcess, s3: Any, bucket: str, key: str) -> None:
-    iam, sts = server.client("iam"), server.client("sts")
+    iam = server.client("iam")
     iam.create_role(RoleName="auditor", AssumeRolePolicyDocument=TRUST)
     iam.put_role_policy(RoleName="auditor", PolicyName="p", PolicyDocument=json.dumps(ALLOW))
-    server.user_client("kms", "n" * 64, ALLOW).list_keys()
+    user = server.user_access("n" * 64, ALLOW)
+    sts = user.client("sts")
     role = sts.assume_role(RoleArn="arn:aws:iam::000000000000:role/auditor", RoleSessionName="night")
     federated = sts.get_federation_token(Name="guest", Policy=json.dumps(ALLOW))
     own = sts.get_session_token()
@@ -58,7 +59,7 @@ def test_while_clients_call(server: ServerProcess, key: str, s3: Any, bucket: st
         thread.start()
     try:
         for _ in range(5):
-            told = json.loads(server.cli("audit", "verify", "--format", "json").stdout)
+            told = json.loads(server.cli("audit", "verify", "--format", "json", check=False).stdout)
             assert told["findings"] == []
             assert told["log"]["rows"] > 0
     finally:

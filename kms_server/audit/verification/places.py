@@ -202,7 +202,7 @@ def _entry(values: Any) -> Entry:  # noqa: ANN401 - a row of either driver
     *columns, _writer, seq, link = values
     columns[_READ_ONLY] = bool(columns[_READ_ONLY])
     row = Row(*columns)
-    if not isinstance(row.record, str) or not isinstance(seq, int) or not isinstance(link, bytes | None):
+    if (type(row.record), type(seq)) != (str, int) or type(link) not in (bytes, type(None)):
         raise Unreadable("it has values of another kind than any server writes")
     return Entry(seq, link, row)
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -24,7 +25,7 @@ from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import checkpoints as stored
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.tables import audit_data_events, audit_events, audit_writers
 from kms_server.storage.trail_tables import audit_checkpoints
 from kms_server.storage.trails import Trail
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
@@ -176,8 +177,6 @@ def test_a_chain_never_gets_shorter(
     was = log.heads()[MAIN]
     with database.write() as tx:
         tx.connection.execute(delete(audit_events).where(audit_events.c.seq > 1))
-        from kms_server.storage.tables import audit_writers
-
         tx.connection.execute(update(audit_writers).values(seq=1))
     for later in (1, 2):
         fresh = Checkpoints(database, log.journals, keys)
@@ -222,9 +221,11 @@ def test_what_does_not_verify_is_not_forgotten(
         log.change()
         checkpoints.write(NOW + number)
     columns = audit_checkpoints.c
-    values = {"body": {"body": "{}"}, "signature": {"signature": b"x"}, "number": {"number": 9}}[change]
+    values: dict[str, Any] = {"body": "{}", "signature": b"x", "number": 9}
     with database.write() as tx:
-        tx.connection.execute(update(audit_checkpoints).where(columns.number == 2).values(**values))
+        tx.connection.execute(
+            update(audit_checkpoints).where(columns.number == 2).values({change: values[change]})
+        )
     for one in (checkpoints, Checkpoints(database, log.journals, keys)):
         with pytest.raises(OperatorError, match="audit verify"):
             one.rebase(NOW + 5, {}, ())
