@@ -1,7 +1,7 @@
 """Writes checkpoints: every minute in which the log moved, and one an hour while it does not."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from kms_server.errors import OperatorError
 from kms_server.storage import checkpoints
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.checkpoints import KeptCheckpoint
-from kms_server.storage.database import Database, Transaction
+from kms_server.storage.database import Database
 
 INTERVAL = 60.0
 HEARTBEAT = 3_600.0
@@ -78,12 +78,13 @@ class Checkpoints:
             if self._next(self._known(connection), heads, now) is None:
                 return None
         key = self._keys.current(now)
-        with self._database.write() as tx:
-            known = self._known(tx.connection)
+        with self._database.index() as connection:
+            checkpoints.take_turns(connection)
+            known = self._known(connection)
             made = self._next(known, heads, now)
             if made is None:
                 return None
-            added = _add(tx, known, made, key)
+            added = _add(connection, known, made, key)
         self._remembered = added
         return made
 
@@ -96,19 +97,21 @@ class Checkpoints:
             OperatorError: the checkpoints do not verify: what they prove must not be forgotten.
             WrapError: the signing key does not open under the root key.
         """
-        heads, key = self._heads(), self._keys.current(now)
-        with self._database.write() as tx:
-            for step in CheckpointChain(self._keys).walk(checkpoints.oldest_first(tx.connection)):
-                if step.problems:
-                    raise OperatorError(_NOT_OURS)
-            known = self._known(tx.connection)
+        heads, key, chain = self._heads(), self._keys.current(now), CheckpointChain(self._keys)
+        with self._database.read() as connection:
+            # There may be many: writers wait only for those that are added meanwhile.
+            last = _verified(chain, checkpoints.oldest_first(connection), 0)
+        with self._database.index() as connection:
+            checkpoints.take_turns(connection)
+            _verified(chain, checkpoints.oldest_first(connection, last), last)
+            known = self._known(connection)
             before = known.coverage if known else Coverage(since=now)
             made = _following(known, now, base=True, gone=tuple(sorted(gone)), coverage=Coverage(
                 _without(gone, {**before.heads, **before.moved(heads)}),
                 _without(gone, {**before.pruned, **_farther(pruned, before.pruned)}), before.since,
             ))  # fmt: skip
-            added = _add(tx, known, made, key)
-            checkpoints.remove_before(tx, made.number)
+            added = _add(connection, known, made, key)
+            checkpoints.remove_before(connection, made.number)
         self._remembered = added
         return made
 
@@ -163,6 +166,19 @@ class Checkpoints:
         return self._remembered
 
 
+def _verified(chain: CheckpointChain, kept: Iterable[KeptCheckpoint], last: int) -> int:
+    """The number of the newest of checkpoints that verify; `last` if there are none.
+
+    Raises:
+        OperatorError: one does not verify.
+    """
+    for step in chain.walk(kept):
+        if step.problems:
+            raise OperatorError(_NOT_OURS)
+        last = step.number
+    return last
+
+
 def _following(
     known: _Known | None, now: float, *, base: bool, coverage: Coverage, gone: tuple[str, ...] = ()
 ) -> Checkpoint:
@@ -172,10 +188,10 @@ def _following(
     return Checkpoint(newest.number + 1, max(now, newest.time), hash_of(newest), base, coverage, gone)
 
 
-def _add(tx: Transaction, known: _Known | None, made: Checkpoint, key: SigningKey) -> _Known:
+def _add(connection: Connection, known: _Known | None, made: Checkpoint, key: SigningKey) -> _Known:
     body = made.encode()
     kept = KeptCheckpoint(made.number, made.time, body, key.public.fingerprint, key.sign(signed_bytes(body)))
-    checkpoints.add(tx, kept)
+    checkpoints.add(connection, kept)
     return _Known(kept, made.added_to(known.coverage if known else Coverage()))
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, text
 
-from kms_server.storage.database import Transaction
 from kms_server.storage.trail_tables import audit_checkpoints
 
 _AT_ONCE = 512
@@ -28,9 +27,15 @@ _OLDEST_FIRST = _ALL.order_by(audit_checkpoints.c.number)
 _NEWEST_FIRST = _ALL.order_by(audit_checkpoints.c.number.desc())
 
 
-def add(tx: Transaction, checkpoint: KeptCheckpoint) -> None:
+def take_turns(connection: Connection) -> None:
+    """Let nobody else write checkpoints in this transaction of `Database.index`; on SQLite nobody does anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {audit_checkpoints.name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def add(connection: Connection, checkpoint: KeptCheckpoint) -> None:
     """Store a new checkpoint; no other can have its number."""
-    tx.connection.execute(insert(audit_checkpoints), asdict(checkpoint))
+    connection.execute(insert(audit_checkpoints), asdict(checkpoint))
 
 
 def get(connection: Connection, number: int) -> KeptCheckpoint | None:
@@ -56,17 +61,17 @@ def newest_first(connection: Connection) -> Iterator[KeptCheckpoint]:
         page = _page(connection, _NEWEST_FIRST.where(audit_checkpoints.c.number < page[-1].number))
 
 
-def oldest_first(connection: Connection) -> Iterator[KeptCheckpoint]:
-    """All checkpoints from the oldest to the newest."""
-    page = _page(connection, _OLDEST_FIRST)
+def oldest_first(connection: Connection, after: int = 0) -> Iterator[KeptCheckpoint]:
+    """All checkpoints of higher numbers than `after`, from the oldest to the newest."""
+    page = _page(connection, _OLDEST_FIRST.where(audit_checkpoints.c.number > after))
     while page:
         yield from page
         page = _page(connection, _OLDEST_FIRST.where(audit_checkpoints.c.number > page[-1].number))
 
 
-def remove_before(tx: Transaction, number: int) -> None:
+def remove_before(connection: Connection, number: int) -> None:
     """Remove the checkpoints of lower numbers."""
-    tx.connection.execute(delete(audit_checkpoints).where(audit_checkpoints.c.number < number))
+    connection.execute(delete(audit_checkpoints).where(audit_checkpoints.c.number < number))
 
 
 def _first(connection: Connection, wanted: Any) -> KeptCheckpoint | None:  # noqa: ANN401 - a Select of all columns

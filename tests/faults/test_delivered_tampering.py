@@ -348,6 +348,20 @@ def test_a_delivered_checkpoint(four_hours: Delivering, state: State) -> None:
     )
 
 
+def test_only_files_of_a_time_are_read(forger: Forger) -> None:
+    changed, hour = forger.log(0), forger.trail.start + HOUR
+    forger.change(changed, _edited)
+    run = Run(forger.trail.state, [forger.trail.trail], lambda _: forger.bucket)
+    for since, until, expected in (
+        (None, None, 1),
+        (hour, hour, 1),
+        (hour + 1, None, 0),
+        (None, hour - 1, 0),
+    ):
+        found = [one.where for one in run.findings(since, until, log=False)]
+        assert found == [f"the-bucket/{changed}"] * expected
+
+
 def test_a_bucket_that_does_not_answer(four_hours: Delivering, state: State) -> None:
     def refuse(_: object) -> Bucket:
         raise DestinationError("AccessDenied")
