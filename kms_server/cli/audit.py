@@ -20,6 +20,10 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "kms_server.cli.audit_deliver:rotate_key",
             "Have a new key sign digests and checkpoints from now on.",
         ),
+        "verify": Elsewhere(
+            "kms_server.cli.audit_verify:verify",
+            "Verify the chains of the log, its checkpoints, and what trails have delivered.",
+        ),
         "prune": Elsewhere(
             "kms_server.cli.audit_prune:prune", "Remove old records now, as the server does by itself."
         ),

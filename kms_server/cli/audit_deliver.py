@@ -11,21 +11,22 @@ from kms_server.audit.trail.backlog import Backlog, backlogs
 from kms_server.audit.trail.delivery import PROBLEMS, Delivery
 from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, option, state_options, state_settings
+from kms_server.cli.options import Where, bucket_options, option, state_options, state_settings
 from kms_server.clock import iso_seconds
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
+from kms_server.server.audit_proof import checkpoints_of
+from kms_server.server.audit_trail import signing_keys
 from kms_server.server.state import State
 from kms_server.server.trail_buckets import trail_buckets
-from kms_server.server.trail_delivery import delivery, planner, signing_keys
+from kms_server.server.trail_delivery import delivery, planner
 from kms_server.storage import trails
 
 
 @click.command()
 @option("--now", is_flag=True, help="Deliver what is pending; without it the backlog is printed.")
 @option("--digest", is_flag=True, help="With --now: close the digests at once, too, not at the full hour.")
-@option("--s3-store", help="Where sealed objects are kept, as the server was told.")
-@option("--kms-endpoint", help="URL of the KMS that the s3 service asks, as the server was told.")
+@bucket_options
 @state_options
 def deliver(
     *, now: bool, digest: bool, s3_store: str | None, kms_endpoint: str | None, **where: Unpack[Where]
@@ -72,7 +73,7 @@ def _deliver(state: State, *, digest: bool) -> set[str]:
     with state.database.read() as connection:
         found = trails.every(connection)
     with trail_buckets(state) as buckets:
-        made = delivery(state, buckets)
+        made = delivery(state, buckets, checkpoints_of(state))
         return {trail.trail_id for trail in found if not _delivers(made, trail, digest=digest)}
 
 

@@ -12,6 +12,7 @@ from kms_server.audit.pruning import Plan
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, option, retention_options, seconds_of, state_options, state_settings
 from kms_server.config import DEFAULT_ACCOUNT
+from kms_server.server.audit_proof import checkpoints_of
 from kms_server.server.audit_retention import policy_of, pruner_of, whole_log
 
 
@@ -37,7 +38,7 @@ def prune(
         state_settings(**where), audit_retention_days=audit_retention_days, audit_retention_size=audit_retention_size
     )  # fmt: skip
     with opened(settings) as state:
-        policy, pruner, now = policy_of(settings), pruner_of(state), state.clock.now()
+        policy, pruner, now = policy_of(settings), pruner_of(state, checkpoints_of(state)), state.clock.now()
         cutoff = policy.cutoff(now)
         if span is not None:
             cutoff = max(cutoff, event_id.floor(now - span))

@@ -157,6 +157,16 @@ def retention_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def bucket_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options by which a command finds the objects of the S3 layer."""
+    for decorate in (
+        option("--kms-endpoint", help="URL of the KMS that the s3 service asks, as the server was told."),
+        option("--s3-store", help="Where sealed objects are kept, as the server was told."),
+    ):
+        command = decorate(command)
+    return command
+
+
 def state_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options by which every command finds its server's state."""
     for decorate in (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.log_size import Log, Part
 from kms_server.audit.pruning import Pruner
 from kms_server.audit.retention import (
@@ -29,10 +30,10 @@ class Keeping(NamedTuple):
     warnings: tuple[Callable[[], str | None], ...]
 
 
-def keeping(state: State) -> Keeping:
+def keeping(state: State, checkpoints: Checkpoints) -> Keeping:
     """How a worker keeps the log within its limits."""
     log, policy = whole_log(state), policy_of(state.settings)
-    pruner = pruner_of(state)
+    pruner = pruner_of(state, checkpoints)
     retention = Retention(pruner, policy, state.clock, state.settings.limits.prune_interval)
     warnings = (
         Remembered(partial(undelivered_warning, log, pruner, policy)),
@@ -42,9 +43,13 @@ def keeping(state: State) -> Keeping:
     return Keeping((retention.prune,), warnings)
 
 
-def pruner_of(state: State) -> Pruner:
+def pruner_of(state: State, checkpoints: Checkpoints) -> Pruner:
     """What prunes a server's log."""
-    return Pruner(whole_log(state), _stub, rows=state.settings.limits.prune_rows)
+
+    def sign(pruned: Mapping[str, Head], gone: Sequence[str]) -> None:
+        checkpoints.rebase(state.clock.now(), pruned, gone)
+
+    return Pruner(whole_log(state), sign, rows=state.settings.limits.prune_rows)
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -63,7 +68,3 @@ def whole_log(state: State) -> Log:
             Part(audit_data_events, settings.data_audit_dir if embedded else None),
         ),
     )
-
-
-def _stub(pruned: Mapping[str, Head], gone: Sequence[str]) -> None:
-    """Where the signed checkpoint that permits what is missing is made."""

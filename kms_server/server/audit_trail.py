@@ -5,6 +5,7 @@ from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
 from kms_server.audit.reserved_log import ReservedLog
 from kms_server.audit.segments import SegmentLog
+from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
 from kms_server.storage.reserve import Reserve
@@ -53,3 +54,8 @@ def journals(state: State) -> tuple[Journal, Journal]:
 def heads(state: State) -> dict[str, int]:
     """The number of the newest row of each chain."""
     return {writer: head.seq for journal in journals(state) for writer, head in journal.heads().items()}
+
+
+def signing_keys(state: State) -> SigningKeys:
+    """The keys that sign digests and checkpoints."""
+    return SigningKeys(state.database, state.root_key, state.chain_key)

@@ -1,19 +1,14 @@
 """What the delivery of trails is made of."""
 
-from kms_server.audit.signing import SigningKeys
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.trail.closing import Closer
 from kms_server.audit.trail.delivery import Delivery, Destinations
 from kms_server.audit.trail.planning import Planner
 from kms_server.audit.trail.reading import Journals
 from kms_server.audit.trail.schedule import Schedule
-from kms_server.server.audit_trail import journals
+from kms_server.server.audit_trail import journals, signing_keys
 from kms_server.server.jobs import Chore
 from kms_server.server.state import State
-
-
-def signing_keys(state: State) -> SigningKeys:
-    """The keys that sign digests."""
-    return SigningKeys(state.database, state.root_key, state.chain_key)
 
 
 def planner(state: State) -> Planner:
@@ -21,15 +16,15 @@ def planner(state: State) -> Planner:
     return Planner(state.database, Journals(*journals(state)), state.clock.now)
 
 
-def delivery(state: State, destinations: Destinations) -> Delivery:
+def delivery(state: State, destinations: Destinations, checkpoints: Checkpoints) -> Delivery:
     """What delivers to destinations."""
     return Delivery(
         state.database, Journals(*journals(state)), planner(state), Closer(state.database, signing_keys(state)),
-        destinations, state.clock.now,
+        destinations, checkpoints, state.clock.now,
     )  # fmt: skip
 
 
-def delivery_chores(state: State, destinations: Destinations) -> tuple[Chore, ...]:
+def delivery_chores(state: State, destinations: Destinations, checkpoints: Checkpoints) -> tuple[Chore, ...]:
     """What a server does beside its requests."""
-    schedule = Schedule(delivery(state, destinations), state.settings.audit_delivery_interval)
+    schedule = Schedule(delivery(state, destinations, checkpoints), state.settings.audit_delivery_interval)
     return (schedule.run,)

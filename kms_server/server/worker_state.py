@@ -1,16 +1,19 @@
 """What one worker process is made of."""
 
+import logging
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask
 
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.streams.stream import Stream
 from kms_server.audit.trail.backlog import delivery_warning
 from kms_server.config import Limits, Settings
 from kms_server.server import tls
+from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping
 from kms_server.server.audit_stream import open_stream
 from kms_server.server.audit_trail import audit_log, data_log
@@ -32,6 +35,8 @@ from kms_server.storage.waits import Waits
 
 _LAST_SECONDS = 3.0
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
@@ -46,6 +51,7 @@ class WorkerState:
     state: State
     tls: ssl.SSLContext | None
     entrance: Entrance
+    checkpoints: Checkpoints
     audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
 
@@ -67,7 +73,15 @@ class WorkerState:
         if self.audit_stream is not None:
             self.jobs.finish("streams", _LAST_SECONDS)
             self.audit_stream.close()
+        self._cover()
         self.state.database.close()
+
+    def _cover(self) -> None:
+        """Have a checkpoint name the last records; without one they are covered when a server runs again."""
+        try:
+            self.checkpoints.write(self.state.clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever hinders it must not hinder the end
+            _LOG.error("the end of the audit log has no checkpoint: %s", type(error).__name__)
 
 
 def build(settings: Settings) -> WorkerState:
@@ -88,18 +102,19 @@ def build(settings: Settings) -> WorkerState:
     layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
     streams = layer.pipeline if layer else None
     buckets = TrailBuckets(state, streams)
-    stream, kept = open_stream(state), keeping(state)
+    checkpoints = checkpoints_of(state)
+    stream, kept = open_stream(state), keeping(state, checkpoints)
     chores: dict[str, Sequence[Chore]] = {
         "chores": layer.chores if layer else (),
         "streams": (stream.follow,) if stream else (),
-        "proof": kept.chores,
-        "delivery": delivery_chores(state, buckets),
+        "proof": (*proof_chores(state, checkpoints), *kept.chores),
+        "delivery": delivery_chores(state, buckets, checkpoints),
     }
     jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
     health = health_of(settings, state.database, logs, reserve)
-    health.hints.extend(kept.warnings)
+    health.hints.extend((*kept.warnings, checkpoints.warning))
     health.hints.append(lambda: delivery_warning(state.database, state.clock.now()))
     if stream is not None:
         health.hints.append(lambda: stream.problem)
@@ -115,6 +130,7 @@ def build(settings: Settings) -> WorkerState:
         state,
         tls.context(settings),
         entrance,
+        checkpoints,
         stream,
         streams,
     )

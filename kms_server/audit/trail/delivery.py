@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from kms_server.audit.checkpoint_delivery import delivered
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.trail.closing import Closer, SigningKeyUnusable
 from kms_server.audit.trail.destination import Destination, DestinationError
 from kms_server.audit.trail.digests import metadata
@@ -15,6 +17,8 @@ from kms_server.audit.trail.files import LogContent, build, packed
 from kms_server.audit.trail.planning import Planner
 from kms_server.audit.trail.reading import Journals, LogUnreadable
 from kms_server.clock import DAY
+from kms_server.crypto.wrap import WrapError
+from kms_server.errors import OperatorError
 from kms_server.storage import audit_positions, trail_digests, trail_files, trails
 from kms_server.storage.database import Database
 from kms_server.storage.trail_digests import TrailDigest
@@ -45,6 +49,7 @@ class Delivery:
     planner: Planner
     closer: Closer
     destinations: Destinations
+    checkpoints: Checkpoints
     now: Callable[[], float]
 
     def attend(self, trail: Trail, *, digest_at_once: bool = False) -> Iterator[Written | None]:
@@ -106,8 +111,23 @@ class Delivery:
         for digest in pending:
             destination = self.destinations(trail, digest.bucket)
             destination.put(digest.object_key, packed(digest.body), metadata(digest))
+            self._write_checkpoint(destination, trail, digest.region)
             self._confirm_digest(digest)
             yield Written(trail, "digest", f"{digest.bucket}/{digest.object_key}")
+
+    def _write_checkpoint(self, destination: Destination, trail: Trail, region: str) -> None:
+        """Put what proves the whole log beside a digest, out of reach of whoever can change the log."""
+        now = self.now()
+        try:
+            self.checkpoints.write(now)
+            whole = self.checkpoints.whole(now)
+        except WrapError:
+            raise SigningKeyUnusable("the signing key does not open under the root key") from None
+        except OperatorError as error:
+            raise LogUnreadable(str(error)) from None
+        if whole is not None:
+            file = delivered(whole, trail, region, now)
+            destination.put(file.key, file.body, {})
 
     def _confirm_digest(self, digest: TrailDigest) -> None:
         now = self.now()

@@ -1,0 +1,69 @@
+"""Verifies what one trail has delivered."""
+
+from collections.abc import Callable, Sequence
+
+from kms_server.audit.journal import Journal
+from kms_server.audit.signing import SigningKeys
+from kms_server.audit.verification.delivered_files import Buckets, Opener, Place
+from kms_server.audit.verification.digests import DigestWalk
+from kms_server.audit.verification.findings import Findings
+from kms_server.audit.verification.log_files import LogFiles
+from kms_server.storage import deliveries
+from kms_server.storage.database import Database
+from kms_server.storage.deliveries import DigestMade, FileMade
+from kms_server.storage.trails import Trail
+
+_ROOT = "AWSLogs/"
+
+
+class TrailVerification:
+    """One look at the digests and log files of a trail, beside a server that delivers.
+
+    What the database says is read before the bucket is listed, and asked again about files that it did not know then.
+    All methods raise DestinationError when the bucket does not give what it is asked for.
+    """
+
+    def __init__(
+        self, trail: Trail, opener: Opener, database: Database, keys: SigningKeys, journals: Sequence[Journal]
+    ) -> None:
+        self._trail = trail
+        self._database = database
+        self._keys = keys
+        self._journals = journals
+        with database.read() as connection:
+            self._files = deliveries.files(connection, trail.trail_id)
+        made: list[DigestMade | FileMade] = [*self._digests(), *self._files]
+        self.buckets = Buckets(
+            trail, opener, [(one.bucket, one.object_key.partition(_ROOT)[0].rstrip("/")) for one in made]
+        )
+
+    @property
+    def files(self) -> int:
+        """How many log files the database knows."""
+        return len(self._files)
+
+    def run(self, since: float | None, until: float | None, advance: Callable[[int], object]) -> Findings:
+        """What is wrong. Log files are read of digests that end between two times, in epoch seconds.
+
+        `advance` is told of log files as they are done.
+        """
+        walk = DigestWalk(self.buckets, self._keys, self._digests)
+        files = LogFiles(self.buckets, self._files, self._journals)
+        yield from walk.run()
+        yield from walk.strangers()
+        for digest in walk.digests:
+            yield from files.note(digest)
+        chosen = [
+            one for one in walk.digests
+            if (since is None or one.ends_at >= since) and (until is None or one.ends_at <= until)
+        ]  # fmt: skip
+        yield from files.check(chosen, advance)
+        yield from files.unlisted(self._is_known, walk.others)
+
+    def _digests(self) -> list[DigestMade]:
+        with self._database.read() as connection:
+            return deliveries.digests(connection, self._trail.trail_id)
+
+    def _is_known(self, place: Place) -> bool:
+        with self._database.read() as connection:
+            return deliveries.is_planned(connection, *place)
