@@ -13,6 +13,7 @@ from kms_server.audit import event_id
 from kms_server.audit.segments import seal
 from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
+from kms_server.server.audit_proof import checkpoints_of
 from kms_server.server.audit_retention import pruner_of
 from kms_server.server.state import open_state
 from kms_server.storage import last_uses
@@ -46,7 +47,7 @@ def prune(place: Place, service: Service) -> int:
     state = open_state(Settings(place.directory, database_url=place.url))
     for directory in (state.settings.audit_dir, state.settings.data_audit_dir):
         seal(directory)
-    pruner = pruner_of(state)
+    pruner = pruner_of(state, checkpoints_of(state))
     plan = planned(pruner, event_id.floor(state.clock.now() - 90 * DAY), None)
     went = sum(freed.rows for freed in pruner.carry_out(plan))
     state.database.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kms_server.audit import event_id
+from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.journal import Journal
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.log import AuditLog
@@ -59,6 +60,7 @@ class Scene:
             self.planner,
             Closer(database, self.keys),
             self.destination,
+            Checkpoints(database, self.journals, self.keys),
             lambda: self.now,
         )
         self.mutate()
