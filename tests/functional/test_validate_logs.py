@@ -52,6 +52,8 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
     said = validate_logs(server, trail, tmp_path)
     assert f"{digests}/{digests} digest files valid" in said
     assert f"{files}/{files} log files valid" in said
+    verified = server.cli("audit", "verify", check=False)
+    assert (verified.returncode, "no errors" in verified.stdout) == (0, True), verified.stdout
 
 
 def kill_in_a_delivery(server: ServerProcess, trail: Trail) -> None:

@@ -41,8 +41,8 @@ def _expected(record: Mapping[str, Any], most: int) -> dict[str, Any]:
 
 
 def _username(identity: Mapping[str, Any]) -> str | None:
-    """As `Principal.name` says; events of the service itself have no user."""
-    if "type" not in identity:
+    """As `Principal.name` says; what services do by themselves has no user."""
+    if identity.get("type") in (None, "AWSService"):
         return None
     if "sessionIssuer" in identity.get("sessionContext", {}):
         return str(identity["arn"].rpartition("/")[2])
