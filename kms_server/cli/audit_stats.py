@@ -11,7 +11,7 @@ from kms_server.audit.lookup import stream
 from kms_server.audit.record import Row
 from kms_server.audit.statistics import DIMENSIONS, SPANS, Line, Periods, Tally
 from kms_server.cli.audit_charts import CHARTS, Counted, periods_that_fit
-from kms_server.cli.audit_filters import Asked, chosen, filter_options, places
+from kms_server.cli.audit_filters import MOST_RECORDS, Asked, chosen, filter_options, places
 from kms_server.cli.operator import opened
 from kms_server.cli.options import Where, option, state_options, state_settings
 from kms_server.cli.terminal import progress
@@ -33,7 +33,9 @@ class Options(Where, Asked):
     default="key",
     help="What is counted. time, hour and day have a bar for each period.",
 )
-@option("--top", type=click.IntRange(min=1), default=10, help="How many of the most frequent are shown.")
+@option(
+    "--top", type=click.IntRange(1, MOST_RECORDS), default=10, help="How many of the most frequent are shown."
+)
 @option(
     "--format",
     "style",

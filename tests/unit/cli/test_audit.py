@@ -97,6 +97,31 @@ def test_a_progress_bar_goes_through_the_time(
     assert said.out.startswith("4 records by event, ")
 
 
+@pytest.mark.parametrize(
+    "option", ["--event=\udc80", "--context=a=\udc80", "--context=\udc80=a", "--user=\udc80"]
+)
+def test_what_is_no_text_is_refused(directory: Path, option: str) -> None:
+    told = ask(directory, option)
+    assert isinstance(told.exception, OperatorError)
+    assert "UTF-8" in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    "command", [("query", "--limit"), ("tail", "-n"), ("stats", "--top")], ids=lambda one: one[0]
+)
+def test_more_than_any_log_has(directory: Path, command: tuple[str, str]) -> None:
+    name, option = command
+    told = CliRunner().invoke(cli, ["audit", name, "--data-dir", str(directory), option, str(10**20)])
+    assert told.exit_code == 2
+    assert "is not in the range" in told.output
+
+
+def test_an_address_that_stands_for_another(directory: Path) -> None:
+    assert names(directory, "--source-ip", "::ffff:192.0.2.1") == ["PutObject"]
+    assert names(directory, "--source-ip", "::ffff:192.0.2.0/120") == ["PutObject"]
+    assert names(directory, "--source-ip", "::ffff:192.0.2.2") == []
+
+
 def test_a_context_without_a_value(directory: Path) -> None:
     assert isinstance(ask(directory, "--context", "tenant").exception, OperatorError)
 
