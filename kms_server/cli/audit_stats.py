@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import filterfalse
 from typing import Unpack
 
 import click
 
 from kms_server.audit import event_id
 from kms_server.audit.lookup import stream
+from kms_server.audit.matching import is_copy
 from kms_server.audit.record import Row
 from kms_server.audit.statistics import DIMENSIONS, SPANS, Line, Periods, Tally
 from kms_server.cli.audit_charts import CHARTS, Counted, periods_that_fit
@@ -49,7 +51,8 @@ def stats(*, by: str, top: int, style: str, **options: Unpack[Options]) -> None:
     """Count calls by key, principal, error or whatever else, and draw them over time.
 
     The records are those that `kms-server audit query` prints for the same options, by default those of the last 24
-    hours. Each curve is scaled to its own highest period. A call with two keys (ReEncrypt) counts for both.
+    hours. Each curve is scaled to its own highest period. A call with two keys (ReEncrypt) counts for both. A call of which
+    several accounts have records counts once, or with --account for that account.
 
     \b
     Who is denied most, this week:
@@ -69,6 +72,8 @@ def stats(*, by: str, top: int, style: str, **options: Unpack[Options]) -> None:
         if since > until:
             raise OperatorError("--since is in the future: there are no records yet")
         rows = stream(places(state, options["category"]), replace(wanted, since=since, until=until))
+        if wanted.account is None:
+            rows = filterfalse(is_copy, rows)
         CHARTS[style](_counted(rows, by, top, since, until))
 
 
