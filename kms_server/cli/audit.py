@@ -13,7 +13,8 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "Print records, oldest first: a table, whole records as JSON lines, or CSV.",
         ),
         "prune": Elsewhere(
-            "kms_server.cli.audit_prune:prune", "Remove old records now, as the server does by itself."
+            "kms_server.cli.audit_prune:prune",
+            "Remove audit records that are beyond the limits, whole files and batches at a time.",
         ),
         "tail": Elsewhere(
             "kms_server.cli.audit_tail:tail",

@@ -33,14 +33,9 @@ class Options(Where, Asked):
 
 @click.command()
 @filter_options
-@click.option("-f", "--follow", is_flag=True, help="Go on with the records that come, until Ctrl-C.")
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(0, MOST_RECORDS),
-    default=20,
-    show_default=True,
-    help="How many records to begin with.",
+@option("--follow", "-f", is_flag=True, help="Go on with the records that come, until Ctrl-C.")
+@option(
+    "--lines", "-n", type=click.IntRange(0, MOST_RECORDS), default=20, help="How many records to begin with."
 )
 @option("--format", "style", type=click.Choice(list(_STYLES)), default="table", help="How they are printed.")
 @state_options
