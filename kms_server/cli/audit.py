@@ -18,7 +18,7 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
         ),
         "tail": Elsewhere(
             "kms_server.cli.audit_tail:tail",
-            "Print the newest records, and with -f those that come, as they come.",
+            "Print the newest records that fit, and with -f those that come.",
         ),
         "stats": Elsewhere(
             "kms_server.cli.audit_stats:stats",
