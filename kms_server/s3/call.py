@@ -164,7 +164,7 @@ class S3Call:
             self.call.touches("AWS::S3::Object", f"{arn}/{self.key}")
         self.call.touches("AWS::S3::Bucket", arn)
         if self.found is not None:
-            self.call.recipient = self.found.bucket.account
+            self.call.owner = self.found.bucket.account
             # No other signature names a Region.
             if not self.call.sigv4:
                 self.call.region = self.found.bucket.region

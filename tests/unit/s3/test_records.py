@@ -27,6 +27,10 @@ POLICY = {
 }  # fmt: skip
 # A form is signed by its fields.
 SIGNED = [*(one for one in table.OPERATIONS if not one.by_form), *unbuilt.OPERATIONS]
+AWAY = "222222222222"
+SIGNED_AWAY = (
+    f"AWS4-HMAC-SHA256 Credential={AWAY}/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
+)
 HOST = {"bucketName": "photos", "Host": "127.0.0.1:1"}
 SAID = {
     "versioning": ("PutBucketVersioning", "VersioningConfiguration", "<Status>Enabled</Status>", {"Status": "Enabled"}),
@@ -164,6 +168,45 @@ def test_an_object_of_what_is_not_built(s3: S3InProcess) -> None:
     record = last(s3, "PutObjectLegalHold", data=True)
     assert (record["errorCode"], record["managementEvent"]) == ("NotImplemented", False)
     assert record["resources"][0]["ARN"] == "arn:aws:s3:::photos/a"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "name"),
+    [
+        ("PUT", "/open/k", "PutObject"),
+        ("GET", "/open/k", "GetObject"),
+        ("GET", "/open?policy", "GetBucketPolicy"),
+        ("GET", "/open", "ListObjects"),
+    ],
+)
+def test_the_owner_of_a_bucket_has_a_copy(s3: S3InProcess, method: str, target: str, name: str) -> None:
+    s3.ok("PUT", "/open")
+    s3.ok("PUT", "/open/k", b"x")
+    theirs = POLICY["Statement"][0] | {
+        "Principal": {"AWS": AWAY},
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::open", "arn:aws:s3:::open/*"],
+    }
+    s3.ok("PUT", "/open?policy", json.dumps(POLICY | {"Statement": [theirs]}).encode())
+    told = s3.ask(method, target, b"", {"authorization": SIGNED_AWAY})
+    wanted = Filter(request_id=told.headers["x-amz-request-id"])
+    rows = [row for of in (audit_sources, data_sources) for row in stream(of(s3.state), wanted)]
+    found = {row.account: json.loads(row.record) for row in rows}
+    assert len(rows) == len(found)
+    assert [violations(one) for one in found.values()] == [[]] * len(found)
+    if name == "GetBucketPolicy":  # nobody else may
+        assert told.status == 405
+        assert found.keys() == {AWAY}
+        return
+    assert told.status == 200, told.body
+    assert found.keys() == {AWAY, "000000000000"}
+    assert {one["eventName"] for one in found.values()} == {name}
+    assert found["000000000000"]["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": AWAY,
+        "accountId": AWAY,
+    }
+    assert len({one["sharedEventID"] for one in found.values()}) == 1
 
 
 def test_upkeep_tells_what_it_aborts(tmp_path: Path) -> None:
