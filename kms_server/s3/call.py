@@ -114,7 +114,7 @@ class S3Call:
     """One authenticated S3 call.
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
-    `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
+    `recorded` is set once the call's own transaction holds its record, or the log was given it. `answered` are headers of the answer whatever
     becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
     is how old that of a presigned URL is, in milliseconds.
     """

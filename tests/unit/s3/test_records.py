@@ -3,16 +3,20 @@
 import base64
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kms_server.audit.log import AuditLog
 from kms_server.audit.lookup import stream
 from kms_server.audit.matching import Filter
+from kms_server.audit.record import Row
 from kms_server.config import Limits
 from kms_server.s3.call import Level, S3Operation
 from kms_server.s3.operations import table, unbuilt
@@ -207,6 +211,44 @@ def test_the_owner_of_a_bucket_has_a_copy(s3: S3InProcess, method: str, target: 
         "accountId": AWAY,
     }
     assert len({one["sharedEventID"] for one in found.values()}) == 1
+
+
+class Slow:
+    """A log whose disk takes one batch each time that it is let."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+        self.turns = threading.Semaphore(0)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        self.turns.acquire()
+        self._log.append(rows)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def test_a_record_that_comes_too_late_comes_once(tmp_path: Path) -> None:
+    """Two rows of one id would fail the batch that they are in, and with it the calls of others."""
+    s3 = S3InProcess(tmp_path / "data", replace(LIMITS, audit_deadline=1.0))
+    s3.ok("PUT", "/photos")
+    s3.ok("PUT", "/photos/a", b"x")
+    commit = s3.worker.data_commit
+    slow = commit._log = Slow(commit._log)
+    with ThreadPoolExecutor() as clients:
+        first = clients.submit(s3.ask, "GET", "/photos/a")
+        time.sleep(0.1)
+        second = clients.submit(s3.ask, "GET", "/photos/a")
+        time.sleep(0.7)
+        slow.turns.release()  # the batch of the second begins late, and so does not look stuck at its deadline
+        first.result()
+        late = second.result()
+        slow.turns.release(9)
+    assert late.status == 500
+    s3.close()
+    wanted = Filter(request_id=late.headers["x-amz-request-id"])
+    assert len(list(stream(data_sources(s3.state), wanted))) == 1
+    assert commit.failed_at == 0.0
 
 
 def test_upkeep_tells_what_it_aborts(tmp_path: Path) -> None:
