@@ -144,7 +144,8 @@ class Call:
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
-    `parameters` are those that the record shows, as they were sent. `conditions` are the condition keys that the operation itself knows, for whom they matter.
+    `parameters` are those that the record shows, as they were sent. `conditions` are the condition keys that the
+    operation itself knows, for whom they matter.
     """
 
     operation: Operation

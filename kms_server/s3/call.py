@@ -54,10 +54,11 @@ class S3Operation:
     """All that is true of one operation; routing, authorization, audit and documents derive from it.
 
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
-    `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
-    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are
-    taken. `shown_queries` are the query parameters in the record. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
-    checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
+    `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action`
+    the one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken.
+    `shown_queries` are the query parameters in the record. `is_data` marks a data event of CloudTrail, all else is a
+    management event. Without `checksums` the checksum headers are not about the body. `by_form` tells that key, headers
+    and signature are fields of a form.
     """
 
     name: str
