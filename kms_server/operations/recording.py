@@ -33,7 +33,8 @@ def event_of(call: Call) -> Event:
     source = _source(call)
     return Event(
         event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
-        account=call.account or call.owner, region=call.region, identity=source.identity, username=principal.name,
+        account=call.account or call.owner, region=call.region, identity=source.identity,
+        username=None if principal.is_anonymous else principal.name,
         access_key_id=principal.access_key_id, source_ip=source.ip, user_agent=source.agent, request_parameters=_parameters(call),
         response_elements=None if fault else _elements(call), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,

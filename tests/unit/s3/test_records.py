@@ -17,7 +17,9 @@ from kms_server.audit.log import AuditLog
 from kms_server.audit.lookup import stream
 from kms_server.audit.matching import Filter
 from kms_server.audit.record import Row
+from kms_server.audit.statistics import DIMENSIONS
 from kms_server.config import Limits
+from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.call import Level, S3Operation
 from kms_server.s3.operations import table, unbuilt
 from kms_server.server.audit_trail import audit_sources, data_sources
@@ -210,6 +212,28 @@ def test_the_owner_of_a_bucket_has_a_copy(s3: S3InProcess, method: str, target: 
         "accountId": AWAY,
     }
     assert len({one["sharedEventID"] for one in found.values()}) == 1
+
+
+def test_nobody_is_not_root(s3: S3InProcess) -> None:
+    s3.ok("PUT", "/everybodys")
+    s3.ok("PUT", "/everybodys/k", b"x")
+    s3.ok("DELETE", "/everybodys?publicAccessBlock")
+    public = json.dumps(POLICY).replace("photos", "everybodys").encode()
+    s3.ok("PUT", "/everybodys?policy", public)
+    assert s3.worker.streams is not None
+    asked = Request("GET", "/everybodys/k", {"host": "127.0.0.1:1"}, b"", "192.0.2.9", TlsDetails("", ""))
+    told = s3.worker.streams.answer(asked)
+    assert told.status == 200
+    wanted = Filter(request_id=dict(told.headers)["x-amz-request-id"])
+    [row] = stream(data_sources(s3.state), wanted)
+    record = json.loads(row.record)
+    assert record["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": "",
+        "accountId": "ANONYMOUS_PRINCIPAL",
+    }
+    assert (row.username, row.access_key_id, row.account) == (None, None, "000000000000")
+    assert DIMENSIONS["principal"](row) == ("ANONYMOUS_PRINCIPAL",)
 
 
 class Slow:
