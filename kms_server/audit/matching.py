@@ -136,6 +136,20 @@ def uses_key_pending_deletion(record: Record) -> bool:
     return code.endswith(_INVALID_STATE) and message.endswith(_PENDING_DELETION)
 
 
+def unnamed_caller(record: Record) -> str | None:
+    """Who called where a record has neither user nor session: a service, or, in the copy of an owner, another account."""
+    identity = _identity(record)
+    return identity.get("invokedBy") or identity.get("accountId")
+
+
+def is_copy(row: Row) -> bool:
+    """Whether it is what the owner of a resource has of another account's call, which has a row of its own there."""
+    if row.username is not None:
+        return False
+    record = orjson.loads(row.record)
+    return "sharedEventID" in record and _identity(record).get("type") == "AWSAccount"
+
+
 def contexts(record: Record) -> Iterator[Mapping[str, str]]:
     """The encryption contexts of a call, of which ReEncrypt has two."""
     for name, value in (record.get("requestParameters") or {}).items():

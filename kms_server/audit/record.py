@@ -58,6 +58,7 @@ class Event(NamedTuple):
     """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
 
     `is_data` tells a data event, which is about an object, from a management event, which is about anything else.
+    `owner` is the account of resources whose ARNs name none; empty where there is no such resource.
     `shared_id` is the same in the records that several accounts have of one event.
     """
 
@@ -84,6 +85,7 @@ class Event(NamedTuple):
     tls: Mapping[str, str] | None
     event_type: str
     is_data: bool = False
+    owner: str = ""
     echoes: tuple[Echo, ...] = ()
     shared_id: str | None = None
 
@@ -99,7 +101,7 @@ def rows_of(event: Event) -> tuple[Row, ...]:
         event.echoes or any(own not in arn for _, arn in event.resources)
     ):
         return (to_row(event),)
-    named = (arn.split(":", 5)[4] for _, arn in event.resources)
+    named = (arn.split(":", 5)[4] or event.owner for _, arn in event.resources)
     owners = dict.fromkeys(account for account in named if account != event.account and is_account(account))
     shared = event._replace(shared_id=event_id.new_request_id()) if owners else event
     copies = [_copy(shared, owner) for owner in owners]
@@ -108,11 +110,13 @@ def rows_of(event: Event) -> tuple[Row, ...]:
 
 def _copy(event: Event, owner: str) -> Event:
     """An event as the owner of a resource is told of it: of the caller no more than which account's it is, and its id."""
-    identity = {
-        "type": "AWSAccount",
-        "principalId": event.identity["principalId"],
-        "accountId": event.account,
-    }
+    identity = event.identity
+    if "principalId" in identity:  # else it is a service, which is the same for everybody
+        identity = {
+            "type": "AWSAccount",
+            "principalId": identity["principalId"],
+            "accountId": event.account,
+        }
     return event._replace(
         event_id=event_id.new(event.time), account=owner, identity=identity, username=None, access_key_id=None
     )

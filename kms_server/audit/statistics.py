@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import orjson
 
-from kms_server.audit.matching import OBJECT_PAIR, contexts
+from kms_server.audit.matching import OBJECT_PAIR, contexts, unnamed_caller
 from kms_server.audit.record import Row
 
 _HOUR, _DAY, _WEEK = 3_600, 86_400, 604_800
@@ -94,8 +94,9 @@ def _keys(row: Row) -> Sequence[str]:
 
 
 def _principal(row: Row) -> Sequence[str]:
-    identity = orjson.loads(row.record).get("userIdentity") or {}
-    return (identity.get("arn") or row.username or identity.get("invokedBy") or _NONE,)
+    record = orjson.loads(row.record)
+    arn = (record.get("userIdentity") or {}).get("arn")
+    return (arn or row.username or unnamed_caller(record) or _NONE,)
 
 
 def _objects(row: Row) -> Sequence[str]:

@@ -25,11 +25,12 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
             "Verify the chains of the log, its checkpoints, and what trails have delivered.",
         ),
         "prune": Elsewhere(
-            "kms_server.cli.audit_prune:prune", "Remove old records now, as the server does by itself."
+            "kms_server.cli.audit_prune:prune",
+            "Remove audit records that are beyond the limits, whole files and batches at a time.",
         ),
         "tail": Elsewhere(
             "kms_server.cli.audit_tail:tail",
-            "Print the newest records, and with -f those that come, as they come.",
+            "Print the newest records that fit, and with -f those that come.",
         ),
         "stats": Elsewhere(
             "kms_server.cli.audit_stats:stats",

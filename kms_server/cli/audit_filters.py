@@ -1,6 +1,6 @@
 """The options by which records are chosen, which the commands about the audit log share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_network
 from typing import TypedDict
 
@@ -17,10 +17,13 @@ from kms_server.server.audit_trail import audit_sources, data_sources
 from kms_server.server.state import State
 from kms_server.storage import aliases, keys
 
+MOST_RECORDS = 10**12  # that can be asked for; databases count to 2**63
 _BUCKETS = "arn:aws:s3:::"
 # What callers are told and what is recorded differ.
 _RECORDED_AS = {"AccessDeniedException": "AccessDenied"}
 _ANY_ERROR = {"any": True, "none": False}
+# Bits before the IPv4 address in an IPv6 address that stands for it (RFC 4291 section 2.5.5.2).
+_MAPPED = 96
 
 
 class Asked(TypedDict):
@@ -60,12 +63,16 @@ def _pairs(
 
 
 def _network(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Network | None:
+    if text is None:
+        return None
     try:
-        return None if text is None else ip_network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError:
         raise OperatorError(
             f"{text!r} is no address: write 10.0.0.7 or 10.0.0.0/8; for what a service called, see --invoked-by"
         ) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None else ip_network((mapped, network.prefixlen - _MAPPED), strict=False)
 
 
 def _principal(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
@@ -173,11 +180,19 @@ def places(state: State, category: str | None) -> list[Source]:
 
 
 def _require_text(asked: Asked) -> None:
-    for value in asked.values():
+    for text in _texts(asked.values()):
         try:
-            str(value).encode()
+            text.encode()
         except UnicodeEncodeError:
-            raise OperatorError(f"{value!a} is not UTF-8, which all records are") from None
+            raise OperatorError(f"{text!a} is not UTF-8, which all records are") from None
+
+
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _texts(value)
 
 
 def _named_by(state: State, asked: Asked) -> tuple[tuple[str, ...], str | None]:

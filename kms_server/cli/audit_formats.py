@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 import click
 import orjson
 
-from kms_server.audit.matching import OBJECT_PAIR, contexts, uses_key_pending_deletion
+from kms_server.audit.matching import OBJECT_PAIR, contexts, unnamed_caller, uses_key_pending_deletion
 from kms_server.audit.record import Row
 from kms_server.cli.terminal import Drawing, drawing, printable, width
 
@@ -124,7 +124,7 @@ def _line(row: Row) -> _Line:
     record: Mapping[str, Any] = orjson.loads(row.record)
     time = f"{record['eventTime'][:10]} {record['eventTime'][11:]}"
     mark = "!" if uses_key_pending_deletion(record) else " "
-    by = row.username or (record.get("userIdentity") or {}).get("invokedBy") or "-"
+    by = row.username or unnamed_caller(record) or "-"
     texts = (row.event_name, by, row.error_code or "-", " ".join(_about(row, record)) or "-")
     return _Line(mark, time, *map(printable, texts))
 

@@ -6,7 +6,7 @@ from typing import Unpack
 import click
 
 from kms_server.audit.lookup import stream
-from kms_server.cli.audit_filters import Asked, chosen, filter_options, places
+from kms_server.cli.audit_filters import MOST_RECORDS, Asked, chosen, filter_options, places
 from kms_server.cli.audit_formats import FORMATS
 from kms_server.cli.operator import opened
 from kms_server.cli.options import Where, option, state_options, state_settings
@@ -18,7 +18,7 @@ class Options(Where, Asked):
 
 @click.command()
 @filter_options
-@option("--limit", type=click.IntRange(min=1), help="At most so many records.")
+@option("--limit", type=click.IntRange(1, MOST_RECORDS), help="At most so many records.")
 @option("--newest-first/--oldest-first", "newest_first", default=False, help="The order of the records.")
 @option("--format", "style", type=click.Choice(list(FORMATS)), default="table", help="How they are printed.")
 @state_options

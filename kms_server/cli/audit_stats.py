@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import filterfalse
 from typing import Unpack
 
 import click
 
 from kms_server.audit import event_id
 from kms_server.audit.lookup import stream
+from kms_server.audit.matching import is_copy
 from kms_server.audit.record import Row
 from kms_server.audit.statistics import DIMENSIONS, SPANS, Line, Periods, Tally
 from kms_server.cli.audit_charts import CHARTS, Counted, periods_that_fit
-from kms_server.cli.audit_filters import Asked, chosen, filter_options, places
+from kms_server.cli.audit_filters import MOST_RECORDS, Asked, chosen, filter_options, places
 from kms_server.cli.operator import opened
 from kms_server.cli.options import Where, option, state_options, state_settings
 from kms_server.cli.terminal import progress
@@ -33,7 +35,9 @@ class Options(Where, Asked):
     default="key",
     help="What is counted. time, hour and day have a bar for each period.",
 )
-@option("--top", type=click.IntRange(min=1), default=10, help="How many of the most frequent are shown.")
+@option(
+    "--top", type=click.IntRange(1, MOST_RECORDS), default=10, help="How many of the most frequent are shown."
+)
 @option(
     "--format",
     "style",
@@ -47,7 +51,8 @@ def stats(*, by: str, top: int, style: str, **options: Unpack[Options]) -> None:
     """Count calls by key, principal, error or whatever else, and draw them over time.
 
     The records are those that `kms-server audit query` prints for the same options, by default those of the last 24
-    hours. Each curve is scaled to its own highest period. A call with two keys (ReEncrypt) counts for both.
+    hours. Each curve is scaled to its own highest period. A call with two keys (ReEncrypt) counts for both. A call of which
+    several accounts have records counts once, or with --account for that account.
 
     \b
     Who is denied most, this week:
@@ -67,6 +72,8 @@ def stats(*, by: str, top: int, style: str, **options: Unpack[Options]) -> None:
         if since > until:
             raise OperatorError("--since is in the future: there are no records yet")
         rows = stream(places(state, options["category"]), replace(wanted, since=since, until=until))
+        if wanted.account is None:
+            rows = filterfalse(is_copy, rows)
         CHARTS[style](_counted(rows, by, top, since, until))
 
 

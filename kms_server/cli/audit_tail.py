@@ -12,7 +12,7 @@ from kms_server.audit.follower import Follower, heads
 from kms_server.audit.lookup import stream
 from kms_server.audit.matching import Filter, selector
 from kms_server.audit.record import Row
-from kms_server.cli.audit_filters import Asked, chosen, filter_options, places
+from kms_server.cli.audit_filters import MOST_RECORDS, Asked, chosen, filter_options, places
 from kms_server.cli.audit_formats import Table, as_jsonl
 from kms_server.cli.operator import opened
 from kms_server.cli.options import Where, option, state_options, state_settings
@@ -33,14 +33,9 @@ class Options(Where, Asked):
 
 @click.command()
 @filter_options
-@click.option("-f", "--follow", is_flag=True, help="Go on with the records that come, until Ctrl-C.")
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many records to begin with.",
+@option("--follow", "-f", is_flag=True, help="Go on with the records that come, until Ctrl-C.")
+@option(
+    "--lines", "-n", type=click.IntRange(0, MOST_RECORDS), default=20, help="How many records to begin with."
 )
 @option("--format", "style", type=click.Choice(list(_STYLES)), default="table", help="How they are printed.")
 @state_options

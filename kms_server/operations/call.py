@@ -139,12 +139,13 @@ class Call:
 
     `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
 
-    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `recipient`
-    is the account whose log the record of an anonymous call goes to.
+    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `owner`
+    is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
-    `parameters` are those that the record shows, as they were sent. `conditions` are the condition keys that the operation itself knows, for whom they matter.
+    `parameters` are those that the record shows, as they were sent. `conditions` are the condition keys that the
+    operation itself knows, for whom they matter.
     """
 
     operation: Operation
@@ -159,7 +160,7 @@ class Call:
     document: Mapping[str, Any]
     forwarded: Forwarded | None = None
     sigv4: bool = True
-    recipient: str = ""
+    owner: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     prepared: bytes = field(default=b"", repr=False)
     tx: Transaction | None = None

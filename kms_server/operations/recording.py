@@ -33,14 +33,14 @@ def event_of(call: Call) -> Event:
     source = _source(call)
     return Event(
         event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
-        account=call.account or call.recipient, region=call.region, identity=source.identity,
-        username=None if principal.is_service else principal.name,
+        account=call.account or call.owner, region=call.region, identity=source.identity,
+        username=principal.name if principal.has_identity else None,
         access_key_id=principal.access_key_id, source_ip=source.ip, user_agent=source.agent, request_parameters=_parameters(call),
         response_elements=None if fault else _elements(call), additional=call.additional,
         service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
         resources=call.resources, error_code=fault.code if fault else None,
         error_message=fault.message if fault and not fault.quotes_input else None, tls=source.tls, event_type="AwsApiCall",
-        is_data=operation.is_data, echoes=call.echoes,
+        is_data=operation.is_data, owner=call.owner, echoes=call.echoes,
     )  # fmt: skip
 
 

@@ -54,10 +54,11 @@ class S3Operation:
     """All that is true of one operation; routing, authorization, audit and documents derive from it.
 
     A request is for the operation when method and level fit and it has every query parameter of `queries` (`name` or
-    `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action` the
-    one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are
-    taken. `shown_queries` are the query parameters in the record. `is_data` marks a data event of CloudTrail, all else is a management event. Without `checksums` the
-    checksum headers are not about the body. `by_form` tells that key, headers and signature are fields of a form.
+    `name=value`) and the `header`; of several the one that asks for most. `action` is the IAM action, `version_action`
+    the one when a version is named. `encrypts` tells that x-amz-server-side-encryption headers are taken.
+    `shown_queries` are the query parameters in the record. `is_data` marks a data event of CloudTrail, all else is a
+    management event. Without `checksums` the checksum headers are not about the body. `by_form` tells that key, headers
+    and signature are fields of a form.
     """
 
     name: str
@@ -114,7 +115,7 @@ class S3Call:
     """One authenticated S3 call.
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
-    `recorded` is set once the call's own transaction holds its record. `answered` are headers of the answer whatever
+    `recorded` is set once the call's own transaction holds its record, or the log was given it. `answered` are headers of the answer whatever
     becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
     is how old that of a presigned URL is, in milliseconds.
     """
@@ -164,7 +165,7 @@ class S3Call:
             self.call.touches("AWS::S3::Object", f"{arn}/{self.key}")
         self.call.touches("AWS::S3::Bucket", arn)
         if self.found is not None:
-            self.call.recipient = self.found.bucket.account
+            self.call.owner = self.found.bucket.account
             # No other signature names a Region.
             if not self.call.sigv4:
                 self.call.region = self.found.bucket.region

@@ -63,7 +63,8 @@ class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the last may raise WouldBlock, and nothing was done then.
+    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the
+    last may raise WouldBlock, and nothing was done then.
     """
 
     def __init__(

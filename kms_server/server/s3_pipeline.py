@@ -180,6 +180,8 @@ class S3Pipeline:
     def _record(self, call: S3Call) -> None:
         if call.recorded:
             return
+        # Whatever becomes of it: a second row of its id would fail the batch of others.
+        call.recorded = True
         commit = self._data if call.operation.is_data else self._management
         wait(commit.submit(*rows_of(event_of(call.call))), self._services.shared.limits.audit_deadline)
 

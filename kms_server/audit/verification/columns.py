@@ -9,8 +9,7 @@ from kms_server.audit.record import Row
 from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _LONGEST_NAME = 64
-# Callers of other accounts: their records keep less of them than the columns may.
-_UNTOLD = "AWSAccount"
+_WITHOUT_USER = (None, "AWSService", "AWSAccount")
 
 
 def differing(row: Row, *, is_data: bool) -> list[str]:
@@ -29,20 +28,17 @@ def _expected(record: Mapping[str, Any], most: int) -> dict[str, Any]:
         for one in record.get("resources", ())[:2]
     ]
     arns += [None, None]
-    expected = {
+    return {
         "event_id": record["eventID"], "account": record["recipientAccountId"], "region": record["awsRegion"],
         "event_name": record["eventName"], "event_source": record["eventSource"], "read_only": record["readOnly"],
         "resource_1": arns[0], "resource_2": arns[1], "error_code": record.get("errorCode"),
+        "username": _username(record["userIdentity"]), "access_key_id": record["userIdentity"].get("accessKeyId"),
     }  # fmt: skip
-    identity = record["userIdentity"]
-    if identity.get("type") != _UNTOLD:
-        expected |= {"username": _username(identity), "access_key_id": identity.get("accessKeyId")}
-    return expected
 
 
 def _username(identity: Mapping[str, Any]) -> str | None:
-    """As `Principal.name` says; what services do by themselves has no user."""
-    if identity.get("type") in (None, "AWSService"):
+    """As `Principal.name` says; services, and callers of other accounts or of none, have no user here."""
+    if identity.get("type") in _WITHOUT_USER:
         return None
     if "sessionIssuer" in identity.get("sessionContext", {}):
         return str(identity["arn"].rpartition("/")[2])

@@ -159,6 +159,25 @@ def test_each_other_owner_has_a_copy() -> None:
     assert [one["userIdentity"] for one in records] == [identity, stranger, stranger]
 
 
+def test_the_owner_of_a_bucket_has_a_copy() -> None:
+    """ARNs of S3 name no account."""
+    named = (("AWS::S3::Object", "arn:aws:s3:::b/k"), ("AWS::S3::Bucket", "arn:aws:s3:::b"))
+    identity = IDENTITY | {"principalId": "AIDA1"}
+    used = event(resources=named, is_data=True, owner="444455556666", identity=identity)
+    own, copy = rows_of(used)
+    assert (own.account, copy.account, copy.username) == ("111122223333", "444455556666", None)
+    assert orjson.loads(own.record)["sharedEventID"] == orjson.loads(copy.record)["sharedEventID"]
+    assert len(rows_of(used._replace(owner="111122223333"))) == 1
+    assert len(rows_of(used._replace(error_code="NoSuchKey"))) == 1
+
+
+def test_a_service_is_the_same_for_everybody() -> None:
+    """It has no account, and so nothing that the owner of another account must not know."""
+    service = {"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"}
+    rows = rows_of(event(resources=(("AWS::KMS::Key", OTHERS[0]),), identity=service))
+    assert [orjson.loads(row.record)["userIdentity"] for row in rows] == [service, service]
+
+
 def test_what_failed_is_the_callers_alone() -> None:
     failed = event(resources=(("AWS::KMS::Key", OTHERS[0]),), error_code="DisabledException")
     assert rows_of(failed) == (to_row(failed),)

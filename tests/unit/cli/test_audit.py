@@ -3,19 +3,23 @@
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from kms_server.audit import event_id
 from kms_server.audit.group_commit import wait
+from kms_server.audit.record import rows_of
 from kms_server.cli.main import cli
 from kms_server.errors import OperatorError
 from kms_server.storage import keys
 from tests.unit.audit.audit_rows import row
+from tests.unit.audit.test_record import KEY, event
 from tests.unit.operations.service import Service
 
-OBJECT = "arn:aws:s3:::ledger/a"
+OBJECT, AWAY = "arn:aws:s3:::ledger/a", "222222222222"
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,54 @@ def test_a_progress_bar_goes_through_the_time(
     said = capsys.readouterr()
     assert "100%" in said.err
     assert said.out.startswith("4 records by event, ")
+
+
+@pytest.mark.parametrize(
+    "option", ["--event=\udc80", "--context=a=\udc80", "--context=\udc80=a", "--user=\udc80"]
+)
+def test_what_is_no_text_is_refused(directory: Path, option: str) -> None:
+    told = ask(directory, option)
+    assert isinstance(told.exception, OperatorError)
+    assert "UTF-8" in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    "command", [("query", "--limit"), ("tail", "-n"), ("stats", "--top")], ids=lambda one: one[0]
+)
+def test_more_than_any_log_has(directory: Path, command: tuple[str, str]) -> None:
+    name, option = command
+    told = CliRunner().invoke(cli, ["audit", name, "--data-dir", str(directory), option, str(10**20)])
+    assert told.exit_code == 2
+    assert "is not in the range" in told.output
+
+
+def test_an_address_that_stands_for_another(directory: Path) -> None:
+    assert names(directory, "--source-ip", "::ffff:192.0.2.1") == ["PutObject"]
+    assert names(directory, "--source-ip", "::ffff:192.0.2.0/120") == ["PutObject"]
+    assert names(directory, "--source-ip", "::ffff:192.0.2.2") == []
+
+
+def test_what_another_account_did(tmp_path: Path) -> None:
+    """Who owns the key sees whose call it was; the call counts once, and for the owner where they ask for themselves."""
+    service = Service(tmp_path / "data")
+    now, caller = (
+        time.time(),
+        {"type": "Root", "principalId": AWAY, "arn": f"arn:aws:iam::{AWAY}:root", "accountId": AWAY},
+    )
+    used = event(event_id=event_id.new(now), time=now, account=AWAY, identity=caller)
+    wait(service._worker.data_commit.submit(*rows_of(used)), 5)
+    service.close()
+    told = ask(tmp_path / "data", "--account", "111122223333").stdout
+    assert told.splitlines()[1].split()[2:5] == ["Encrypt", AWAY, "-"]
+
+    def counted(*arguments: str) -> list[tuple[str, int]]:
+        asked = ["audit", "stats", "--data-dir", str(tmp_path / "data"), "--format", "json", *arguments]
+        lines = json.loads(CliRunner().invoke(cli, asked).stdout)["lines"]
+        return [(line["value"], line["calls"]) for line in lines]
+
+    assert counted("--by", "key") == [(KEY, 1)]
+    assert counted("--by", "principal") == [(caller["arn"], 1)]
+    assert counted("--by", "principal", "--account", "111122223333") == [(AWAY, 1)]
 
 
 def test_a_context_without_a_value(directory: Path) -> None:

@@ -3,17 +3,23 @@
 import base64
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kms_server.audit.log import AuditLog
 from kms_server.audit.lookup import stream
 from kms_server.audit.matching import Filter
+from kms_server.audit.record import Row
+from kms_server.audit.statistics import DIMENSIONS
 from kms_server.config import Limits
+from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.call import Level, S3Operation
 from kms_server.s3.operations import table, unbuilt
 from kms_server.server.audit_trail import audit_sources, data_sources
@@ -27,6 +33,10 @@ POLICY = {
 }  # fmt: skip
 # A form is signed by its fields.
 SIGNED = [*(one for one in table.OPERATIONS if not one.by_form), *unbuilt.OPERATIONS]
+AWAY = "222222222222"
+SIGNED_AWAY = (
+    f"AWS4-HMAC-SHA256 Credential={AWAY}/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
+)
 HOST = {"bucketName": "photos", "Host": "127.0.0.1:1"}
 SAID = {
     "versioning": ("PutBucketVersioning", "VersioningConfiguration", "<Status>Enabled</Status>", {"Status": "Enabled"}),
@@ -164,6 +174,104 @@ def test_an_object_of_what_is_not_built(s3: S3InProcess) -> None:
     record = last(s3, "PutObjectLegalHold", data=True)
     assert (record["errorCode"], record["managementEvent"]) == ("NotImplemented", False)
     assert record["resources"][0]["ARN"] == "arn:aws:s3:::photos/a"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "name"),
+    [
+        ("PUT", "/open/k", "PutObject"),
+        ("GET", "/open/k", "GetObject"),
+        ("GET", "/open?policy", "GetBucketPolicy"),
+        ("GET", "/open", "ListObjects"),
+    ],
+)
+def test_the_owner_of_a_bucket_has_a_copy(s3: S3InProcess, method: str, target: str, name: str) -> None:
+    s3.ok("PUT", "/open")
+    s3.ok("PUT", "/open/k", b"x")
+    theirs = {
+        "Effect": "Allow", "Principal": {"AWS": AWAY}, "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::open", "arn:aws:s3:::open/*"],
+    }  # fmt: skip
+    s3.ok("PUT", "/open?policy", json.dumps({**POLICY, "Statement": [theirs]}).encode())
+    told = s3.ask(method, target, b"", {"authorization": SIGNED_AWAY})
+    wanted = Filter(request_id=told.headers["x-amz-request-id"])
+    rows = [row for of in (audit_sources, data_sources) for row in stream(of(s3.state), wanted)]
+    found = {row.account: json.loads(row.record) for row in rows}
+    assert len(rows) == len(found)
+    assert [violations(one) for one in found.values()] == [[]] * len(found)
+    if name == "GetBucketPolicy":  # nobody else may
+        assert told.status == 405
+        assert found.keys() == {AWAY}
+        return
+    assert told.status == 200, told.body
+    assert found.keys() == {AWAY, "000000000000"}
+    assert {one["eventName"] for one in found.values()} == {name}
+    assert found["000000000000"]["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": AWAY,
+        "accountId": AWAY,
+    }
+    assert len({one["sharedEventID"] for one in found.values()}) == 1
+
+
+def test_nobody_is_not_root(s3: S3InProcess) -> None:
+    s3.ok("PUT", "/everybodys")
+    s3.ok("PUT", "/everybodys/k", b"x")
+    s3.ok("DELETE", "/everybodys?publicAccessBlock")
+    public = json.dumps(POLICY).replace("photos", "everybodys").encode()
+    s3.ok("PUT", "/everybodys?policy", public)
+    assert s3.worker.streams is not None
+    asked = Request("GET", "/everybodys/k", {"host": "127.0.0.1:1"}, b"", "192.0.2.9", TlsDetails("", ""))
+    told = s3.worker.streams.answer(asked)
+    assert told.status == 200
+    wanted = Filter(request_id=dict(told.headers)["x-amz-request-id"])
+    [row] = stream(data_sources(s3.state), wanted)
+    record = json.loads(row.record)
+    assert record["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": "",
+        "accountId": "ANONYMOUS_PRINCIPAL",
+    }
+    assert (row.username, row.access_key_id, row.account) == (None, None, "000000000000")
+    assert DIMENSIONS["principal"](row) == ("ANONYMOUS_PRINCIPAL",)
+
+
+class Slow:
+    """A log whose disk takes one batch each time that it is let."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+        self.turns = threading.Semaphore(0)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        self.turns.acquire()
+        self._log.append(rows)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def test_a_record_that_comes_too_late_comes_once(tmp_path: Path) -> None:
+    """Two rows of one id would fail the batch that they are in, and with it the calls of others."""
+    s3 = S3InProcess(tmp_path / "data", replace(LIMITS, audit_deadline=1.0))
+    s3.ok("PUT", "/photos")
+    s3.ok("PUT", "/photos/a", b"x")
+    commit = s3.worker.data_commit
+    slow = commit._log = Slow(commit._log)
+    with ThreadPoolExecutor() as clients:
+        first = clients.submit(s3.ask, "GET", "/photos/a")
+        time.sleep(0.1)
+        second = clients.submit(s3.ask, "GET", "/photos/a")
+        time.sleep(0.7)
+        slow.turns.release()  # the batch of the second begins late, and so does not look stuck at its deadline
+        first.result()
+        late = second.result()
+        slow.turns.release(9)
+    assert late.status == 500
+    s3.close()
+    wanted = Filter(request_id=late.headers["x-amz-request-id"])
+    assert len(list(stream(data_sources(s3.state), wanted))) == 1
+    assert commit.failed_at == 0.0
 
 
 def test_upkeep_tells_what_it_aborts(tmp_path: Path) -> None:
