@@ -14,11 +14,11 @@ from kms_server.cli.command_group import CommandGroup, Elsewhere
         ),
         "deliver": Elsewhere(
             "kms_server.cli.audit_deliver:deliver",
-            "Tell what trails have yet to deliver, or deliver it and close a digest now.",
+            "Deliver log files of trails, and the digests that are due; or print what waits for delivery.",
         ),
         "rotate-key": Elsewhere(
             "kms_server.cli.audit_deliver:rotate_key",
-            "Have a new key sign digests and checkpoints from now on.",
+            "Sign digests and checkpoints with a new key from now on; they rotate every 30 days by themselves.",
         ),
         "verify": Elsewhere(
             "kms_server.cli.audit_verify:verify",
