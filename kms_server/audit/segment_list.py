@@ -57,6 +57,7 @@ class SegmentList:
         self._directory = directory
         self._lock = threading.Lock()
         self._changed: int | None = None
+        self._names: set[str] = set()
         self._listing = _NOTHING
         self._kept: OrderedDict[tuple[Path, _Opener], Any] = OrderedDict()
 
@@ -69,20 +70,19 @@ class SegmentList:
                 return _NOTHING
             if changed != self._changed:
                 listed = time.time_ns()
-                self._read()
+                names = set(os.listdir(self._directory))
+                if names != self._names:
+                    self._read(names)
                 self._changed = changed if listed - changed > _SAME_DATE else None
             return self._listing
 
-    def _read(self) -> None:
-        with os.scandir(self._directory) as entries:
-            names = {entry.name for entry in entries}
+    def _read(self, names: set[str]) -> None:
         paths = [self._directory / name for name in sorted(names) if name.endswith(".db")]
         known = {one.path: one for one in self._listing.newest_first}
-        sealed = {
-            path: one
-            for path in paths
-            if f"{path.stem}{marks.SUFFIX}" in names and (one := known.get(path) or _sealed(path))
-        }
+        marked = [path for path in paths if f"{path.stem}{marks.SUFFIX}" in names]
+        sealed = {path: one for path in marked if (one := known.get(path) or _sealed(path))}
+        # A mark that cannot be used is made anew under its name.
+        self._names = names if len(sealed) == len(marked) else set()
         self._listing = Listing(
             tuple(path for path in paths if path not in sealed),
             tuple(sorted(sealed.values(), key=attrgetter("mark.last"), reverse=True)),

@@ -189,6 +189,7 @@ def test_a_mark_that_cannot_be_trusted_hides_nothing_and_is_made_anew(
     assert lookup(places(tmp_path), query(attribute=("username", "mira"))) == rows[::-1]
     seal(tmp_path)
     assert mark.read_bytes() == whole
+    assert segment_list(tmp_path).now().unsealed == ()
 
 
 def test_a_segment_is_not_sealed_over_a_reader_of_its_log(tmp_path: Path) -> None:
