@@ -1,6 +1,7 @@
 """The segments of a directory, as a question sees them: those that are open, and those that are sealed in order."""
 
 import os
+import resource
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +22,10 @@ from kms_server.audit.tail import Tail
 
 _Opener: TypeAlias = Callable[[Path], Any]
 
-_MOST_KEPT = 64
+# A connection takes a descriptor and a quarter of a megabyte, and opening one as long as ten questions to it.
+_MOST_KEPT = 128
+_SHARE = 8  # of the descriptors that the process may have
+_STATEMENTS = 16  # prepared, of each connection
 # A file system may date two changes alike that lie this many nanoseconds apart.
 _SAME_DATE = 2_000_000_000
 
@@ -55,6 +59,7 @@ class SegmentList:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._most_kept = _most_kept()
         self._lock = threading.Lock()
         self._changed: int | None = None
         self._names: set[str] = set()
@@ -122,7 +127,7 @@ class SegmentList:
         with self._lock:
             spare = self._kept.pop(key, None)
             self._kept[key] = connection
-            if spare is None and len(self._kept) > _MOST_KEPT:
+            if spare is None and len(self._kept) > self._most_kept:
                 _, spare = self._kept.popitem(last=False)
         if spare is not None:
             spare.close()
@@ -132,6 +137,11 @@ class SegmentList:
 def segment_list(directory: Path) -> SegmentList:
     """The list of a directory that this process shares."""
     return SegmentList(directory)
+
+
+def _most_kept() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_KEPT if descriptors == resource.RLIM_INFINITY else min(_MOST_KEPT, descriptors // _SHARE)
 
 
 def _sealed(path: Path) -> Sealed | None:
@@ -146,6 +156,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - pysqlite3 has no types
         uri=True,
         isolation_level=None,
         check_same_thread=False,
+        cached_statements=_STATEMENTS,
     )
-    connection.execute("PRAGMA cache_size=-256")
+    connection.execute("PRAGMA cache_size=-64")
     return connection
