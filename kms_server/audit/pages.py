@@ -163,7 +163,8 @@ def _sought(table: Table, attribute: str | None) -> list[_Sought]:
         case "resource_type":
             # Their indexes have only rows with such a resource.
             return [
-                _Sought((resource_type(name),), (_VALUE,), (columns[name].is_not(None),)) for name in RESOURCES
+                _Sought((resource_type(name),), (_VALUE,), (columns[name].is_not(None),))
+                for name in RESOURCES
             ]
         case name:
             return [_Sought((columns[name],), (_VALUE,))]

@@ -101,7 +101,10 @@ class _Table:
             reader = connection if plan.is_page else connection.execution_options(yield_per=_BATCH)
             statements = plan.match if self.engine.dialect.name == "sqlite" else plan.seek
             # A page often ends before its cursors do.
-            results = [cursors.enter_context(closing(reader.execute(one, plan.values))) for one in statements(self.table)]
+            results = [
+                cursors.enter_context(closing(reader.execute(one, plan.values)))
+                for one in statements(self.table)
+            ]
             yield from _in_order([map(Row._make, result) for result in results], plan)
 
 

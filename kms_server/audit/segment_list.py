@@ -75,7 +75,8 @@ class SegmentList:
                 return _NOTHING
             if changed != self._changed:
                 listed = time.time_ns()
-                names = set(os.listdir(self._directory))
+                with os.scandir(self._directory) as entries:
+                    names = {entry.name for entry in entries}
                 if names != self._names:
                     self._read(names)
                 self._changed = changed if listed - changed > _SAME_DATE else None
