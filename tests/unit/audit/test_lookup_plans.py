@@ -85,6 +85,25 @@ def test_a_sealed_segment_is_searched_by_index(
         assert "event_id>? AND event_id<?" in step[3]
 
 
+@pytest.mark.parametrize(
+    ("attribute", "other"),
+    [
+        (None, None),
+        (("event_name", "Decrypt"), ("event_name", "Encrypt")),
+        (("read_only", "true"), ("read_only", "false")),
+        (("resource", "arn:0"), ("resource", "arn:1")),
+        (("resource_type", "AWS::KMS::Key"), ("resource_type", "AWS::IAM::Role")),
+    ],
+)
+def test_questions_that_differ_in_values_share_statements(
+    attribute: tuple[str, str] | None, other: tuple[str, str] | None
+) -> None:
+    one = planned(attribute, None).of_sealed
+    assert [text for text, _ in one] == [text for text, _ in planned(other, "01a").of_sealed]
+    # As a parameter it would have SQLite plan the statement anew at each execution.
+    assert all("LIMIT 51" in text for text, _ in one)
+
+
 @pytest.fixture(scope="module")
 def engine(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A log of another account, whose rows have all the values that are asked for, with statistics."""
