@@ -43,7 +43,9 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     shape = query.shape
     by_index = partial(match, shape)
     plan = Plan(
-        seek=partial(seek, shape), match=by_index, scan=partial(scan, shape) if attribute in _TWOFOLD else by_index,
+        # The id alone finds its row; a range would be walked for it.
+        seek=by_index if attribute == "event_id" else partial(seek, shape), match=by_index,
+        scan=partial(scan, shape) if attribute in _TWOFOLD else by_index,
         values=query.values(*bounds), low=first, high=last, newest_first=True, is_page=True,
         value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
     )  # fmt: skip

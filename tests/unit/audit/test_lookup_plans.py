@@ -127,3 +127,15 @@ def test_postgresql_expects_no_value_where_another_account_has_it(
             steps = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
         assert f"Index Scan Backward using ix_audit_events_{name} " in steps, steps
         assert "Sort" not in steps
+
+
+def test_postgresql_finds_an_event_by_its_id(engine: Engine) -> None:
+    attribute = ("event_id", "000003e8-0000-7000-8000-000000000000")
+    plan = planned(attribute, None)
+    (statement,) = plan.seek(audit_events)
+    sql = str(statement.params(plan.values).compile(engine, compile_kwargs={"literal_binds": True}))
+    with engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars().all()
+    (found_by,) = [step for step in steps if "Index Cond" in step]
+    assert "event_id)::text = '000003e8-" in found_by, steps
+    assert "ROW(" not in found_by, steps
