@@ -40,10 +40,13 @@ def lookup(places: Iterable[Source], query: Query) -> list[Row]:
     first, last = bounds
     if attribute == "event_id":
         first, last = max(first, value), min(last, value)
-    by_index = partial(match, query, bounds)
+    shape = query.shape
+    by_index = partial(match, shape)
     plan = Plan(
-        seek=partial(seek, query, bounds), match=by_index,
-        scan=partial(scan, query, bounds) if attribute in _TWOFOLD else by_index, low=first, high=last, newest_first=True, is_page=True,
+        # The id alone finds its row; a range would be walked for it.
+        seek=by_index if attribute == "event_id" else partial(seek, shape), match=by_index,
+        scan=partial(scan, shape) if attribute in _TWOFOLD else by_index,
+        values=query.values(*bounds), low=first, high=last, newest_first=True, is_page=True,
         value=None if attribute == "event_id" else value_of(query.account, query.region, query.attribute),
     )  # fmt: skip
     return list(islice(_answer(places, plan), query.limit))
@@ -60,16 +63,16 @@ def stream(places: Iterable[Source], wanted: Filter) -> Iterator[Row]:
     # What a statement finds may be more than what matches.
     limit = None if matches else wanted.limit
 
-    def statements(table: Table) -> list[Select[Row]]:
+    def statements(table: Table) -> tuple[Select[Row], ...]:
         met = [*matching.conditions(table, wanted), *_within(table, low, high)]
         order = table.c.event_id.desc() if wanted.newest_first else table.c.event_id
-        return [
+        return tuple(
             select(*columns_of(table)).where(*met, one).order_by(order).limit(limit)
             for one in matching.alternatives(table, wanted)
-        ]
+        )
 
     first, last = wanted.event_id or low or _FIRST, wanted.event_id or high or _BEHIND
-    plan = Plan(statements, statements, statements, first, last, newest_first=wanted.newest_first)
+    plan = Plan(statements, statements, statements, {}, first, last, newest_first=wanted.newest_first)
     rows = _answer(places, plan)
     return islice(filter(matches, rows) if matches else rows, wanted.limit)
 

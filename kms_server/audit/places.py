@@ -1,10 +1,10 @@
 """The places that hold records, and how each is asked."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -23,9 +23,10 @@ from kms_server.storage.tables import audit_data_events, audit_events
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 _BATCH = 256
-
+_TEXTS = 512
 
 Statements: TypeAlias = list[tuple[str, dict[str, Any]]]
+_Writer: TypeAlias = Callable[[Table], tuple[Select[Any], ...]]
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class Plan:
     """Statements whose ordered results together are the answer, all of it within event ids `low` to `high`.
 
     All write them for one of the tables, which have the same columns: `seek` for PostgreSQL, `match` for SQLite, `scan` for
-    an SQLite table without indexes. `value` is one that a sealed segment's filter has if the segment has any of the answer; None where nothing is
-    known. A page has few rows: it is read at once.
+    an SQLite table without indexes; they take `values`. `value` is one that a sealed segment's filter has if the segment
+    has any of the answer; None where nothing is known. A page has few rows: it is read at once.
     """
 
-    seek: Callable[[Table], Sequence[Select[Any]]]
-    match: Callable[[Table], Sequence[Select[Any]]]
-    scan: Callable[[Table], Sequence[Select[Any]]]
+    seek: _Writer
+    match: _Writer
+    scan: _Writer
+    values: Mapping[str, Any]
     low: str
     high: str
     newest_first: bool
@@ -48,17 +50,20 @@ class Plan:
 
     @cached_property
     def of_sealed(self) -> Statements:
-        """What sealed segments are asked, written once for all."""
-        return _written(self.match(audit_events))
+        """What sealed segments are asked."""
+        return self._for_segments(self.match)
 
     @cached_property
     def of_unsealed(self) -> Statements:
         """What the other segments are asked."""
-        # Writing a statement takes as long as several segments take to answer it.
-        return self.of_sealed if self.scan is self.match else _written(self.scan(audit_events))
+        return self._for_segments(self.scan)
+
+    def _for_segments(self, writer: _Writer) -> Statements:
+        return [(text, {**given, **self.values}) for text, given in _written(writer(audit_events))]
 
 
-def _written(statements: Sequence[Select[Any]]) -> Statements:
+@lru_cache(_TEXTS)
+def _written(statements: tuple[Select[Any], ...]) -> Statements:
     """Statements as SQLite takes them."""
     compiled = [
         one.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}) for one in statements
@@ -96,7 +101,10 @@ class _Table:
             reader = connection if plan.is_page else connection.execution_options(yield_per=_BATCH)
             statements = plan.match if self.engine.dialect.name == "sqlite" else plan.seek
             # A page often ends before its cursors do.
-            results = [cursors.enter_context(closing(reader.execute(one))) for one in statements(self.table)]
+            results = [
+                cursors.enter_context(closing(reader.execute(one, plan.values)))
+                for one in statements(self.table)
+            ]
             yield from _in_order([map(Row._make, result) for result in results], plan)
 
 
@@ -146,9 +154,13 @@ def _required(path: Path) -> Iterator[None]:
 
 
 def _answers(connection: Any, statements: Statements, plan: Plan) -> Rows:  # noqa: ANN401 - pysqlite3 has no types
-    with ExitStack() as cursors:
-        results = [cursors.enter_context(closing(connection.execute(*one))) for one in statements]
-        yield from _in_order([map(_row, result) for result in results], plan)
+    cursors = [connection.execute(*one) for one in statements]
+    try:
+        yield from _in_order([map(_row, cursor) for cursor in cursors], plan)
+    finally:
+        # A page often ends before its cursors do, and an open one holds its segment.
+        for cursor in cursors:
+            cursor.close()
 
 
 def _in_order(results: Sequence[Iterable[Row]], plan: Plan) -> Iterable[Row]:

@@ -1,6 +1,7 @@
 """The segments of a directory, as a question sees them: those that are open, and those that are sealed in order."""
 
 import os
+import resource
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +22,10 @@ from kms_server.audit.tail import Tail
 
 _Opener: TypeAlias = Callable[[Path], Any]
 
-_MOST_KEPT = 64
+# A connection takes a descriptor and a quarter of a megabyte, and opening one as long as ten questions to it.
+_MOST_KEPT = 128
+_SHARE = 8  # of the descriptors that the process may have
+_STATEMENTS = 16  # prepared, of each connection
 # A file system may date two changes alike that lie this many nanoseconds apart.
 _SAME_DATE = 2_000_000_000
 
@@ -55,8 +59,10 @@ class SegmentList:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._most_kept = _most_kept()
         self._lock = threading.Lock()
         self._changed: int | None = None
+        self._names: set[str] = set()
         self._listing = _NOTHING
         self._kept: OrderedDict[tuple[Path, _Opener], Any] = OrderedDict()
 
@@ -69,20 +75,20 @@ class SegmentList:
                 return _NOTHING
             if changed != self._changed:
                 listed = time.time_ns()
-                self._read()
+                with os.scandir(self._directory) as entries:
+                    names = {entry.name for entry in entries}
+                if names != self._names:
+                    self._read(names)
                 self._changed = changed if listed - changed > _SAME_DATE else None
             return self._listing
 
-    def _read(self) -> None:
-        with os.scandir(self._directory) as entries:
-            names = {entry.name for entry in entries}
+    def _read(self, names: set[str]) -> None:
         paths = [self._directory / name for name in sorted(names) if name.endswith(".db")]
         known = {one.path: one for one in self._listing.newest_first}
-        sealed = {
-            path: one
-            for path in paths
-            if f"{path.stem}{marks.SUFFIX}" in names and (one := known.get(path) or _sealed(path))
-        }
+        marked = [path for path in paths if f"{path.stem}{marks.SUFFIX}" in names]
+        sealed = {path: one for path in marked if (one := known.get(path) or _sealed(path))}
+        # A mark that cannot be used is made anew under its name.
+        self._names = names if len(sealed) == len(marked) else set()
         self._listing = Listing(
             tuple(path for path in paths if path not in sealed),
             tuple(sorted(sealed.values(), key=attrgetter("mark.last"), reverse=True)),
@@ -122,7 +128,7 @@ class SegmentList:
         with self._lock:
             spare = self._kept.pop(key, None)
             self._kept[key] = connection
-            if spare is None and len(self._kept) > _MOST_KEPT:
+            if spare is None and len(self._kept) > self._most_kept:
                 _, spare = self._kept.popitem(last=False)
         if spare is not None:
             spare.close()
@@ -132,6 +138,11 @@ class SegmentList:
 def segment_list(directory: Path) -> SegmentList:
     """The list of a directory that this process shares."""
     return SegmentList(directory)
+
+
+def _most_kept() -> int:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_KEPT if descriptors == resource.RLIM_INFINITY else min(_MOST_KEPT, descriptors // _SHARE)
 
 
 def _sealed(path: Path) -> Sealed | None:
@@ -146,6 +157,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - pysqlite3 has no types
         uri=True,
         isolation_level=None,
         check_same_thread=False,
+        cached_statements=_STATEMENTS,
     )
-    connection.execute("PRAGMA cache_size=-256")
+    connection.execute("PRAGMA cache_size=-64")
     return connection

@@ -1,7 +1,8 @@
 """What the audit log answers: CloudTrail's LookupEvents and KMS's GetKeyLastUsage."""
 
-import json
 from typing import Any
+
+import orjson
 
 from kms_server import errors as e
 from kms_server.audit.last_use import event_time
@@ -88,7 +89,7 @@ def _attribute(call: Call) -> tuple[str, str] | None:
 
 
 def _event(row: Row) -> dict[str, Any]:
-    record = json.loads(row.record)
+    record = orjson.loads(row.record)
     event = {
         "EventId": row.event_id,
         "EventName": row.event_name,

@@ -1,6 +1,7 @@
 """Questions to a log that grows, is sealed and is pruned meanwhile."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -147,14 +148,25 @@ def test_no_connection_to_a_pruned_segment_is_kept(tmp_path: Path) -> None:
     assert _open_files(tmp_path) == 0
 
 
-def test_few_connections_are_kept(tmp_path: Path) -> None:
+@pytest.fixture
+def descriptors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the process may open, for the time of a test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (request.param, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(("descriptors", "kept"), [(512, 64), (2_048, 128)], indirect=["descriptors"])
+@pytest.mark.usefixtures("descriptors")
+def test_few_connections_are_kept(tmp_path: Path, kept: int) -> None:
     log = SegmentLog(tmp_path, Limits(segment_rows=1), CHAIN_KEY)
-    rows = [row(number) for number in range(70)]
+    rows = [row(number) for number in range(130)]
     for one in rows:
         log.append([one])
     seal(tmp_path)
     assert lookup(places(tmp_path), query()) == rows[::-1]
-    assert _open_files(tmp_path) == 64
+    assert _open_files(tmp_path) == kept
     log.close()
 
 
@@ -189,6 +201,7 @@ def test_a_mark_that_cannot_be_trusted_hides_nothing_and_is_made_anew(
     assert lookup(places(tmp_path), query(attribute=("username", "mira"))) == rows[::-1]
     seal(tmp_path)
     assert mark.read_bytes() == whole
+    assert segment_list(tmp_path).now().unsealed == ()
 
 
 def test_a_segment_is_not_sealed_over_a_reader_of_its_log(tmp_path: Path) -> None:

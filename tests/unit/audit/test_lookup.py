@@ -154,6 +154,10 @@ QUESTIONS: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
             one.username == "root" and event_id.floor(START + 8) <= one.event_id < event_id.floor(START + 10)
         ),
     ),
+    (
+        {"attribute": ("resource", KEY), "event_names": ("ReEncrypt", "Decrypt")},
+        lambda one: _resource(KEY)(one) and one.event_name in ("ReEncrypt", "Decrypt"),
+    ),
 ]
 
 

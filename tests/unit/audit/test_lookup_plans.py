@@ -85,6 +85,25 @@ def test_a_sealed_segment_is_searched_by_index(
         assert "event_id>? AND event_id<?" in step[3]
 
 
+@pytest.mark.parametrize(
+    ("attribute", "other"),
+    [
+        (None, None),
+        (("event_name", "Decrypt"), ("event_name", "Encrypt")),
+        (("read_only", "true"), ("read_only", "false")),
+        (("resource", "arn:0"), ("resource", "arn:1")),
+        (("resource_type", "AWS::KMS::Key"), ("resource_type", "AWS::IAM::Role")),
+    ],
+)
+def test_questions_that_differ_in_values_share_statements(
+    attribute: tuple[str, str] | None, other: tuple[str, str] | None
+) -> None:
+    one = planned(attribute, None).of_sealed
+    assert [text for text, _ in one] == [text for text, _ in planned(other, "01a").of_sealed]
+    # As a parameter it would have SQLite plan the statement anew at each execution.
+    assert all("LIMIT 51" in text for text, _ in one)
+
+
 @pytest.fixture(scope="module")
 def engine(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A log of another account, whose rows have all the values that are asked for, with statistics."""
@@ -101,10 +120,22 @@ def engine(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_postgresql_expects_no_value_where_another_account_has_it(
     engine: Engine, attribute: tuple[str, str] | None, after: str | None
 ) -> None:
-    statements = planned(attribute, after).seek(audit_events)
-    for statement, name in zip(statements, INDEXES[attribute], strict=True):
-        sql = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+    plan = planned(attribute, after)
+    for statement, name in zip(plan.seek(audit_events), INDEXES[attribute], strict=True):
+        sql = str(statement.params(plan.values).compile(engine, compile_kwargs={"literal_binds": True}))
         with engine.connect() as connection:
-            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
-        assert f"Index Scan Backward using ix_audit_events_{name} " in plan, plan
-        assert "Sort" not in plan
+            steps = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}").scalars())
+        assert f"Index Scan Backward using ix_audit_events_{name} " in steps, steps
+        assert "Sort" not in steps
+
+
+def test_postgresql_finds_an_event_by_its_id(engine: Engine) -> None:
+    attribute = ("event_id", "000003e8-0000-7000-8000-000000000000")
+    plan = planned(attribute, None)
+    (statement,) = plan.seek(audit_events)
+    sql = str(statement.params(plan.values).compile(engine, compile_kwargs={"literal_binds": True}))
+    with engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN {sql}").scalars().all()
+    (found_by,) = [step for step in steps if "Index Cond" in step]
+    assert "event_id)::text = '000003e8-" in found_by, steps
+    assert "ROW(" not in found_by, steps
