@@ -99,6 +99,20 @@ def test_syslog(start_server: StartServer, tmp_path: Path, kind: str) -> None:
         server.restart()
 
 
+def test_a_collector_that_starts_again_misses_nothing(start_server: StartServer) -> None:
+    with SyslogCollector() as collector:
+        server = start_server("--audit-stream", collector.target)
+        kms = server.client("kms")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        for count in range(1, 6):
+            kms.encrypt(KeyId=key, Plaintext=b"x")
+            server.wait_for(lambda count=count: len(collector.messages) >= 1 + count)
+            collector.hang_up()
+        assert max(collector.event_ids().values()) == 1
+        assert server.stop() == 0
+        server.restart()
+
+
 def test_a_collector_that_does_not_read_is_in_nobody_s_way(start_server: StartServer) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -137,10 +137,10 @@ def test_the_stream_holds_unless_it_is_long_gone(scene: Scene) -> None:
     scene.write(20, days=100)
     with scene.database.write() as tx:
         audit_positions.put(tx.connection, "stream", {"other": 1})
-        leases.take(tx.connection, settings.STREAM_LEASE, "a host", real_now(), real_now() - DAY / 2)
+        leases.take(tx.connection, settings.STREAM_LEASE, "a host", -DAY / 2)
     assert planned(scene.pruner(), days_ago(90), None).units == []
     with scene.database.write() as tx:
-        leases.take(tx.connection, settings.STREAM_LEASE, "a host", real_now(), real_now() - 2 * DAY)
+        leases.take(tx.connection, settings.STREAM_LEASE, "a host", -2 * DAY)
     assert scene.prune(days=90) == 20
 
 
