@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2
 from sqlalchemy import insert, select, update
 
 from kms_server.audit.ledger import MAIN
@@ -105,6 +107,28 @@ def test_an_open_segment_stays(scene: Scene) -> None:
     rows = scene.write(15, days=100)
     assert scene.prune(days=90) == 10
     assert scene.ids() == ids(rows[10:])
+
+
+def test_a_record_that_was_changed_keeps_its_own_part_alone(scene: Scene) -> None:
+    only_sqlite(scene)
+    changed = scene.write(10, days=101, record="{")
+    scene.write(10, days=100)
+    with pytest.raises(OperatorError, match="1 parts"):
+        scene.prune(days=90)
+    assert scene.ids() == ids(changed)
+
+
+def test_a_segment_of_before_there_were_chains_may_be_empty(scene: Scene) -> None:
+    """Its owner was killed between making it and the first record."""
+    only_sqlite(scene)
+    assert scene.segments is not None
+    with closing(dbapi2.connect(str(scene.segments / "0123456789abcdef.db"))) as old:
+        old.execute("CREATE TABLE audit_events (event_id TEXT PRIMARY KEY, account, region, event_name, event_source, "
+                    "read_only, username, access_key_id, resource_1, resource_2, error_code, record)")  # fmt: skip
+    rows = scene.write(10, days=1)
+    assert scene.prune(days=90) == 0
+    assert scene.ids() == ids(rows)
+    assert [path.stem for path in segment_files(scene.segments)] == list(scene.journal().heads())
 
 
 def test_what_a_trail_has_not_taken_stays(scene: Scene) -> None:
