@@ -77,5 +77,6 @@ class Remembered:
             wait((result,), _PATIENCE)
         if result.done():
             error = result.exception()
-            self._found = f"the size of the audit log cannot be found: {type(error).__name__}" if error else result.result()
+            unknown = f"the size of the audit log cannot be found: {type(error).__name__}"
+            self._found = unknown if error else result.result()
         return self._found

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_collector_that_starts_again_misses_nothing(start_server: StartServer)
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         for count in range(1, 6):
             kms.encrypt(KeyId=key, Plaintext=b"x")
-            server.wait_for(lambda count=count: len(collector.messages) >= 1 + count)
+            server.wait_for(partial(_has, collector, 1 + count))
             collector.hang_up()
         assert max(collector.event_ids().values()) == 1
         assert server.stop() == 0
@@ -172,6 +173,10 @@ def test_where_to_must_be_known(start_server: StartServer) -> None:
     server = start_server()
     refused = server.cli("serve", "--audit-stream", "kafka", check=False)
     assert (refused.returncode, "syslog+tcp://HOST:PORT" in refused.stderr) == (2, True)
+
+
+def _has(collector: SyslogCollector, count: int) -> bool:
+    return len(collector.messages) >= count
 
 
 def _long_policy(number: int = 0) -> str:

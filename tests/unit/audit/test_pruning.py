@@ -16,7 +16,7 @@ from kms_server.audit.ledger import MAIN
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.audit.table_log import TableLog
-from kms_server.clock import DAY, real_now
+from kms_server.clock import DAY
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_positions, audit_writers, leases, settings, trails
