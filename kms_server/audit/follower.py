@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kms_server.audit.journal import Journal
 from kms_server.audit.record import Row
+from kms_server.errors import OperatorError
 
 
 class News(NamedTuple):
@@ -19,31 +20,31 @@ class News(NamedTuple):
 class Follower:
     """Reads several journals in order of their chains, from `positions` on: of each writer the newest row already taken.
 
-    A chain that is not among them is read from its beginning.
+    A chain that is not among them is read from its beginning. One that cannot be read keeps nobody from the others:
+    `problem` tells of it, until it can be.
     """
 
     def __init__(self, journals: Iterable[Journal], positions: Mapping[str, int]) -> None:
         self._journals = tuple(journals)
         self._positions = dict(positions)
+        self.problem: str | None = None
 
     def news(self, most: int) -> News:
-        """Up to `most` rows that nobody has taken; they come again until `take` was told of them.
-
-        Raises:
-            OperatorError: a segment cannot be read.
-        """
+        """Up to `most` rows that nobody has taken; they come again until `take` was told of them."""
+        self.problem = None
         rows: list[Row] = []
         reached: dict[str, int] = {}
-        for journal in self._journals:
-            for writer, head in journal.heads().items():
-                begun = self._positions.get(writer, 0)
-                if head.seq <= begun or len(rows) >= most:
-                    continue
+        for journal, writer, last in self._ahead():
+            try:
                 # A generator, and so a cursor, that ends before its rows do must be closed.
-                with closing(journal.after(writer, begun, head.seq)) as entries:
+                with closing(journal.after(writer, self._positions.get(writer, 0), last)) as entries:
                     for entry in islice(entries, most - len(rows)):
                         rows.append(entry.row)
                         reached[writer] = entry.seq
+            except OperatorError as error:
+                self._pass_over(error)
+            if len(rows) >= most:
+                break
         return News(sorted(rows, key=lambda row: row.event_id), reached)
 
     def take(self, news: News) -> None:
@@ -51,12 +52,20 @@ class Follower:
         self._positions |= news.positions
 
     def behind(self) -> int:
-        """How many rows there are that nobody has taken."""
-        return sum(
-            max(0, head.seq - self._positions.get(writer, 0))
+        """How many rows there are that nobody has taken, where they can be read."""
+        return sum(last - self._positions.get(writer, 0) for _, writer, last in self._ahead())
+
+    def _ahead(self) -> list[tuple[Journal, str, int]]:
+        """The chains that have rows behind the positions, and the number of the last of them."""
+        return [
+            (journal, writer, head.seq)
             for journal in self._journals
-            for writer, head in journal.heads().items()
-        )
+            for writer, head in journal.heads(self._pass_over).items()
+            if head.seq > self._positions.get(writer, 0)
+        ]
+
+    def _pass_over(self, error: OperatorError) -> None:
+        self.problem = str(error)
 
 
 def heads(journals: Iterable[Journal]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Event ids are chosen before a record commits, so whoever follows the log by them would pass over what commits late.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -48,16 +48,23 @@ class Journal:
         """Whether these are data events."""
         return self._table is audit_data_events
 
-    def heads(self) -> Mapping[str, Head]:
+    def heads(self, pass_over: Callable[[OperatorError], None] | None = None) -> Mapping[str, Head]:
         """Where each chain ends now. Rows of before there were chains belong to none.
 
         Raises:
-            OperatorError: a segment cannot be read.
+            OperatorError: a segment cannot be read; with `pass_over`, that is told of it, and has the others.
         """
         with self._engine.connect() as connection:
             found = audit_writers.heads(connection, is_data=self.is_data)
-        if self._segments is not None:
-            found |= {path.stem: end for path in segment_files(self._segments) if (end := _end(path)).seq}
+        for path in () if self._segments is None else segment_files(self._segments):
+            try:
+                end = _end(path)
+            except OperatorError as error:
+                if pass_over is None:
+                    raise
+                pass_over(error)
+            else:
+                found |= {path.stem: end} if end.seq else {}
         return found
 
     def after(self, writer: str, seq: int, through: int) -> Generator[Entry, None, None]:

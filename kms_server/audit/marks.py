@@ -22,6 +22,9 @@ _COLUMNS = {
     "CASE WHEN read_only THEN 'true' ELSE 'false' END": "read_only",
 }
 
+# Segments of before there were chains may be empty: they come before all others.
+_ENDS = "SELECT coalesce(min(event_id), '0'), coalesce(max(event_id), '0') FROM audit_events"
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -39,7 +42,7 @@ def value_of(account: str, region: str, attribute: tuple[str, str] | None) -> in
 
 def describe(connection: Any) -> Mark:  # noqa: ANN401 - pysqlite3 has no types
     """The mark of a segment that is indexed."""
-    ((first, last),) = connection.execute("SELECT min(event_id), max(event_id) FROM audit_events")
+    ((first, last),) = connection.execute(_ENDS)
     return Mark(first, last, value_filter.build(_values(connection)))
 
 

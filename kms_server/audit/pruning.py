@@ -153,7 +153,7 @@ class Pruner:
         for unit in units:
             try:
                 unit.add_uses(uses, self._log.database)
-            except OSError as error:
+            except (OSError, ValueError, KeyError) as error:  # unreadable, or with a record that was changed
                 _LOG.error("a part of the audit log is not pruned: %s", error)
             else:
                 readable.append(unit)

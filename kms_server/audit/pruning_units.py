@@ -56,6 +56,7 @@ class Unit(Protocol):
 
         Raises:
             OSError: it cannot be read.
+            ValueError, KeyError: a record is none.
         """
 
     def remove(self, database: Database) -> bool:
@@ -130,7 +131,7 @@ def sealed_segments(segments: Sequence[Sealed], holds: Holds, *, is_data: bool) 
 def _inside(path: Path) -> tuple[int, bool]:
     """How many rows a segment has, and whether they are in a chain."""
     with closing(dbapi2.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
-        ((rows,),) = connection.execute("SELECT max(rowid) FROM audit_events")
+        ((rows,),) = connection.execute("SELECT coalesce(max(rowid), 0) FROM audit_events")
         return rows, is_chained(connection)
 
 

@@ -1,6 +1,6 @@
 """The CloudTrail record of a call or of a service event (record version 1.11)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -96,16 +96,26 @@ def rows_of(event: Event) -> tuple[Row, ...]:
     What succeeded has a copy in every other account whose resource was used (CloudTrail "Record contents",
     sharedEventID), and a record in every other Region where it did something.
     """
-    own = f":{event.account}:"
-    if event.error_code is not None or not (
-        event.echoes or any(own not in arn for _, arn in event.resources)
-    ):
+    if event.error_code is not None:
         return (to_row(event),)
-    named = (arn.split(":", 5)[4] or event.owner for _, arn in event.resources)
-    owners = dict.fromkeys(account for account in named if account != event.account and is_account(account))
+    owners = _other_owners(event)
+    if not owners and not event.echoes:
+        return (to_row(event),)
     shared = event._replace(shared_id=event_id.new_request_id()) if owners else event
     copies = [_copy(shared, owner) for owner in owners]
     return tuple(to_row(one) for one in (shared, *copies, *(_echoed(event, echo) for echo in event.echoes)))
+
+
+def _other_owners(event: Event) -> Collection[str]:
+    """The other accounts whose resources were used; most calls use none, and find it out fast."""
+    own = f":{event.account}:"
+    for _, arn in event.resources:
+        if own not in arn:
+            break
+    else:
+        return ()
+    named = (arn.split(":", 5)[4] or event.owner for _, arn in event.resources)
+    return dict.fromkeys(account for account in named if account != event.account and is_account(account))
 
 
 def _copy(event: Event, owner: str) -> Event:

@@ -2,23 +2,19 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
 from kms_server.audit.log_size import Log
 from kms_server.audit.pruning import Pruner
 from kms_server.clock import DAY, Clock
-from kms_server.errors import OperatorError
 
 _ENOUGH = 0.8
 _TOO_LARGE = 1.1
 _ROOM = 2**30
-_REMEMBERED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +97,3 @@ def _grown_lately(directory: Path) -> int:
             status = path.stat()
             grown += status.st_size if status.st_mtime >= since else 0
     return grown
-
-
-class Remembered:
-    """A warning that costs much to find: it is looked for once in a while."""
-
-    def __init__(self, find: Callable[[], str | None]) -> None:
-        self._find = find
-        self._until = 0.0
-        self._found: str | None = None
-
-    def __call__(self) -> str | None:
-        """What was found last."""
-        if time.monotonic() >= self._until:
-            try:
-                self._found = self._find()
-            except (OperatorError, SQLAlchemyError, OSError) as error:
-                self._found = f"the size of the audit log cannot be found: {type(error).__name__}"
-            self._until = time.monotonic() + _REMEMBERED_SECONDS
-        return self._found

@@ -41,6 +41,16 @@ _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 _SORTING = 65_536  # KiB of memory while a segment is indexed
 
 
+def _itself(value: None) -> None:
+    return value
+
+
+# What has no adapter the driver asks for one, value by value, by way of exceptions: a microsecond each, of which a row
+# has several. These are what it does with them in the end.
+dbapi2.register_adapter(type(None), _itself)
+dbapi2.register_adapter(bool, int)
+
+
 def segment_files(directory: Path) -> list[Path]:
     """All segments, whatever their state."""
     return sorted(directory.glob("*.db"))

@@ -9,7 +9,6 @@ from kms_server.audit.log_size import Log, Part
 from kms_server.audit.pruning import Pruner
 from kms_server.audit.retention import (
     Policy,
-    Remembered,
     Retention,
     disk_warning,
     size_warning,
@@ -18,6 +17,7 @@ from kms_server.audit.retention import (
 from kms_server.clock import DAY
 from kms_server.config import Settings
 from kms_server.server.jobs import Chore
+from kms_server.server.probe import Remembered
 from kms_server.server.state import State
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.tables import audit_data_events, audit_events

@@ -7,35 +7,76 @@ from concurrent.futures import Future, wait
 
 # A probe may cost a sync of the disk, so it is made no oftener, whoever asks for health.
 _FRESH_SECONDS = 1.0
+_REMEMBERED_SECONDS = 60.0
+_PATIENCE = 1.0
 
 
-class Probe:
-    """Runs a check in threads of its own, one at a time; `patience` is how many seconds somebody waits for it."""
+class _Inquiry:
+    """Has something found out by threads of its own, one at a time; what was found holds for `fresh` seconds."""
 
-    def __init__(self, check: Callable[[], object], patience: float) -> None:
-        self._check = check
-        self._patience = patience
+    def __init__(self, find: Callable[[], str | None], fresh: float) -> None:
+        self._find = find
+        self._fresh = fresh
         self._lock = threading.Lock()
         self._began = 0.0
         self._result: Future[str | None] | None = None
 
-    def trouble(self) -> str | None:
-        """What the last check found, in words that go on `the database ...`; a check is begun unless one is new or under way."""
+    def result(self) -> "Future[str | None]":
+        """What was found, or is being looked for."""
         with self._lock:
             result = self._result
-            if result is None or (result.done() and time.monotonic() - self._began > _FRESH_SECONDS):
+            if result is None or (result.done() and time.monotonic() - self._began > self._fresh):
                 self._began = time.monotonic()
                 result = self._result = Future()
                 # A thread that hangs must not keep the process from ending.
                 threading.Thread(target=self._run, args=(result,), name="probe", daemon=True).start()
-        if wait((result,), self._patience).done:
-            return result.result()
-        return f"does not answer: {time.monotonic() - self._began:.0f} s so far"
+        return result
+
+    def lasts(self) -> float:
+        """For how many seconds the newest attempt has been under way, or is over."""
+        return time.monotonic() - self._began
 
     def _run(self, result: "Future[str | None]") -> None:
         try:
-            self._check()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-            result.set_result(f"does not answer: {type(error).__name__}")
+            found = self._find()
+        except Exception as error:  # noqa: BLE001 - whoever asks gets it
+            result.set_exception(error)
         else:
-            result.set_result(None)
+            result.set_result(found)
+
+
+class Probe:
+    """A check that passes, fails, or hangs; `patience` is how many seconds somebody waits for it."""
+
+    def __init__(self, check: Callable[[], None], patience: float) -> None:
+        self._inquiry = _Inquiry(check, _FRESH_SECONDS)
+        self._patience = patience
+
+    def trouble(self) -> str | None:
+        """What the last check found, in words that go on `the database ...`; a check is begun unless one is new or under way."""
+        result = self._inquiry.result()
+        if not wait((result,), self._patience).done:
+            return f"does not answer: {self._inquiry.lasts():.0f} s so far"
+        error = result.exception()
+        return f"does not answer: {type(error).__name__}" if error else None
+
+
+class Remembered:
+    """A warning that costs much to find, or may never be found: it is looked for once in a while, and not waited for long."""
+
+    def __init__(self, find: Callable[[], str | None]) -> None:
+        self._inquiry = _Inquiry(find, _REMEMBERED_SECONDS)
+        self._waited_for: Future[str | None] | None = None
+        self._found: str | None = None
+
+    def __call__(self) -> str | None:
+        """What was found last."""
+        result = self._inquiry.result()
+        if result is not self._waited_for:
+            self._waited_for = result
+            wait((result,), _PATIENCE)
+        if result.done():
+            error = result.exception()
+            unknown = f"the size of the audit log cannot be found: {type(error).__name__}"
+            self._found = unknown if error else result.result()
+        return self._found

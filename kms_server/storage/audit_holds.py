@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from kms_server.clock import DAY, real_now
+from kms_server.clock import DAY
 from kms_server.storage import audit_positions, leases, settings, trails
 from kms_server.storage.trail_tables import trail_files
 
@@ -39,7 +39,7 @@ def holds(connection: Connection) -> Holds:
         for trail in trails.every(connection)
         if (position := audit_positions.get(connection, trail.trail_id)) or trail.logging
     ]
-    if leases.was_held(connection, settings.STREAM_LEASE, real_now() - DAY):
+    if leases.was_held(connection, settings.STREAM_LEASE, DAY):
         taken.append(audit_positions.get(connection, STREAM))
     return Holds(tuple(taken), _pending(connection))
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -212,7 +213,11 @@ def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) ->
         all_fail_in_time([create_alias(kms, key, f"b{number}") for number, kms in enumerate(clients)])
         fails_in_time(lambda: s3.get_object(Bucket=bucket, Key="there"), "InternalError")
         fails_in_time(lambda: s3.put_object(Bucket=bucket, Key="new", Body=BODY), "InternalError")
-        assert "the database does not answer" in ready(server.url)
+        # Whoever watches the server learns it each time, and that the process is alive.
+        for _ in range(3):
+            assert "the database does not answer" in ready(server.url)
+        with urllib.request.urlopen(f"{server.url}/_kms/health", timeout=GENEROUS) as alive:
+            assert alive.status == 200
     server.wait_for(lambda: ready(server.url) == "")
     create_alias(kms, key, "after")()
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]

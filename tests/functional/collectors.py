@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -52,8 +53,15 @@ class SyslogCollector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close all connections, as a collector does that stops."""
         for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        self._connections.clear()
 
     def event_ids(self) -> Counter[str]:
         """How often each record came."""

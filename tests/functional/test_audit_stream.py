@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,20 @@ def test_syslog(start_server: StartServer, tmp_path: Path, kind: str) -> None:
         server.restart()
 
 
+def test_a_collector_that_starts_again_misses_nothing(start_server: StartServer) -> None:
+    with SyslogCollector() as collector:
+        server = start_server("--audit-stream", collector.target)
+        kms = server.client("kms")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        for count in range(1, 6):
+            kms.encrypt(KeyId=key, Plaintext=b"x")
+            server.wait_for(partial(_has, collector, 1 + count))
+            collector.hang_up()
+        assert max(collector.event_ids().values()) == 1
+        assert server.stop() == 0
+        server.restart()
+
+
 def test_a_collector_that_does_not_read_is_in_nobody_s_way(start_server: StartServer) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -158,6 +173,10 @@ def test_where_to_must_be_known(start_server: StartServer) -> None:
     server = start_server()
     refused = server.cli("serve", "--audit-stream", "kafka", check=False)
     assert (refused.returncode, "syslog+tcp://HOST:PORT" in refused.stderr) == (2, True)
+
+
+def _has(collector: SyslogCollector, count: int) -> bool:
+    return len(collector.messages) >= count
 
 
 def _long_policy(number: int = 0) -> str:

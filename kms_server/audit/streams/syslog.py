@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,8 @@ class SyslogSink:
         """
         message = _message(line)
         try:
-            if self._socket is None:
+            if self._socket is None or _has_ended(self._socket):
+                self.close()
                 self._socket = self._connect()
             if self._socket.type == socket.SOCK_STREAM:
                 message = b"%d %s" % (len(message), message)
@@ -81,6 +83,13 @@ def _connected(made: socket.socket, address: Any) -> socket.socket:  # noqa: ANN
         made.close()
         raise
     return made
+
+
+def _has_ended(connection: socket.socket) -> bool:
+    """Whether the collector has closed a connection: what is sent then is lost, and the first time nobody says so."""
+    if connection.type != socket.SOCK_STREAM or not select.select([connection], [], [], 0)[0]:
+        return False
+    return not connection.recv(4096)  # collectors have nothing to say
 
 
 def _message(line: Line) -> bytes:

@@ -4,17 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pysqlite3 import dbapi2
 from sqlalchemy import insert, select, update
 
 from kms_server.audit.ledger import MAIN
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.audit.table_log import TableLog
-from kms_server.clock import DAY, real_now
+from kms_server.clock import DAY
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_positions, audit_writers, leases, settings, trails
@@ -107,6 +109,28 @@ def test_an_open_segment_stays(scene: Scene) -> None:
     assert scene.ids() == ids(rows[10:])
 
 
+def test_a_record_that_was_changed_keeps_its_own_part_alone(scene: Scene) -> None:
+    only_sqlite(scene)
+    changed = scene.write(10, days=101, record="{")
+    scene.write(10, days=100)
+    with pytest.raises(OperatorError, match="1 parts"):
+        scene.prune(days=90)
+    assert scene.ids() == ids(changed)
+
+
+def test_a_segment_of_before_there_were_chains_may_be_empty(scene: Scene) -> None:
+    """Its owner was killed between making it and the first record."""
+    only_sqlite(scene)
+    assert scene.segments is not None
+    with closing(dbapi2.connect(str(scene.segments / "0123456789abcdef.db"))) as old:
+        old.execute("CREATE TABLE audit_events (event_id TEXT PRIMARY KEY, account, region, event_name, event_source, "
+                    "read_only, username, access_key_id, resource_1, resource_2, error_code, record)")  # fmt: skip
+    rows = scene.write(10, days=1)
+    assert scene.prune(days=90) == 0
+    assert scene.ids() == ids(rows)
+    assert [path.stem for path in segment_files(scene.segments)] == list(scene.journal().heads())
+
+
 def test_what_a_trail_has_not_taken_stays(scene: Scene) -> None:
     scene.write(40, days=100)
     mutations = scene.mutate(6, days=100)
@@ -137,10 +161,10 @@ def test_the_stream_holds_unless_it_is_long_gone(scene: Scene) -> None:
     scene.write(20, days=100)
     with scene.database.write() as tx:
         audit_positions.put(tx.connection, "stream", {"other": 1})
-        leases.take(tx.connection, settings.STREAM_LEASE, "a host", real_now(), real_now() - DAY / 2)
+        leases.take(tx.connection, settings.STREAM_LEASE, "a host", -DAY / 2)
     assert planned(scene.pruner(), days_ago(90), None).units == []
     with scene.database.write() as tx:
-        leases.take(tx.connection, settings.STREAM_LEASE, "a host", real_now(), real_now() - 2 * DAY)
+        leases.take(tx.connection, settings.STREAM_LEASE, "a host", -2 * DAY)
     assert scene.prune(days=90) == 20
 
 

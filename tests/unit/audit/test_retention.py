@@ -7,14 +7,12 @@ import pytest
 from kms_server.audit.log_size import Log, Part
 from kms_server.audit.retention import (
     Policy,
-    Remembered,
     Retention,
     disk_warning,
     size_warning,
     undelivered_warning,
 )
 from kms_server.clock import DAY, Clock, real_now
-from kms_server.errors import OperatorError
 from kms_server.storage import audit_positions, trails
 from kms_server.storage.database import Database
 from kms_server.storage.tables import audit_events
@@ -86,17 +84,3 @@ def test_a_disk_is_told_of_where_a_day_would_fill_it(database: Database, tmp_pat
     with (tmp_path / "0123456789abcdef.db").open("wb") as file:
         file.truncate(2**42)  # takes no room
     assert "MiB left" in (disk_warning(log) or "")
-
-
-def test_warnings_are_remembered_for_a_while() -> None:
-    found = iter(("one", "other"))
-    warning = Remembered(lambda: next(found))
-    assert [warning(), warning()] == ["one", "one"]
-
-
-@pytest.mark.parametrize("error", [OperatorError("x"), OSError("x")])
-def test_what_cannot_be_found_is_told(error: Exception) -> None:
-    def find() -> str | None:
-        raise error
-
-    assert Remembered(find)() == f"the size of the audit log cannot be found: {type(error).__name__}"

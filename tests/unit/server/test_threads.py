@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from kms_server.errors import KMSInternalException
-from kms_server.server.probe import Probe
 from kms_server.server.threads import Threads
 from kms_server.storage.waits import Waits
 from tests.unit.server.door_server import eventually
@@ -68,30 +67,3 @@ def test_the_works_own_failure_is_its_own() -> None:
     with pytest.raises(TimeoutError):
         threads.run(fail)
     threads.close()
-
-
-def test_a_probe_that_hangs_is_told_at_once(go_on: threading.Event) -> None:
-    begun: list[bool] = []
-
-    def check() -> None:
-        begun.append(True)
-        go_on.wait(20)
-
-    probe = Probe(check, 0.01)
-    for _ in range(3):
-        assert (probe.trouble() or "").startswith("does not answer: ")
-    assert begun == [True]
-    go_on.set()
-    eventually(lambda: probe.trouble() is None)
-
-
-def test_a_probe_that_fails_is_told_and_made_again() -> None:
-    answers = [ZeroDivisionError()]
-
-    def check() -> None:
-        if answers:
-            raise answers.pop()
-
-    probe = Probe(check, 20)
-    assert probe.trouble() == "does not answer: ZeroDivisionError"
-    eventually(lambda: probe.trouble() is None)
