@@ -77,6 +77,6 @@ class Remembered:
             wait((result,), _PATIENCE)
         if result.done():
             error = result.exception()
-            unknown = f"the size of the audit log cannot be found: {type(error).__name__}"
+            unknown = f"what there is to warn of cannot be found: {type(error).__name__}"
             self._found = unknown if error else result.result()
         return self._found

@@ -196,7 +196,8 @@ class S3Pipeline:
             try:
                 self._record(call)
             except ServiceError:
-                error = InternalError()
+                # A full store is a full log, too; neither tells anything of the call.
+                error = error if isinstance(error, ServiceUnavailable) else InternalError()
         answered = () if call is None else tuple(call.answered.items())
         response = faults.fault(error, request_id, head=request.method == "HEAD")
         headers = (*response.headers, *answered)

@@ -24,6 +24,7 @@ from kms_server.server.flask_app import create_app
 from kms_server.server.health import health_of
 from kms_server.server.jobs import Chore, Jobs
 from kms_server.server.pipeline import Pipeline
+from kms_server.server.probe import Remembered
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
@@ -114,8 +115,8 @@ def build(settings: Settings) -> WorkerState:
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
     health = health_of(settings, state.database, logs, reserve)
-    health.hints.extend((*kept.warnings, checkpoints.warning))
-    health.hints.append(lambda: delivery_warning(state.database, state.clock.now()))
+    late = Remembered(lambda: delivery_warning(state.database, state.clock.now()))
+    health.hints.extend((*kept.warnings, checkpoints.warning, late))
     if stream is not None:
         health.hints.append(lambda: stream.problem)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)

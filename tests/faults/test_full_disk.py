@@ -85,7 +85,7 @@ def test_keys_can_be_changed_on_a_full_disk(
             for body in BODIES:
                 with pytest.raises(ClientError) as refused:
                     s3.put_object(Bucket=bucket, Key="new", Body=body)
-                assert refused.value.response["Error"]["Code"] == "InternalError"
+                assert refused.value.response["Error"]["Code"] == "ServiceUnavailable"
         kms.cancel_key_deletion(KeyId=doomed)
         kms.disable_key(KeyId=key)
         kms.enable_key(KeyId=key)

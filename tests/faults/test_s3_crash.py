@@ -115,7 +115,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """The data directory of the first server, on a disk of its own."""
     place = tmp_path / "server-0" / "data"
     place.mkdir(parents=True, mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=700", "tmpfs", str(place)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("a disk cannot be mounted here")
     yield place
@@ -135,7 +135,7 @@ def fill_and_go_on(server: ServerProcess, disk: Path) -> None:
     s3 = s3_client(server.access)
     bucket = new_bucket(s3)
     reserve, stored = disk / "reserve", {}
-    reserve.write_bytes(bytes(8 * MIB))
+    reserve.write_bytes(bytes(24 * MIB))
     for number in range(100):
         content = random.Random(number).randbytes(2 * MIB)
         try:
@@ -144,8 +144,9 @@ def fill_and_go_on(server: ServerProcess, disk: Path) -> None:
             assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503
             break
         stored[str(number)] = content
-    assert 3 < len(stored) < 30
-    # Nothing of it is seen, all else is read, and what fits is taken.
+    assert 3 < len(stored) < 60
+    # With room for records again, nothing of it is seen, all else is read, and what fits is taken.
+    reserve.unlink()
     s3.put_object(Bucket=bucket, Key="small", Body=b"fits")
     stored["small"] = b"fits"
     require(s3, bucket, stored)
@@ -166,7 +167,6 @@ def fill_and_go_on(server: ServerProcess, disk: Path) -> None:
             break
         stored["inline"] = bytes([number]) * 10_000
     filler.unlink()
-    reserve.unlink()
     s3.put_object(Bucket=bucket, Key="large", Body=b"y" * MIB)
     require(s3, bucket, stored | {"large": b"y" * MIB})
 

@@ -73,4 +73,4 @@ def test_what_cannot_be_found_is_told(error: Exception) -> None:
     def find() -> str | None:
         raise error
 
-    assert Remembered(find)() == f"the size of the audit log cannot be found: {type(error).__name__}"
+    assert Remembered(find)() == f"what there is to warn of cannot be found: {type(error).__name__}"
