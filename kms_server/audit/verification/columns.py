@@ -11,6 +11,7 @@ from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 _LONGEST_NAME = 64
 # Callers of other accounts: their records keep less of them than the columns may.
 _UNTOLD = "AWSAccount"
+_SERVICE = "AWSService"
 
 
 def differing(row: Row, *, is_data: bool) -> list[str]:
@@ -44,6 +45,8 @@ def _username(identity: Mapping[str, Any]) -> str | None:
     """As `Principal.name` says; events of the service itself have no user."""
     if "type" not in identity:
         return None
+    if identity["type"] == _SERVICE:
+        return str(identity["invokedBy"])
     if "sessionIssuer" in identity.get("sessionContext", {}):
         return str(identity["arn"].rpartition("/")[2])
     return str(identity.get("userName") or "root")[:_LONGEST_NAME]
