@@ -35,6 +35,13 @@ class Entry(NamedTuple):
     row: Row
 
 
+class Ends(NamedTuple):
+    """Where chains end now; and what is wrong with segments that cannot be read, by writer."""
+
+    heads: Mapping[str, Head]
+    unreadable: Mapping[str, str]
+
+
 class Journal:
     """The chains of management events, or of data events; `segments` is the directory of the embedded log's."""
 
@@ -49,16 +56,22 @@ class Journal:
         return self._table is audit_data_events
 
     def heads(self) -> Mapping[str, Head]:
-        """Where each chain ends now. Rows of before there were chains belong to none.
+        """Where each chain ends now that can be read; see `ends`."""
+        return self.ends().heads
 
-        Raises:
-            OperatorError: a segment cannot be read.
-        """
+    def ends(self) -> Ends:
+        """Where each chain ends now. Rows of before there were chains belong to none."""
         with self._engine.connect() as connection:
             found = audit_writers.heads(connection, is_data=self.is_data)
-        if self._segments is not None:
-            found |= {path.stem: end for path in segment_files(self._segments) if (end := _end(path)).seq}
-        return found
+        unreadable: dict[str, str] = {}
+        for path in [] if self._segments is None else segment_files(self._segments):
+            try:
+                end = _end(path)
+            except OperatorError as error:
+                unreadable[path.stem] = str(error)
+            else:
+                found |= {path.stem: end} if end.seq else {}
+        return Ends(found, unreadable)
 
     def after(self, writer: str, seq: int, through: int) -> Generator[Entry, None, None]:
         """The rows of a writer behind number `seq`, up to number `through`, in their order.
