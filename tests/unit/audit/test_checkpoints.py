@@ -211,7 +211,7 @@ def test_of_a_damaged_segment_the_head_that_was_known_stays(
     made = checkpoints.write(NOW + 1)
     assert made is not None
     assert set(made.coverage.heads) == {MAIN}
-    assert checkpoints.rebase(NOW + 2, {}, ()).coverage.heads == was | made.coverage.heads
+    assert checkpoints.rebase(NOW + 2, {}, ()).coverage.heads == {**was, **made.coverage.heads}
     assert str(segment) in (checkpoints.warning() or "")
 
 
