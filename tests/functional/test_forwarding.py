@@ -156,7 +156,10 @@ def test_conditions(kms: ServerProcess, client: RemoteKms, condition: dict[str, 
 
 def test_a_service_is_judged_by_what_it_acts_for(kms: ServerProcess, client: RemoteKms) -> None:
     trail = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
-    allowed = {"Principal": {"Service": "cloudtrail.amazonaws.com"}, "Action": "kms:GenerateDataKey*"}
+    allowed: dict[str, Any] = {
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": "kms:GenerateDataKey*",
+    }
     arn = key(kms, statement(**allowed, Condition={"StringEquals": {"aws:SourceArn": trail}}))
     cloudtrail = Principal.service("cloudtrail.amazonaws.com", ACCOUNT, trail)
     assert client.generate_data_key(asked(cloudtrail), use(arn)).key_arn == arn
