@@ -23,7 +23,8 @@ _COMPLETE_LABEL = b"kms-server complete checkpoint v1\n"
 class Coverage:
     """Of each writer its newest row and, where rows were pruned, the last of these; `since`: the first checkpoint's time.
 
-    `since` is in epoch seconds of the service's clock.
+    A writer that is pruned and has no head may be there or not: all of it goes. `since` is in epoch seconds of the
+    service's clock.
     """
 
     heads: Mapping[str, Head] = field(default_factory=dict)
@@ -32,9 +33,8 @@ class Coverage:
 
     def moved(self, heads: Mapping[str, Head]) -> dict[str, Head]:
         """Which heads are farther than is covered. A chain never gets shorter, whatever the database says."""
-        return {
-            writer: head for writer, head in heads.items() if head.seq > self.heads.get(writer, START).seq
-        }
+        covered = {**self.pruned, **self.heads}
+        return {writer: head for writer, head in heads.items() if head.seq > covered.get(writer, START).seq}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from kms_server.storage.checkpoints import KeptCheckpoint
 class Step(NamedTuple):
     """A checkpoint, all that is covered with it, and what is wrong with it; None where it cannot be trusted."""
 
-    number: int
+    kept: KeptCheckpoint
     checkpoint: Checkpoint | None
     coverage: Coverage
     problems: list[str]
@@ -37,7 +37,7 @@ class CheckpointChain:
                 self._coverage = checkpoint.added_to(self._coverage)
                 self._time = checkpoint.time
             self._before = one
-            yield Step(one.number, checkpoint, self._coverage, problems)
+            yield Step(one, checkpoint, self._coverage, problems)
 
     def _read(self, kept: KeptCheckpoint) -> tuple[Checkpoint | None, list[str]]:
         key = self._key(kept.fingerprint)

@@ -51,10 +51,13 @@ class Checkpoints:
         self._keys = keys
         self._remembered: _Known | None = None
         self._rolled_back = False
+        self._unreadable: list[str] = []
         self._next_at = 0.0
 
     def warning(self) -> str | None:
         """What health should say."""
+        if self._unreadable:
+            return f"{min(self._unreadable)}; no checkpoint covers what is new in it"
         return _NOT_OURS if self._rolled_back else None
 
     def tend(self, clock: Clock) -> Iterator[None]:
@@ -70,48 +73,51 @@ class Checkpoints:
         """Write a checkpoint of what has moved; None if nothing has, and the newest is younger than an hour.
 
         Raises:
-            OperatorError: a segment, or the newest checkpoint, cannot be read.
+            OperatorError: the newest checkpoint cannot be read.
             WrapError: the signing key does not open under the root key.
         """
-        heads = self._heads()
-        with self._database.read() as connection:
-            if self._next(self._known(connection), heads, now) is None:
-                return None
-        key = self._keys.current(now)
-        with self._database.index() as connection:
-            checkpoints.take_turns(connection)
-            known = self._known(connection)
-            made = self._next(known, heads, now)
+        while True:
+            with self._database.read() as connection:
+                seen = self._known(connection)
+            # After them: what they permit to go, and these heads still name, is not claimed again.
+            heads = self._heads()
+            made = self._next(seen, heads, now)
             if made is None:
                 return None
-            added = _add(connection, known, made, key)
+            key = self._keys.current(now)
+            with self._database.index() as connection:
+                checkpoints.take_turns(connection)
+                if self._known(connection) == seen:
+                    added = _add(connection, seen, made, key)
+                    break
         self._remembered = added
         return made
 
     def rebase(self, now: float, pruned: Mapping[str, Head], gone: Collection[str]) -> Checkpoint:
         """Sign what is about to be pruned, and forget older checkpoints. Comes before the rows are removed.
 
-        `pruned` names the last row to go of writers that may go on, `gone` the writers of which nothing stays.
+        `pruned` names the last rows to go, `gone` the writers of which nothing stays; of those that have no segment
+        `pruned` names the last row, too, since they may yet go on.
 
         Raises:
             OperatorError: the checkpoints do not verify: what they prove must not be forgotten.
             WrapError: the signing key does not open under the root key.
         """
-        heads, key, chain = self._heads(), self._keys.current(now), CheckpointChain(self._keys)
-        with self._database.read() as connection:
-            # There may be many: writers wait only for those that are added meanwhile.
-            last = _verified(chain, checkpoints.oldest_first(connection), 0)
-        with self._database.index() as connection:
-            checkpoints.take_turns(connection)
-            _verified(chain, checkpoints.oldest_first(connection, last), last)
-            known = self._known(connection)
-            before = known.coverage if known else Coverage(since=now)
-            made = _following(known, now, base=True, gone=tuple(sorted(gone)), coverage=Coverage(
-                _without(gone, {**before.heads, **before.moved(heads)}),
-                _without(gone, {**before.pruned, **_farther(pruned, before.pruned)}), before.since,
-            ))  # fmt: skip
-            added = _add(connection, known, made, key)
-            checkpoints.remove_before(connection, made.number)
+        while True:
+            with self._database.read() as connection:
+                # There may be many: writers wait only for those that are added meanwhile.
+                last = _verified(CheckpointChain(self._keys), checkpoints.oldest_first(connection))
+            heads, key = self._heads(), self._keys.current(now)
+            with self._database.index() as connection:
+                checkpoints.take_turns(connection)
+                if checkpoints.newest(connection) == last:
+                    known = self._known(connection)
+                    if known is not None and known.newest != last:
+                        raise OperatorError(_NOT_OURS)
+                    made = _rebased(known, now, heads, pruned, gone)
+                    added = _add(connection, known, made, key)
+                    checkpoints.remove_before(connection, made.number)
+                    break
         self._remembered = added
         return made
 
@@ -133,7 +139,10 @@ class Checkpoints:
         return json.dumps(document).encode()
 
     def _heads(self) -> dict[str, Head]:
-        return {writer: head for journal in self._journals for writer, head in journal.heads().items()}
+        """Where all chains end; of those that cannot be read, what is covered stays so."""
+        found = [journal.ends() for journal in self._journals]
+        self._unreadable = [problem for one in found for problem in one.unreadable.values()]
+        return {writer: head for one in found for writer, head in one.heads.items()}
 
     def _next(self, known: _Known | None, heads: Mapping[str, Head], now: float) -> Checkpoint | None:
         if known is None:
@@ -142,13 +151,11 @@ class Checkpoints:
         moved = before.moved(heads)
         if not moved and now - known.newest.time < HEARTBEAT:
             return None
-        base = (known.newest.number + 1) % _BASE_EVERY == 0
-        coverage = (
-            replace(before, heads={**before.heads, **moved})
-            if base
-            else replace(before, heads=moved, pruned={})
-        )
-        return _following(known, now, base=base, coverage=coverage)
+        if (known.newest.number + 1) % _BASE_EVERY == 0:
+            covered = {**before.heads, **moved}
+            coverage = Coverage(covered, _still(before.pruned, {**heads, **covered}), before.since)
+            return _following(known, now, base=True, coverage=coverage)
+        return _following(known, now, base=False, coverage=replace(before, heads=moved, pruned={}))
 
     def _known(self, connection: Connection) -> _Known | None:
         mine, newest = self._remembered, checkpoints.newest(connection)
@@ -166,17 +173,31 @@ class Checkpoints:
         return self._remembered
 
 
-def _verified(chain: CheckpointChain, kept: Iterable[KeptCheckpoint], last: int) -> int:
-    """The number of the newest of checkpoints that verify; `last` if there are none.
+def _verified(chain: CheckpointChain, kept: Iterable[KeptCheckpoint]) -> KeptCheckpoint | None:
+    """The newest of checkpoints that verify, if there are any.
 
     Raises:
         OperatorError: one does not verify.
     """
+    last = None
     for step in chain.walk(kept):
         if step.problems:
             raise OperatorError(_NOT_OURS)
-        last = step.number
+        last = step.kept
     return last
+
+
+def _rebased(
+    known: _Known | None, now: float, heads: Mapping[str, Head], pruned: Mapping[str, Head], gone: Collection[str]
+) -> Checkpoint:  # fmt: skip
+    before = known.coverage if known else Coverage(since=now)
+    ends = {writer: heads[writer] for writer in gone if writer in heads}
+    farther = {**before.pruned, **_farther({**ends, **pruned}, before.pruned)}
+    covered = {
+        writer: head for writer, head in {**before.heads, **before.moved(heads)}.items() if writer not in gone
+    }
+    coverage = Coverage(covered, _still(farther, {**heads, **covered}), before.since)
+    return _following(known, now, base=True, gone=tuple(sorted(gone)), coverage=coverage)
 
 
 def _following(
@@ -199,5 +220,6 @@ def _farther(new: Mapping[str, Head], old: Mapping[str, Head]) -> dict[str, Head
     return {writer: head for writer, head in new.items() if head.seq > old.get(writer, START).seq}
 
 
-def _without(gone: Collection[str], heads: Mapping[str, Head]) -> dict[str, Head]:
-    return {writer: head for writer, head in heads.items() if writer not in gone}
+def _still(pruned: Mapping[str, Head], there: Collection[str]) -> dict[str, Head]:
+    """What is to be said of writers that are there, and not of those that have gone."""
+    return {writer: head for writer, head in pruned.items() if writer in there}

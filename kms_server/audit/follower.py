@@ -42,7 +42,7 @@ class Follower:
                         rows.append(entry.row)
                         reached[writer] = entry.seq
             except OperatorError as error:
-                self._pass_over(error)
+                self.problem = str(error)
             if len(rows) >= most:
                 break
         return News(sorted(rows, key=lambda row: row.event_id), reached)
@@ -57,15 +57,15 @@ class Follower:
 
     def _ahead(self) -> list[tuple[Journal, str, int]]:
         """The chains that have rows behind the positions, and the number of the last of them."""
+        ends = [(journal, journal.ends()) for journal in self._journals]
+        for problem in (one for _, end in ends for one in end.unreadable.values()):
+            self.problem = problem
         return [
             (journal, writer, head.seq)
-            for journal in self._journals
-            for writer, head in journal.heads(self._pass_over).items()
+            for journal, end in ends
+            for writer, head in end.heads.items()
             if head.seq > self._positions.get(writer, 0)
         ]
-
-    def _pass_over(self, error: OperatorError) -> None:
-        self.problem = str(error)
 
 
 def heads(journals: Iterable[Journal]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Event ids are chosen before a record commits, so whoever follows the log by them would pass over what commits late.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2
 from sqlalchemy import Engine, Table, select
 
+from kms_server.audit import marks
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.record import Row
 from kms_server.audit.segments import end_of, is_full, segment_files
@@ -35,6 +36,13 @@ class Entry(NamedTuple):
     row: Row
 
 
+class Ends(NamedTuple):
+    """Where chains end now; and what is wrong with segments that cannot be read, by writer."""
+
+    heads: Mapping[str, Head]
+    unreadable: Mapping[str, str]
+
+
 class Journal:
     """The chains of management events, or of data events; `segments` is the directory of the embedded log's."""
 
@@ -48,24 +56,23 @@ class Journal:
         """Whether these are data events."""
         return self._table is audit_data_events
 
-    def heads(self, pass_over: Callable[[OperatorError], None] | None = None) -> Mapping[str, Head]:
-        """Where each chain ends now. Rows of before there were chains belong to none.
+    def heads(self) -> Mapping[str, Head]:
+        """Where each chain ends now that can be read; see `ends`."""
+        return self.ends().heads
 
-        Raises:
-            OperatorError: a segment cannot be read; with `pass_over`, that is told of it, and has the others.
-        """
+    def ends(self) -> Ends:
+        """Where each chain ends now. Rows of before there were chains belong to none."""
         with self._engine.connect() as connection:
             found = audit_writers.heads(connection, is_data=self.is_data)
-        for path in () if self._segments is None else segment_files(self._segments):
+        unreadable: dict[str, str] = {}
+        for path in [] if self._segments is None else segment_files(self._segments):
             try:
                 end = _end(path)
             except OperatorError as error:
-                if pass_over is None:
-                    raise
-                pass_over(error)
+                unreadable[path.stem] = str(error)
             else:
                 found |= {path.stem: end} if end.seq else {}
-        return found
+        return Ends(found, unreadable)
 
     def after(self, writer: str, seq: int, through: int) -> Generator[Entry, None, None]:
         """The rows of a writer behind number `seq`, up to number `through`, in their order.
@@ -133,5 +140,6 @@ def _read_end(path: Path) -> Head:
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 - the driver has no types
-    """A connection for reading; looking must never create a file."""
-    return dbapi2.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
+    """A connection for reading; looking must never create a file, and what is sealed needs none beside it."""
+    mode = "mode=ro&immutable=1" if path.with_suffix(marks.SUFFIX).exists() else "mode=rw"
+    return dbapi2.connect(f"file:{quote(str(path))}?{mode}", uri=True, isolation_level=None)

@@ -1,17 +1,15 @@
 """The whole log: where it is, how large it is, and how much of it has not been delivered."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table
 
-from kms_server.audit.journal import Journal
+from kms_server.audit.journal import Ends, Journal
 from kms_server.audit.segment_removal import segment_sizes
 from kms_server.storage import audit_pruning, audit_writers
 from kms_server.storage.audit_holds import Holds
-from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
 from kms_server.storage.tables import audit_data_events
 
@@ -55,19 +53,15 @@ class Log:
         with self.database.read() as connection:
             row_size = audit_pruning.row_bytes(connection, part.table)
         held = 0.0
-        for writer, head in heads(self.database, part).items():
+        for writer, head in ends(self.database, part).heads.items():
             rows = head.seq - holds.ceiling(writer, head.seq)
             held += rows * (sizes[writer] / head.seq if writer in sizes else row_size)
         return int(held)
 
 
-def heads(database: Database, part: Part) -> Mapping[str, Head]:
-    """Where all chains end.
-
-    Raises:
-        OperatorError: a segment cannot be read.
-    """
-    return Journal(database.engine, part.table, part.segments).heads()
+def ends(database: Database, part: Part) -> Ends:
+    """Where all chains end."""
+    return Journal(database.engine, part.table, part.segments).ends()
 
 
 def _table_size(connection: Connection, part: Part) -> int:

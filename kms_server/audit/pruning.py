@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from kms_server.audit import last_use, segment_removal
 from kms_server.audit.last_use import Uses
 from kms_server.audit.ledger import MAIN, OBJECTS
-from kms_server.audit.log_size import Log, Part, heads
+from kms_server.audit.log_size import Log, Part, ends
 from kms_server.audit.pruning_units import Sealed, Unit, chained_rows, sealed, sealed_segments, unchained_rows
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_holds, audit_positions, audit_pruning, audit_writers
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 _AT_ONCE = 50  # units whose last uses are folded together
 _KEPT = (MAIN, OBJECTS)  # their newest batches stay
 
-# Takes up to where chains are pruned, and the chains that go whole; signs and keeps both.
+# Takes up to where chains are pruned, and the chains that go whole; signs and keeps both. See `Checkpoints.rebase`.
 Stub: TypeAlias = Callable[[Mapping[str, Head], Sequence[str]], None]
 
 
@@ -33,7 +33,7 @@ Stub: TypeAlias = Callable[[Mapping[str, Head], Sequence[str]], None]
 class Plan:
     """What goes, oldest first; `left` are the bytes that the log has afterwards.
 
-    Of the chains that are `pruned` the rest stays. Of those in the shared database that are `empty` nothing does.
+    Of the chains that are `pruned` the rest stays; of those in the shared database that are also `empty` nothing does.
     """
 
     left: int
@@ -134,15 +134,12 @@ class Pruner:
                 segment_removal.clear_remains(part.segments)
 
     def forget_positions(self) -> None:
-        """Forget the positions of readers in chains that are gone.
-
-        Raises:
-            OperatorError: a segment cannot be read.
-        """
+        """Forget the positions of readers in chains that are gone."""
         with self._log.database.read() as connection:
             known = audit_positions.writers(connection)
         # After them: who has a position had a head.
-        gone = known.difference(*(heads(self._log.database, part) for part in self._log.parts))
+        found = [ends(self._log.database, part) for part in self._log.parts]
+        gone = known.difference(*(one for each in found for one in each))
         if gone:
             with self._log.database.index() as connection:
                 audit_positions.remove_writers(connection, gone)
@@ -202,5 +199,5 @@ class Pruner:
                 chain.writer not in _KEPT
                 and plan.pruned.get(chain.writer, chain.pruned).seq == chain.head.seq
             ):
-                plan.pruned.pop(chain.writer, None)
+                plan.pruned[chain.writer] = chain.head
                 plan.empty.append(chain.writer)

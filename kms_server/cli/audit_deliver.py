@@ -9,7 +9,6 @@ import click
 
 from kms_server.audit.trail.backlog import Backlog, backlogs
 from kms_server.audit.trail.delivery import PROBLEMS, Delivery
-from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.cli.operator import change, opened
 from kms_server.cli.options import Where, bucket_options, option, state_options, state_settings
 from kms_server.clock import iso_seconds
@@ -89,10 +88,7 @@ def _delivers(made: Delivery, trail: trails.Trail, *, digest: bool) -> bool:
 
 
 def _backlogs(state: State) -> list[Backlog]:
-    try:
-        return backlogs(state.database, planner(state))
-    except LogUnreadable as problem:
-        raise OperatorError(f"the audit log cannot be read: {problem}") from None
+    return backlogs(state.database, planner(state))
 
 
 def _tell(left: Iterable[Backlog]) -> None:

@@ -29,14 +29,18 @@ def denied(
         "on the resource associated with this ciphertext" if from_ciphertext else f"on resource: {resource}"
     )
     return AccessDeniedException(
-        f"User: {principal.arn} is not authorized to perform: {action} {place} {why(decision, action)}"
+        f"User: {_who(principal)} is not authorized to perform: {action} {place} {why(decision, action)}"
     )
+
+
+def _who(principal: Principal) -> str:
+    return principal.unique_id if principal.is_service else principal.arn
 
 
 def not_visible(principal: Principal, action: str) -> AccessDeniedException:
     """The error for a key of another account; it does not tell whether the key exists."""
     return AccessDeniedException(
-        f"User: {principal.arn} is not authorized to perform: {action} on this resource because the resource does "
+        f"User: {_who(principal)} is not authorized to perform: {action} on this resource because the resource does "
         "not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly "
         "denies access"
     )

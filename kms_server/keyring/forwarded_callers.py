@@ -26,7 +26,8 @@ class Described:
 
     `kind` is the principal's, `owner` the name of its user or role, or of the user who issued its session; None for an
     account's root. `created_at` (epoch seconds) is that of its session, None where it has none. `tags` are those of the
-    session, with those of its owner at home. `policies` are names and texts of session policies.
+    session, with those of its owner at home. `policies` are names and texts of session policies. Of a service `name` is
+    its own, and `source_arn` what it acts for.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Described:
     source_identity: str | None = None
     web_identity: Mapping[str, str] | None = None
     policies: list[tuple[str, str]] | None = None
+    source_arn: str | None = None
 
 
 def describe(principal: Principal) -> dict[str, Any]:
@@ -48,6 +50,11 @@ def describe(principal: Principal) -> dict[str, Any]:
         AccessDeniedException: it is of a kind that makes no such calls.
     """
     session = principal.session
+    if principal.is_service:
+        named = Described(
+            principal.kind, principal.account, None, name=principal.unique_id, source_arn=principal.source_arn
+        )
+        return asdict(named)
     if principal.kind not in _SESSIONS:
         raise AccessDeniedException(f"{principal.kind} cannot be the caller of a forwarded call")
     if session is None:
@@ -71,6 +78,8 @@ def load(caller: Described, connection: Connection, *, anyone: bool) -> Principa
 
     With `anyone` every account has a root.
     """
+    if caller.source_arn is not None:
+        return Principal.service(caller.name, caller.account, caller.source_arn)
     owner = None
     if caller.owner is not None:
         kind = Kind.ROLE if caller.kind == "AssumedRole" else Kind.USER

@@ -52,6 +52,11 @@ def chains(connection: Connection, *, is_data: bool) -> list[Chain]:
     ]
 
 
+def is_begun(connection: Connection) -> bool:
+    """Whether there is any chain in the shared database."""
+    return connection.execute(select(audit_writers.c.writer).limit(1)).first() is not None
+
+
 def move(connection: Connection, writer: str, old: Head, new: Head, *, is_data: bool) -> bool:
     """Note where a chain ends now, in the transaction that makes it longer.
 

@@ -97,6 +97,13 @@ def listed_until(connection: Connection, trail_id: str, region: str) -> float:
     return connection.execute(select(func.max(columns.digest_end)).where(*mine)).scalar_one() or 0.0
 
 
+def is_planned(connection: Connection, bucket: str, object_key: str) -> bool:
+    """Whether any trail has made a file of that name, or is about to."""
+    columns = trail_files.c
+    wanted = select(columns.file_id).where(columns.bucket == bucket, columns.object_key == object_key)
+    return connection.execute(wanted.limit(1)).first() is not None
+
+
 def needed(connection: Connection) -> dict[str, int]:
     """Of each writer the first row that a file needs which is not delivered yet."""
     first: dict[str, int] = {}

@@ -1,6 +1,8 @@
 """Each change of the log, of its checkpoints and of its keys is found by `audit verify`, and named."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -9,9 +11,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
 
+from kms_server.audit import marks
 from kms_server.audit.chain import ChainKey, extended
 from kms_server.audit.checkpoint import signed_bytes
 from kms_server.audit.record import Row
+from kms_server.audit.segments import seal, segment_files
 from kms_server.server.audit_proof import checkpoints_of
 from kms_server.server.audit_trail import journals
 from kms_server.storage.audit_writers import START
@@ -319,3 +323,16 @@ def _drop_tail(log: LogCopy, writer: str) -> int:
         " WHERE writer = :w", w=writer, seq=ends[-2],
     )  # fmt: skip
     return ends[-2]
+
+
+@pytest.mark.parametrize("change", [{"values": bytes(64)}, {"first": "f" * 36}], ids=["values", "ends"])
+def test_a_mark_that_hides_rows_from_lookups(log: LogCopy, change: dict[str, Any]) -> None:
+    if log.postgres is not None:
+        pytest.skip("segments are embedded")
+    seal(log.settings.audit_dir)
+    path, mark = next(
+        (one, found) for one in segment_files(log.settings.audit_dir) if (found := marks.read(one))
+    )
+    assert log.errors() == []
+    marks.write(path, replace(mark, **change))
+    assert told(log) == f"writer {path.stem}: its mark does not fit to its rows: lookups may pass over them"

@@ -1,15 +1,17 @@
 """Each change of what a trail has delivered is found by `audit verify`, also what `aws cloudtrail validate-logs` passes."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from kms_server.audit.trail.destination import Delivered, DestinationError
 from kms_server.audit.verification.findings import Severity
@@ -380,3 +382,47 @@ def test_signing_keys_that_are_gone(forger: Forger) -> None:
     with state.database.write() as tx:
         tx.connection.execute(kept_keys.insert(), kept)
     assert found.count("is not this server's") == 4
+
+
+def test_what_is_no_log_file(forger: Forger) -> None:
+    key, junk = forger.log(0), b'["x"]'
+    forger.bucket.files[key] = Delivered(gzip.compress(junk), {})
+    listed = forger.body(forger.digest(0))["logFiles"]
+    for one in listed:
+        if one["s3Object"] == key:
+            one["hashValue"] = hashlib.sha256(junk).hexdigest()
+    forger.sign_anew(forger.digest(0), logFiles=listed)
+    assert f"the-bucket/{key}: it is not a log file" in forger.found()
+
+
+@pytest.mark.parametrize("end", [0, 7, None], ids=["of a digest", "of no digest", "without a digest"])
+def test_a_log_file_that_is_added_to_the_database_too(forger: Forger, end: int | None) -> None:
+    state, key = forger.trail.state, forger.log(0).replace("_0000000000000000", "_0000000000000009")
+    content = b'{"Records":[{"eventID":"00000000-0000-4000-8000-000000000000"}]}'
+    forger.bucket.files[key] = Delivered(gzip.compress(content), {})
+    at = forger.trail.start + HOUR
+    with state.database.write() as tx:
+        tx.connection.execute(insert(trail_files).values(
+            trail_id=forger.trail.trail.trail_id, region=REGION, bucket="the-bucket", object_key=key, ranges="{}",
+            planned_at=at, delivered_at=at - 1, hash=hashlib.sha256(content).hexdigest(),
+            digest_end=at - 1 if end is None else at + end,
+        ))  # fmt: skip
+    try:
+        found = forger.found()
+    finally:
+        with state.database.write() as tx:
+            tx.connection.execute(delete(trail_files).where(trail_files.c.object_key == key))
+    assert f"the-bucket/{key}: " in found
+
+
+def test_beside_a_damaged_segment(tmp_path: Path) -> None:
+    log = filled(tmp_path, None)
+    with log.opened() as state:
+        made = Delivering.begin(state)
+        made.hour()
+        segment = log.segment(max(log.writers().keys() - {"main"}))
+        assert segment is not None
+        segment.write_bytes(b"no database" * 1_000)
+        found = list(Run(state, [made.trail], lambda _: made.bucket).findings(None, None, log=True))
+    assert {one.severity for one in found} == {Severity.ERROR, Severity.UNCHECKED}
+    assert all(str(segment) in one.what or segment.stem in one.where for one in found)

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -151,6 +152,23 @@ def test_conditions(kms: ServerProcess, client: RemoteKms, condition: dict[str, 
             client.generate_data_key(asked(ROOT), use(arn))
     else:
         client.generate_data_key(asked(ROOT), use(arn))
+
+
+def test_a_service_is_judged_by_what_it_acts_for(kms: ServerProcess, client: RemoteKms) -> None:
+    trail = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
+    allowed: dict[str, Any] = {
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": "kms:GenerateDataKey*",
+    }
+    arn = key(kms, statement(**allowed, Condition={"StringEquals": {"aws:SourceArn": trail}}))
+    cloudtrail = Principal.service("cloudtrail.amazonaws.com", ACCOUNT, trail)
+    assert client.generate_data_key(asked(cloudtrail), use(arn)).key_arn == arn
+    record = kms.audit_records("--event", "GenerateDataKey", "--key", arn)[-1]
+    assert record["userIdentity"] == {"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"}
+    with pytest.raises(e.AccessDenied):
+        client.generate_data_key(asked(replace(cloudtrail, source_arn=f"{trail}-2")), use(arn))
+    with pytest.raises(e.AccessDenied, match=r"User: cloudtrail\.amazonaws\.com is not authorized"):
+        client.generate_data_key(asked(cloudtrail), use(key(kms)))
 
 
 def test_the_managed_key(kms: ServerProcess, client: RemoteKms) -> None:

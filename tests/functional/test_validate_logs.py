@@ -33,9 +33,13 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
         kms = server.client("kms", max_attempts=5)
         kms.create_key()
         kms.generate_random(NumberOfBytes=8)
+        if hour == HOURS // 2:
+            s3.delete_bucket_policy(Bucket=bucket)
         server.cli("clock", "advance", "1h")
         if hour == HOURS // 2:
             kill_in_a_delivery(server, trail)
+            s3 = s3_client(server.access)
+            s3.put_bucket_policy(Bucket=bucket, Policy=bucket_policy(bucket, ARN))
         if hour % (HOURS // 3) == 0:
             server.cli("audit", "rotate-key")
         # Beside the server, which does the same at the same time.
@@ -57,14 +61,14 @@ def test_all_that_is_delivered_is_valid(start_server: StartServer, tmp_path: Pat
 
 
 def kill_in_a_delivery(server: ServerProcess, trail: Trail) -> None:
-    """Kill the server when it has planned a file and not confirmed it."""
+    """Kill the server when it has planned a file, which the bucket does not take."""
     with opened(server) as state:
 
         def pending() -> bool:
             with state.database.read() as connection:
                 return bool(trail_files.pending(connection, trail.trail_id))
 
-        server.wait_for(pending, pause=0.001)
+        server.wait_for(pending)
         server.kill9()
     server.restart()
 

@@ -29,11 +29,7 @@ class Backlog(NamedTuple):
 
 
 def backlogs(database: Database, planner: Planner) -> list[Backlog]:
-    """The backlog of every trail.
-
-    Raises:
-        LogUnreadable
-    """
+    """The backlog of every trail, as far as the log can be read."""
     with database.read() as connection:
         found = trails.every(connection)
     return [_of(database, trail, planner.backlog(trail)) for trail in found]

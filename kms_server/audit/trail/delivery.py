@@ -58,13 +58,14 @@ class Delivery:
         Raises:
             DestinationError, LogUnreadable, SigningKeyUnusable: noted with the trail; to be tried again.
         """
-        problem: Exception | None = None
-        try:
-            yield from self.planner.plan(trail)
-            yield from self._write_files(trail)
-        except PROBLEMS as error:
-            self._note(trail, delivery_error=error.code, attempted_at=self.now())
-            problem = error
+        problem: DestinationError | LogUnreadable | SigningKeyUnusable | None = None
+        for work in (self.planner.plan, self._write_files):
+            try:
+                yield from work(trail)
+            except PROBLEMS as error:
+                problem = error
+        if problem is not None:
+            self._note(trail, delivery_error=problem.code, attempted_at=self.now())
         try:
             # Digests are closed in time also where they cannot be delivered.
             self.closer.close(trail, self.now(), at_once=digest_at_once)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kms_server.audit import event_id
 from kms_server.audit.trail import names
 from kms_server.audit.trail.files import MOST_BYTES, selects
-from kms_server.audit.trail.reading import Chain, Journals
+from kms_server.audit.trail.reading import Chain, Journals, LogUnreadable
 from kms_server.audit.trail.selectors import Selectors
 from kms_server.storage import audit_positions, trail_files, trails
 from kms_server.storage.database import Database, Transaction
@@ -48,7 +48,7 @@ class Planner:
         Others may be planning at the same time: whoever commits first wins, and the rest is left to the next time.
 
         Raises:
-            LogUnreadable
+            LogUnreadable: some chains cannot be read; what the others have is planned.
         """
         while self._step(trail):
             yield
@@ -60,7 +60,7 @@ class Planner:
         if not positions and ended_at(trail) is not None:
             return 0
         selectors = Selectors.of(trail.selectors)
-        chains = self._journals.chains(selectors)
+        chains, _ = self._journals.survey(selectors)
         return sum(max(0, one.last - positions.get(one.writer, 0)) for one in chains if one.is_wanted)
 
     def _step(self, trail: Trail) -> bool:
@@ -71,9 +71,15 @@ class Planner:
         if not before and ended_at(trail) is not None:
             return False
         pile = self._read(trail, before)
-        is_end = pile.is_complete and ended_at(trail) is not None
-        if not pile.positions and not is_end:
+        is_end = pile.is_complete and pile.damage is None and ended_at(trail) is not None
+        if (pile.positions or is_end) and not self._keep(trail, before, pile, is_end=is_end):
             return False
+        if pile.is_complete and pile.damage is not None:
+            raise pile.damage
+        return not pile.is_complete
+
+    def _keep(self, trail: Trail, before: dict[str, int], pile: "_Pile", *, is_end: bool) -> bool:
+        """Store what is planned; False: others have planned meanwhile, or the trail has changed."""
         with self._database.write() as tx:
             if not self._is_as_it_was(tx, trail, before):
                 return False
@@ -90,7 +96,7 @@ class Planner:
                 audit_positions.remove(tx.connection, trail.trail_id)
             else:
                 audit_positions.put(tx.connection, trail.trail_id, pile.positions)
-        return not pile.is_complete
+        return True
 
     def _is_as_it_was(self, tx: Transaction, trail: Trail, before: dict[str, int]) -> bool:
         current = trails.get(tx.connection, trail.trail_id)
@@ -103,15 +109,20 @@ class Planner:
     def _read(self, trail: Trail, before: dict[str, int]) -> "_Pile":
         """What lies above the positions, up to where a file is full."""
         selectors = Selectors.of(trail.selectors)
-        pile = _Pile(self._most_bytes)
-        for chain in self._journals.chains(selectors):
+        chains, damage = self._journals.survey(selectors)
+        pile = _Pile(self._most_bytes, damage)
+        for chain in chains:
             seq = before.get(chain.writer, 0)
             if chain.last <= seq:
                 continue
             if not chain.is_wanted:
                 pile.positions[chain.writer] = chain.last
-            elif not _pile_up(pile, trail, selectors, chain, seq):
-                return pile
+                continue
+            try:
+                if not _pile_up(pile, trail, selectors, chain, seq):
+                    return pile
+            except LogUnreadable as error:
+                pile.damage = error  # what the other chains have can be delivered
         pile.is_complete = True
         return pile
 
@@ -143,6 +154,7 @@ class _Pile:
     """What is planned at once: of each Region ranges that fit into one file, and how far each writer was read."""
 
     most_bytes: int
+    damage: LogUnreadable | None
     positions: dict[str, int] = field(default_factory=dict)
     ranges: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     is_complete: bool = False

@@ -1,13 +1,12 @@
 """The log as trails read it: rows by writer and number, none of them passed over."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from kms_server.audit.journal import Entry, Journal
 from kms_server.audit.trail.selectors import Selectors
 from kms_server.errors import OperatorError
-from kms_server.storage.audit_writers import Head
 
 
 class LogUnreadable(Exception):
@@ -35,24 +34,27 @@ class Journals(NamedTuple):
     management: Journal
     data: Journal
 
-    def chains(self, selectors: Selectors) -> Iterator[Chain]:
-        """All writers, each as far as it has come by now.
-
-        Raises:
-            LogUnreadable
-        """
+    def survey(self, selectors: Selectors) -> "Survey":
+        """All writers, each as far as it has come by now."""
+        chains: list[Chain] = []
+        unreadable: list[str] = []
         wants = (selectors.wants_management, selectors.wants_data)
         for journal, is_wanted in zip(self, wants, strict=True):
-            for writer, head in sorted(_heads(journal).items()):
-                yield Chain(journal, writer, head.seq, is_wanted)
+            heads, damaged = journal.ends()
+            chains += [Chain(journal, writer, head.seq, is_wanted) for writer, head in sorted(heads.items())]
+            unreadable += damaged.values() if is_wanted else ()
+        return Survey(chains, LogUnreadable("; ".join(unreadable)) if unreadable else None)
 
     def owners(self) -> Mapping[str, Journal]:
-        """Which journal has each writer.
+        """Which journal has each writer that can be read."""
+        return {writer: journal for journal in self for writer in journal.heads()}
 
-        Raises:
-            LogUnreadable
-        """
-        return {writer: journal for journal in self for writer in _heads(journal)}
+
+class Survey(NamedTuple):
+    """The chains that can be read, and what is to be said of those that selectors want and that cannot."""
+
+    chains: Sequence[Chain]
+    damage: LogUnreadable | None
 
 
 def rows(journal: Journal, writer: str, first: int, last: int) -> Generator[Entry, None, None]:
@@ -73,10 +75,3 @@ def rows(journal: Journal, writer: str, first: int, last: int) -> Generator[Entr
         raise LogUnreadable(str(error)) from None
     if expected <= last:
         raise LogUnreadable(f"row {expected} of {writer} is not in the audit log")
-
-
-def _heads(journal: Journal) -> Mapping[str, Head]:
-    try:
-        return journal.heads()
-    except OperatorError as error:
-        raise LogUnreadable(str(error)) from None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import inf
 
 from kms_server.audit.trail.delivery import PROBLEMS, Delivery
-from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.storage import trails
 from kms_server.storage.trails import Trail
 
@@ -63,10 +62,7 @@ class Schedule:
         if now < turn.next_look:
             return False
         turn.next_look = now + _LOOK_SECONDS
-        try:
-            return self._delivery.planner.backlog(trail) > _MANY_ROWS
-        except LogUnreadable:
-            return True  # to be noted
+        return self._delivery.planner.backlog(trail) > _MANY_ROWS
 
     def _attend(self, trail: Trail, turn: _Turn) -> Iterator[object]:
         turn.settings = _settings(trail)

@@ -33,10 +33,11 @@ def read(database: Database, keys: SigningKeys) -> Said:
     said = Said()
     with database.read() as connection:
         for step in CheckpointChain(keys).walk(checkpoints.oldest_first(connection)):
-            said.findings += [error(f"checkpoint {step.number}", problem) for problem in step.problems]
+            name = f"checkpoint {step.kept.number}"
+            said.findings += [error(name, problem) for problem in step.problems]
             said.count += 1
             if step.checkpoint is not None:
-                said.claim(step.checkpoint.coverage, f"checkpoint {step.number}")
+                said.claim(step.checkpoint.coverage, name)
                 said.coverage = step.coverage
-                said.newest, said.newest_time = step.number, step.checkpoint.time
+                said.newest, said.newest_time = step.kept.number, step.checkpoint.time
     return said

@@ -9,7 +9,7 @@ from kms_server.audit.trail.destination import NoSuchFile
 from kms_server.audit.verification.delivered_files import Buckets, Damaged, Name, Place, path
 from kms_server.audit.verification.digest import Digest, read
 from kms_server.audit.verification.findings import Finding, Findings, error, notice
-from kms_server.storage.deliveries import DigestMade
+from kms_server.storage.trail_digests import TrailDigest
 
 KIND = "CloudTrail-Digest"
 _RETENTION = "unless the bucket's owner has it expire, find out who can delete from the bucket"
@@ -23,20 +23,24 @@ class _Before(NamedTuple):
     hash: str | None
     signature: str | None
     ends_at: float | None
-    made: DigestMade | None
+    made: TrailDigest | None
 
 
 class DigestWalk:
     """One walk over all Regions of a trail; `made` gives the digests that the database knows now.
 
-    `digests` are those that are rightly signed, for whoever checks the log files that they list.
+    `digests` are those that are rightly signed, for whoever checks the log files that they list; `unread` are Region and
+    end of those that were made and cannot be read.
     """
 
-    def __init__(self, buckets: Buckets, keys: SigningKeys, made: Callable[[], Sequence[DigestMade]]) -> None:
+    def __init__(
+        self, buckets: Buckets, keys: SigningKeys, made: Callable[[], Sequence[TrailDigest]]
+    ) -> None:
         self._buckets = buckets
         self._keys = keys
         self._made = made
         self.digests: list[Digest] = []
+        self.unread: set[tuple[str, float]] = set()
 
     def run(self) -> Findings:
         """What is wrong with the digests.
@@ -68,7 +72,7 @@ class DigestWalk:
         for one in others:
             yield error(one, "it is among the digests, and has not the name of one: it was added")
 
-    def _region(self, names: dict[Place, Name], made: dict[Place, DigestMade]) -> Findings:
+    def _region(self, names: dict[Place, Name], made: dict[Place, TrailDigest]) -> Findings:
         before: _Before | None = None
         begins = next(iter(made.values())).starts_at if made else self._buckets.trail.created_at
         for place in sorted({*names, *made}, key=_time_of):
@@ -80,6 +84,8 @@ class DigestWalk:
                 yield from _follows(found, before, is_first=row is not None and row.starts_at == begins)
                 before = _Before(place, found.hash, found.signature, found.ends_at, row)
                 continue
+            if row is not None:
+                self.unread.add((row.region, row.ends_at))
             if found is not None:
                 yield found
             elif row is not None:
@@ -99,7 +105,7 @@ class DigestWalk:
         except Damaged as problem:
             return error(path(name.place), str(problem))
 
-    def _as_made(self, digest: Digest, row: DigestMade | None, begins: float) -> Findings:
+    def _as_made(self, digest: Digest, row: TrailDigest | None, begins: float) -> Findings:
         where = path(digest.name.place)
         if row is None:
             # It may have been made since the database was asked, or belong to an earlier trail of that name.
@@ -137,7 +143,7 @@ def _follows(digest: Digest, before: _Before | None, *, is_first: bool) -> Findi
             )
 
 
-def _absent(row: DigestMade) -> Finding:
+def _absent(row: TrailDigest) -> Finding:
     where = f"{row.bucket}/{row.object_key}"
     if row.delivered_at is None:
         return notice(where, "the digest is not delivered yet")

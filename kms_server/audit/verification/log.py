@@ -81,6 +81,7 @@ class LogVerification:
         with Duplicates() as duplicates:
             for where, survey in self._surveys.items():
                 yield from survey.findings
+                yield from where.lookups()
                 for chain in survey.chains.values():
                     yield from self._settled(where, chain, partial(self._check, duplicates.add, advance))
             for repeated in duplicates.found():

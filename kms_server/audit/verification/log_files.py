@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,12 +11,14 @@ from kms_server.audit.trail.destination import NoSuchFile
 from kms_server.audit.verification.delivered_files import Buckets, Damaged, Place, inflated, path
 from kms_server.audit.verification.digest import Digest
 from kms_server.audit.verification.duplicates import Duplicates
-from kms_server.audit.verification.findings import Findings, error
-from kms_server.storage.deliveries import FileMade
+from kms_server.audit.verification.findings import Findings, error, unchecked
+from kms_server.errors import OperatorError
+from kms_server.storage.trail_files import TrailFile
 
 KIND = "CloudTrail"
 _STAMP = r"(\d{8}T\d{4}Z)_[A-Za-z0-9]{16}"
 _RETENTION = "unless the bucket's owner has it expire, find out who can delete from the bucket"
+_DAMAGED = "put the segment back from a backup, and verify again"
 _UNLISTED = (
     "somebody may have added it; a trail without validation that was deleted since may also have delivered it"
 )
@@ -25,7 +27,7 @@ _UNLISTED = (
 class LogFiles:
     """The log files of a trail; `made` are those that the database knows, in the order of their planning."""
 
-    def __init__(self, buckets: Buckets, made: Iterable[FileMade], journals: Sequence[Journal]) -> None:
+    def __init__(self, buckets: Buckets, made: Iterable[TrailFile], journals: Sequence[Journal]) -> None:
         self._buckets = buckets
         self._made = {(one.bucket, one.object_key): one for one in made}
         self._journals = journals
@@ -39,20 +41,30 @@ class LogFiles:
             if other != digest.name.place:
                 yield error(path(place), f"two digests list it: {path(other)} and {path(digest.name.place)}")
 
-    def check(self, digests: Iterable[Digest], advance: Callable[[int], object]) -> Findings:
-        """Read all files that these digests list, and those that none lists yet.
+    def check(
+        self, digests: Iterable[Digest], unread: Collection[tuple[str, float]], is_chosen: Callable[[float], bool],
+        advance: Callable[[int], object],
+    ) -> Findings:  # fmt: skip
+        """Read the files that digests list whose end is chosen, and those that none lists; all listed ones are noted by now.
+
+        `unread` are Region and end of digests of which nobody knows what they list.
 
         Raises:
             DestinationError: the bucket does not give what it is asked for.
         """
         with Duplicates() as duplicates:
             for digest in digests:
-                for one in digest.files:
+                for one in digest.files if is_chosen(digest.ends_at) else ():
                     yield from self._file((one.bucket, one.key), one.hash, duplicates)
                     advance(1)
             for place, made in self._made.items():
-                if made.hash is not None and made.digest_end is None and place not in self._listed:
-                    yield from self._file(place, made.hash, duplicates)
+                if made.hash is None or place in self._listed:
+                    continue
+                if made.digest_end is None or made.digest_end == made.delivered_at:
+                    if is_chosen(made.delivered_at or 0.0):
+                        yield from self._file(place, made.hash, duplicates)
+                elif (made.region, made.digest_end) not in unread:
+                    yield error(path(place), "the digest that is said to list it is missing, or does not")
             for repeated in duplicates.found():
                 yield error(
                     f"event {repeated}", f"trail {self._buckets.trail.name} has delivered it more than once"
@@ -89,16 +101,24 @@ class LogFiles:
         if hashlib.sha256(content).hexdigest() != expected:
             yield error(where, "the log file was changed: it has another hash than its digest says")
             return
-        records = {record["eventID"]: record for record in json.loads(content)["Records"]}
+        try:
+            records = {record["eventID"]: record for record in json.loads(content)["Records"]}
+        except (KeyError, TypeError, ValueError):
+            yield error(where, "it is not a log file, though its digest has its hash: it was signed anew")
+            return
         for event_id in records:
             duplicates.add(event_id)
         made = self._made.get(place)
         if made is not None and made.hash not in (None, expected):
             yield error(where, "the log file that was made had another hash than its digest says")
-        if made is not None:
+        if made is None:
+            return
+        try:
             yield from self._against_log(where, made, records)
+        except OperatorError as problem:
+            yield unchecked(where, f"it cannot be held against the log: {problem}", _DAMAGED)
 
-    def _against_log(self, where: str, made: FileMade, records: dict[str, Any]) -> Findings:
+    def _against_log(self, where: str, made: TrailFile, records: dict[str, Any]) -> Findings:
         pruned = False
         for writer, (first, last) in made.ranges.items():
             rows = 0

@@ -1,7 +1,7 @@
 """Where chains are, as verification reads them: it takes nothing for granted that others may, such as heads that fit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,13 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2
 from sqlalchemy import Table, func, select
 
+from kms_server.audit import marks
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.journal import Entry
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files
 from kms_server.audit.verification.chains import place
-from kms_server.audit.verification.findings import Finding, error
+from kms_server.audit.verification.findings import Finding, Findings, error
 from kms_server.storage import audit_writers
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.database import Database
@@ -31,6 +32,11 @@ _STRANGERS = "SELECT count(*) FROM audit_events WHERE writer IS NOT ? OR seq IS 
 _PAGE = (
     f"SELECT {', '.join(COLUMNS)} FROM audit_events"  # noqa: S608 - names of columns alone
     " WHERE rowid > ? AND rowid <= ? AND writer IS ? AND seq IS rowid ORDER BY rowid LIMIT ?"
+)
+
+
+_UNMARK = (
+    "remove the file that ends in .sealed: the server makes it anew; and find out who can write beside it"
 )
 
 
@@ -69,6 +75,9 @@ class Place(Protocol):
     def survey(self) -> Survey:
         """What is there at this moment."""
 
+    def lookups(self) -> Findings:
+        """What keeps lookups from rows that are there."""
+
 
 @dataclass(frozen=True, slots=True)
 class TablePlace:
@@ -96,6 +105,10 @@ class TablePlace:
         for writer in sorted({*spans, *rows}):
             self._add(found, writer, spans.get(writer), rows.get(writer, (0, 0, None, None)))
         return found
+
+    def lookups(self) -> Findings:
+        """The database keeps its indexes itself."""
+        yield from ()
 
     @property
     def _is_data(self) -> bool:
@@ -164,6 +177,19 @@ class SegmentPlace:
                         error(place(path.stem), f"the segment {path} cannot be read: {problem}")
                     )
         return found
+
+    def lookups(self) -> Findings:
+        """Marks of sealed segments that do not fit to the rows."""
+        for path in segment_files(self.directory):
+            mark = marks.read(path)
+            # What cannot be read was told by the survey.
+            with suppress(dbapi2.Error, FileNotFoundError), closing(_opened(path)) as connection:
+                if mark is not None and mark != marks.describe(connection):
+                    yield error(
+                        place(path.stem),
+                        "its mark does not fit to its rows: lookups may pass over them",
+                        _UNMARK,
+                    )
 
     def _add(self, found: Survey, path: Path) -> None:
         writer = path.stem

@@ -8,9 +8,10 @@ from kms_server.audit.verification.delivered_files import Buckets, Opener, Place
 from kms_server.audit.verification.digests import DigestWalk
 from kms_server.audit.verification.findings import Findings
 from kms_server.audit.verification.log_files import LogFiles
-from kms_server.storage import deliveries
+from kms_server.storage import trail_digests, trail_files
 from kms_server.storage.database import Database
-from kms_server.storage.deliveries import DigestMade, FileMade
+from kms_server.storage.trail_digests import TrailDigest
+from kms_server.storage.trail_files import TrailFile
 from kms_server.storage.trails import Trail
 
 _ROOT = "AWSLogs/"
@@ -31,8 +32,8 @@ class TrailVerification:
         self._keys = keys
         self._journals = journals
         with database.read() as connection:
-            self._files = deliveries.files(connection, trail.trail_id)
-        made: list[DigestMade | FileMade] = [*self._digests(), *self._files]
+            self._files = trail_files.of_trail(connection, trail.trail_id)
+        made: list[TrailDigest | TrailFile] = [*self._digests(), *self._files]
         self.buckets = Buckets(
             trail, opener, [(one.bucket, one.object_key.partition(_ROOT)[0].rstrip("/")) for one in made]
         )
@@ -53,17 +54,17 @@ class TrailVerification:
         yield from walk.strangers()
         for digest in walk.digests:
             yield from files.note(digest)
-        chosen = [
-            one for one in walk.digests
-            if (since is None or one.ends_at >= since) and (until is None or one.ends_at <= until)
-        ]  # fmt: skip
-        yield from files.check(chosen, advance)
+
+        def is_chosen(end: float) -> bool:
+            return (since is None or end >= since) and (until is None or end <= until)
+
+        yield from files.check(walk.digests, walk.unread, is_chosen, advance)
         yield from files.unlisted(self._is_known, walk.others)
 
-    def _digests(self) -> list[DigestMade]:
+    def _digests(self) -> list[TrailDigest]:
         with self._database.read() as connection:
-            return deliveries.digests(connection, self._trail.trail_id)
+            return trail_digests.of_trail(connection, self._trail.trail_id)
 
     def _is_known(self, place: Place) -> bool:
         with self._database.read() as connection:
-            return deliveries.is_planned(connection, *place)
+            return trail_files.is_planned(connection, *place)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from kms_server.audit.chain import ChainKey, extended
+from kms_server.audit.chain_key import obtain
 from kms_server.audit.journal import Entry, Journal
 from kms_server.audit.ledger import MAIN, OBJECTS, Ledger
 from kms_server.audit.log import AuditLog
@@ -17,9 +18,12 @@ from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
+from kms_server.errors import OperatorError
+from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.settings import CHAIN_KEY as CHAIN_KEY_NAME
+from kms_server.storage.tables import audit_data_events, audit_events, settings
 from tests.unit.audit.audit_rows import CHAIN_KEY, put, row
 from tests.unit.audit.test_record import event
 
@@ -36,6 +40,17 @@ def test_a_link_is_what_the_document_says() -> None:
     )  # fmt: skip
     expected = hmac.digest(b"k" * 32, text, "sha256")
     assert ChainKey(b"k" * 32).link("main", 8, 9, b"before", records) == expected
+
+
+def test_a_key_that_is_gone_is_not_made_anew(database: Database) -> None:
+    root = MemoryRootKey()
+    key = obtain(database, root)
+    assert obtain(database, root).tag(b"", b"x") == key.tag(b"", b"x")
+    with database.write() as tx:
+        Ledger(key).add(tx.connection, event())
+        tx.connection.execute(delete(settings).where(settings.c.name == CHAIN_KEY_NAME))
+    with pytest.raises(OperatorError, match="is gone"):
+        obtain(database, root)
 
 
 def test_a_batch_carries_its_link_on_its_last_row() -> None:

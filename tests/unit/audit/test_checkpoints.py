@@ -15,7 +15,7 @@ from kms_server.audit.checkpoint_delivery import delivered, opened
 from kms_server.audit.checkpoints import HEARTBEAT, INTERVAL, Checkpoints
 from kms_server.audit.journal import Journal
 from kms_server.audit.ledger import MAIN, Ledger
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.clock import Clock
@@ -44,6 +44,7 @@ class Log:
 
     def __init__(self, database: Database, directory: Path) -> None:
         self._database = database
+        self._directory = directory
         embedded = database.engine.dialect.name == "sqlite"
         self._log = (
             SegmentLog(directory, Limits(), CHAIN_KEY)
@@ -59,9 +60,19 @@ class Log:
     def append(self, rows: int = 1) -> None:
         self._log.append([row(number) for number in range(rows)])
 
+    def close(self) -> None:
+        self._log.close()
+
     def change(self, *, is_data: bool = False) -> None:
         with self._database.write() as tx:
             Ledger(CHAIN_KEY).add(tx.connection, event(event_id=row().event_id, is_data=is_data))
+
+    def remove(self, writer: str) -> None:
+        """As pruning does with a writer of which nothing stays."""
+        (self._directory / f"{writer}.db").unlink(missing_ok=True)
+        with self._database.write() as tx:
+            tx.connection.execute(delete(audit_events).where(audit_events.c.writer == writer))
+            tx.connection.execute(delete(audit_writers).where(audit_writers.c.writer == writer))
 
     def heads(self) -> dict[str, Head]:
         return {writer: head for journal in self.journals for writer, head in journal.heads().items()}
@@ -185,6 +196,25 @@ def test_a_chain_never_gets_shorter(
         assert made.coverage.heads[MAIN] == was
 
 
+def test_of_a_damaged_segment_the_head_that_was_known_stays(
+    database: Database, log: Log, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    if database.engine.dialect.name != "sqlite":
+        pytest.skip("segments are embedded")
+    log.append(3)
+    checkpoints.write(NOW)
+    was = log.heads()
+    (segment,) = segment_files(tmp_path)
+    log.close()
+    segment.write_bytes(b"\xff" * 9_000)
+    log.change()
+    made = checkpoints.write(NOW + 1)
+    assert made is not None
+    assert set(made.coverage.heads) == {MAIN}
+    assert checkpoints.rebase(NOW + 2, {}, ()).coverage.heads == {**was, **made.coverage.heads}
+    assert str(segment) in (checkpoints.warning() or "")
+
+
 def test_pruning(database: Database, log: Log, checkpoints: Checkpoints, keys: SigningKeys) -> None:
     log.append(3)
     log.change()
@@ -197,7 +227,7 @@ def test_pruning(database: Database, log: Log, checkpoints: Checkpoints, keys: S
     made = checkpoints.rebase(NOW + 2, pruned, [worker])
     assert (made.number, made.base, made.gone) == (3, True, (worker,))
     assert made.coverage.heads == {MAIN: log.heads()[MAIN]}
-    assert made.coverage.pruned == pruned
+    assert made.coverage.pruned == pruned | {worker: log.heads()[worker]}
     assert made.coverage.since == NOW
     with database.read() as connection:
         assert [one.number for one in stored.oldest_first(connection)] == [3]
@@ -205,12 +235,42 @@ def test_pruning(database: Database, log: Log, checkpoints: Checkpoints, keys: S
     log.change()
     following = Checkpoints(database, log.journals, keys).write(NOW + 3)
     assert following is not None
-    assert following.number == 4
+    assert (following.number, set(following.coverage.heads)) == (4, {MAIN})
     with database.read() as connection:
-        assert folded(stored.newest_first(connection)).pruned == pruned
+        assert folded(stored.newest_first(connection)).pruned == made.coverage.pruned
     # What was signed as pruned stays so, whatever is said later.
     again = checkpoints.rebase(NOW + 4, {MAIN: Head(1, b"x" * 32)}, ())
-    assert again.coverage.pruned == pruned
+    assert again.coverage.pruned == made.coverage.pruned
+
+
+def test_what_is_gone_is_forgotten_at_the_next_pruning(
+    database: Database, log: Log, checkpoints: Checkpoints, keys: SigningKeys
+) -> None:
+    log.append(3)
+    log.change()
+    log.change(is_data=True)
+    (worker,) = {one for one in log.heads() if not one.startswith((MAIN, "objects"))}
+    checkpoints.rebase(NOW, {worker: log.heads()[worker]}, [worker])
+    log.remove(worker)
+    assert worker not in checkpoints.rebase(NOW + 1, {}, ()).coverage.pruned
+    assert problems(database, keys) == []
+
+
+def test_a_writer_that_goes_on_is_named_again(
+    database: Database, log: Log, checkpoints: Checkpoints, keys: SigningKeys
+) -> None:
+    log.append(3)
+    (worker,) = log.heads()
+    end = log.heads()
+    checkpoints.rebase(NOW, end, [worker])
+    assert checkpoints.write(NOW + 1) is None
+    log.append()
+    made = checkpoints.write(NOW + 2)
+    assert made is not None
+    assert made.coverage.heads == log.heads()
+    with database.read() as connection:
+        assert folded(stored.newest_first(connection)).pruned == end
+    assert problems(database, keys) == []
 
 
 @pytest.mark.parametrize("change", ["body", "signature", "number"])
@@ -243,6 +303,8 @@ def test_what_vanishes_leaves_a_gap(
         tx.connection.execute(delete(audit_checkpoints).where(audit_checkpoints.c.number > 1))
     assert checkpoints.warning() is None
     log.change()
+    with pytest.raises(OperatorError, match="audit verify"):
+        checkpoints.rebase(NOW + 3, {}, ())
     made = checkpoints.write(NOW + 3)
     assert made is not None
     assert made.number == 4

@@ -89,6 +89,13 @@ def test_everybody_is_the_same_elsewhere(service: Service) -> None:
         assert _plain(travelled(service, principal)) == _plain(principal)
 
 
+def test_a_service_is_the_same_elsewhere(service: Service) -> None:
+    cloudtrail = Principal.service(
+        "cloudtrail.amazonaws.com", ACCOUNT, "arn:aws:cloudtrail:us-east-1:1:trail/a"
+    )
+    assert travelled(service, cloudtrail) == cloudtrail
+
+
 def _plain(principal: Principal | None) -> tuple[Any, ...]:
     """A principal without the tags that are handed on to further sessions, which stay; policies by their names."""
     assert principal is not None

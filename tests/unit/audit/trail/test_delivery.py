@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.trail.closing import HOUR
+from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.storage import trail_digests, trail_files, trails
 from kms_server.storage.database import Database
 from tests.unit.audit.audit_rows import ACCOUNT, REGION
@@ -180,6 +183,30 @@ def test_what_is_missing_in_the_log_is_told_and_what_is_not_is_delivered(scene: 
     assert scene.again(trail).delivery_error == "AuditLogUnreadable"
     assert scene.delivered(trail) == [wanted]
     assert scene.fails(trail) == "AuditLogUnreadable"
+
+
+def test_a_damaged_segment_holds_back_nothing_but_itself(scene: Scene) -> None:
+    if not isinstance(scene.log, SegmentLog):
+        pytest.skip("segments are embedded")
+    trail = scene.begin()
+    inside = scene.read(7)
+    (segment,) = segment_files(scene.segments)
+    whole = segment.read_bytes()
+    segment.write_bytes(b"\xff" * len(whole))
+    wanted = sorted([*scene.read(3), scene.mutate()])
+    with pytest.raises(LogUnreadable, match=segment.stem):
+        scene.attend(trail)
+    scene.now += HOUR
+    assert scene.fails(trail) == "AuditLogUnreadable"
+    assert scene.again(trail).delivery_error == "AuditLogUnreadable"
+    assert scene.delivered(trail) == wanted
+    assert len(scene.digests(trail)) == 1
+    scene.change(trail, logging=False, stopped_at=scene.now)
+    assert scene.fails(trail) == "AuditLogUnreadable"
+    segment.write_bytes(whole)
+    scene.attend(trail)
+    assert scene.again(trail).delivery_error is None
+    assert scene.delivered(trail) == sorted([*wanted, *inside])
 
 
 def test_selectors_are_those_of_when_a_file_was_planned(scene: Scene) -> None:

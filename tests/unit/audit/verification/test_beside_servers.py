@@ -105,6 +105,17 @@ def test_what_is_pruned_before(log: LogCopy, state: State) -> None:
     assert log.errors() == []
 
 
+def test_a_checkpoint_between_the_stub_and_the_removal(log: LogCopy, state: State) -> None:
+    gone = workers(state)[:2]
+    checkpoints_of(state).rebase(state.clock.now(), {}, gone)
+    with log.service() as service:
+        service.key()
+    assert log.errors() == []
+    for writer in gone:
+        drop(log, writer)
+    assert log.errors() == []
+
+
 def test_what_is_pruned_meanwhile(log: LogCopy, state: State) -> None:
     looking = begun(state)
     prune(log, state, workers(state)[:2])

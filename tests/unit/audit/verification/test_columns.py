@@ -24,6 +24,7 @@ CALLERS = {
     "own session": Principal(
         "IAMUser", "111122223333", "arn:x", "AIDA", "ASIA", "mira", session=Session(1.0)
     ),
+    "service": Principal.service("cloudtrail.amazonaws.com", "111122223333", "arn:t"),
     "web identity": Principal.web_identity("111122223333", "arn:p", "p:aud:sub", "s" * 200),
 }
 
