@@ -32,7 +32,13 @@ CALLERS = {
 @pytest.mark.parametrize("name", list(CALLERS))
 def test_callers(name: str) -> None:
     caller = CALLERS[name]
-    row = to_row(event(identity=caller.identity, username=caller.name, access_key_id=caller.access_key_id))
+    row = to_row(
+        event(
+            identity=caller.identity,
+            username=caller.name if caller.has_identity else None,
+            access_key_id=caller.access_key_id,
+        )
+    )
     assert differing(row, is_data=False) == []
     assert differing(row._replace(username="x"), is_data=False) == ["username"]
     assert differing(row._replace(access_key_id="x"), is_data=False) == ["access_key_id"]
