@@ -46,7 +46,8 @@ def check(trail: Trail) -> None:
     if len(trail.prefix) > _LONGEST_PREFIX:
         raise e.InvalidS3PrefixException(f"S3 prefix is longer than maximum length: {_LONGEST_PREFIX}")
     parts = trail.prefix.split("/") if trail.prefix else []
-    if not _PREFIX.fullmatch(trail.prefix) or any(part in ("", ".", "..") for part in parts):
+    # Buckets that are elsewhere have no policy: nobody may put files where another account's are.
+    if not _PREFIX.fullmatch(trail.prefix) or any(part in ("", ".", "..", "AWSLogs") for part in parts):
         raise e.InvalidS3PrefixException(f"S3 prefix is invalid: {trail.prefix}")
     if trail.multi_region and not trail.global_events:
         raise e.InvalidParameterCombinationException("Multi-Region trail must include global service events.")
