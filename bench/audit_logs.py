@@ -24,8 +24,8 @@ from kms_server.config import Limits, Settings
 from kms_server.operations import lookup_token
 from kms_server.operations.trail import COLUMNS
 from kms_server.server.startup import prepare
+from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import open_database
-from kms_server.storage.tables import audit_events
 
 _FILLED = 200
 _APPENDED = 64

@@ -19,8 +19,8 @@ from kms_server.audit.record import Row
 from kms_server.audit.segments import end_of, is_full, segment_files
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_writers
+from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.audit_writers import START, Head
-from kms_server.storage.tables import audit_data_events
 
 _HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'audit_events'"
 _AFTER = f"SELECT {', '.join(COLUMNS)} FROM audit_events WHERE rowid > ? AND rowid <= ? ORDER BY rowid"  # noqa: S608 - names of columns alone

@@ -16,9 +16,9 @@ from sqlalchemy.dialects import sqlite
 from kms_server.arn import Arn
 from kms_server.audit.record import Row, columns_of
 from kms_server.storage import last_uses
+from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import Database
 from kms_server.storage.last_uses import AccessKeyUse, KeyUse, Use
-from kms_server.storage.tables import audit_events
 
 # What counts as a use of a KMS key (AWS "Determine past usage of a KMS key").
 KEY_USES = (

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, insert
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Event, rows_of
 from kms_server.storage import audit_writers
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.audit_writers import START, Head
-from kms_server.storage.tables import audit_data_events, audit_events
 
 MAIN, OBJECTS = "main", "objects"
 

@@ -10,8 +10,8 @@ from kms_server.audit.journal import Ends, Journal
 from kms_server.audit.segment_removal import segment_sizes
 from kms_server.storage import audit_pruning, audit_writers
 from kms_server.storage.audit_holds import Holds
+from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events
 
 
 class Part(NamedTuple):

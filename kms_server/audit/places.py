@@ -19,7 +19,7 @@ from kms_server.audit.record import Row
 from kms_server.audit.segment_list import Sealed, SegmentList, segment_list
 from kms_server.audit.tail import has_rows, open_unsealed
 from kms_server.errors import OperatorError
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 _BATCH = 256

@@ -21,9 +21,9 @@ from kms_server.audit.segments import is_chained, segment_files
 from kms_server.storage import audit_pruning
 from kms_server.storage.audit_holds import Holds
 from kms_server.storage.audit_pruning import Unchained, Window
+from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_events
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Table
 from kms_server.arn import is_account
 from kms_server.audit import event_id
 from kms_server.clock import iso_seconds
-from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
+from kms_server.storage.audit_tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _VERSION = "1.11"
 # CloudTrail "Record contents"; all in bytes.

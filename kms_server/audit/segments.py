@@ -25,8 +25,8 @@ from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
 from kms_server.audit.segment_list import segment_list
 from kms_server.config import Limits
+from kms_server.storage.audit_tables import audit_events, audit_indexes
 from kms_server.storage.audit_writers import START, Head
-from kms_server.storage.tables import audit_events, audit_indexes
 
 _LOG = logging.getLogger(__name__)
 _CREATE = str(CreateTable(audit_events, if_not_exists=True).compile(dialect=sqlite.dialect()))

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, Table, insert
 from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.record import Row
 from kms_server.storage import audit_writers
+from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.audit_writers import START, Head
-from kms_server.storage.tables import audit_data_events
 
 
 class TableLog:

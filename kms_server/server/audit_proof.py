@@ -9,7 +9,7 @@ from kms_server.audit.verification.places import Place, SegmentPlace, TablePlace
 from kms_server.server.audit_trail import journals, signing_keys
 from kms_server.server.jobs import Chore
 from kms_server.server.state import State
-from kms_server.storage.tables import audit_data_events, audit_events
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 
 
 def checkpoints_of(state: State) -> Checkpoints:

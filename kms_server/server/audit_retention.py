@@ -19,8 +19,8 @@ from kms_server.config import Settings
 from kms_server.server.jobs import Chore
 from kms_server.server.probe import Remembered
 from kms_server.server.state import State
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.audit_writers import Head
-from kms_server.storage.tables import audit_data_events, audit_events
 
 
 class Keeping(NamedTuple):

@@ -8,8 +8,8 @@ from kms_server.audit.segments import SegmentLog
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.reserve import Reserve
-from kms_server.storage.tables import audit_data_events, audit_events
 
 
 def audit_log(state: State, reserve: Reserve) -> AuditLog:

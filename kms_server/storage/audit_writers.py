@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from kms_server.storage.tables import audit_writers
+from kms_server.storage.audit_tables import audit_writers
 
 
 class Head(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from kms_server.audit.record import Row
-from kms_server.storage.tables import MOST_DATA_RESOURCE, MOST_RESOURCE
+from kms_server.storage.audit_tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
 _LONGEST_NAME = 64
 _WITHOUT_USER = (None, "AWSService", "AWSAccount")

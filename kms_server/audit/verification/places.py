@@ -19,9 +19,9 @@ from kms_server.audit.segments import segment_files
 from kms_server.audit.verification.chains import place
 from kms_server.audit.verification.findings import Finding, Findings, error
 from kms_server.storage import audit_writers
+from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events
 
 _AT_ONCE = 2_000
 _READ_ONLY = COLUMNS.index("read_only")

@@ -14,7 +14,7 @@ from kms_server.audit.pages import Query
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files
-from kms_server.storage.tables import audit_data_events, audit_events, audit_metadata
+from kms_server.storage.audit_tables import audit_data_events, audit_events, audit_metadata
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 CHAIN_KEY = ChainKey(bytes(32))

@@ -20,10 +20,11 @@ from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.database import Database
 from kms_server.storage.settings import CHAIN_KEY as CHAIN_KEY_NAME
-from kms_server.storage.tables import audit_data_events, audit_events, settings
+from kms_server.storage.tables import settings
 from tests.unit.audit.audit_rows import CHAIN_KEY, put, row
 from tests.unit.audit.test_record import event
 

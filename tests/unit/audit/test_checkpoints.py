@@ -23,9 +23,9 @@ from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import checkpoints as stored
+from kms_server.storage.audit_tables import audit_data_events, audit_events, audit_writers
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events, audit_events, audit_writers
 from kms_server.storage.trail_tables import audit_checkpoints
 from kms_server.storage.trails import Trail
 from tests.unit.audit.audit_rows import CHAIN_KEY, row

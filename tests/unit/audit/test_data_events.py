@@ -15,7 +15,7 @@ from kms_server.audit.record import Row, to_row
 from kms_server.audit.segments import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
-from kms_server.storage import tables
+from kms_server.storage import audit_tables
 from kms_server.storage.database import Database
 from tests.unit.audit.audit_rows import CHAIN_KEY, put, query, row
 from tests.unit.audit.test_record import event
@@ -58,7 +58,7 @@ def test_each_log_has_its_own(database: Database, tmp_path: Path) -> None:
         directory.mkdir()
         log: Any = SegmentLog(directory, Limits(), CHAIN_KEY)
     else:
-        directory, log = None, TableLog(database.engine, tables.audit_data_events, CHAIN_KEY)
+        directory, log = None, TableLog(database.engine, audit_tables.audit_data_events, CHAIN_KEY)
     log.append([kept])
     log.close()
     data = sources(database.engine, directory, data=True)
@@ -72,7 +72,7 @@ def test_a_data_event_goes_with_its_transaction(database: Database) -> None:
     with database.engine.connect() as connection:
         put(connection, row(), data=True)
     with database.read() as connection:
-        assert connection.execute(select(tables.audit_data_events)).all() == []
+        assert connection.execute(select(audit_tables.audit_data_events)).all() == []
 
 
 CONTEXTS: list[tuple[tuple[tuple[str, str], ...], list[int]]] = [

@@ -11,8 +11,8 @@ from kms_server.audit.ledger import MAIN, Ledger
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, seal
 from kms_server.config import Limits
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events, audit_events
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 from tests.unit.audit.test_record import event
 

@@ -20,7 +20,7 @@ from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.storage.tables import audit_events, audit_metadata
+from kms_server.storage.audit_tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import ACCOUNT, CHAIN_KEY, REGION, places, query, row
 

@@ -12,7 +12,7 @@ from kms_server.audit.merge import Part
 from kms_server.audit.places import Plan
 from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.config import Limits
-from kms_server.storage.tables import audit_events
+from kms_server.storage.audit_tables import audit_events
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import CHAIN_KEY, query, row
 from tests.unit.databases import with_schema

@@ -20,9 +20,9 @@ from kms_server.clock import DAY
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
 from kms_server.storage import audit_positions, audit_writers, leases, settings, trails
+from kms_server.storage.audit_tables import audit_writers as writers_table
 from kms_server.storage.audit_writers import START
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_writers as writers_table
 from kms_server.storage.trail_tables import trail_files
 from kms_server.storage.trails import Trail
 from tests.unit.audit.audit_rows import CHAIN_KEY, put

@@ -7,7 +7,7 @@ import pytest
 
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.record import Echo, Event, rows_of, service_event, to_row
-from kms_server.storage.tables import audit_events
+from kms_server.storage.audit_tables import audit_events
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 IDENTITY = {"type": "Root", "accountId": "111122223333"}

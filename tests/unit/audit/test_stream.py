@@ -15,8 +15,8 @@ from kms_server.audit.streams.stream import READER, Stream
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from kms_server.storage import audit_positions, leases, settings
+from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_events
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 
 

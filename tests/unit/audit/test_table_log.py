@@ -11,7 +11,7 @@ from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from kms_server.storage.tables import audit_events, audit_metadata
+from kms_server.storage.audit_tables import audit_events, audit_metadata
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 

@@ -21,7 +21,16 @@ from kms_server.protocol.message import Request
 from kms_server.server.pipeline import Stage, handle
 from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
-from kms_server.storage import identities, inline_policies, keys, schema, settings, tables, trail_tables
+from kms_server.storage import (
+    audit_tables,
+    identities,
+    inline_policies,
+    keys,
+    schema,
+    settings,
+    tables,
+    trail_tables,
+)
 from kms_server.storage.identities import Identity, Kind
 from tests.unit.operations import model_check
 
@@ -138,7 +147,7 @@ class Service:
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that clients store."""
         own = (
-            tables.audit_events, tables.audit_data_events, tables.settings, tables.changes,
+            audit_tables.audit_events, audit_tables.audit_data_events, tables.settings, tables.changes,
             trail_tables.audit_checkpoints, trail_tables.signing_keys,
         )  # fmt: skip
         stored = [table for table in schema.metadata.sorted_tables if table not in own]

@@ -24,7 +24,23 @@ def test_bad_buckets(client: CloudTrail, bucket: str) -> None:
     assert client.code("UpdateTrail", Name="abc", S3BucketName=bucket) == "InvalidS3BucketNameException"
 
 
-@pytest.mark.parametrize("prefix", ["a" * 201, "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\x7f", "AWSLogs", "AWSLogs/1", "a/AWSLogs"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "a" * 201,
+        "/a",
+        "a/",
+        "a//b",
+        "..",
+        "a/../b",
+        "./a",
+        "a\nb",
+        "a\x7f",
+        "AWSLogs",
+        "AWSLogs/1",
+        "a/AWSLogs",
+    ],
+)
 def test_bad_prefixes(client: CloudTrail, prefix: str) -> None:
     members = {"Name": "abc", "S3BucketName": BUCKET, "S3KeyPrefix": prefix}
     assert client.code("CreateTrail", **members) == "InvalidS3PrefixException"

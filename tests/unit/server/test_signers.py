@@ -2,7 +2,7 @@
 
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.server.signers import anyone
-from kms_server.storage.tables import audit_events
+from kms_server.storage.audit_tables import audit_events
 
 
 def test_anybodys_access_key_fits_its_column() -> None:

@@ -37,10 +37,10 @@ from kms_server.storage import (
     schema_version,
     tags,
 )
+from kms_server.storage.audit_tables import audit_metadata
 from kms_server.storage.database import Database
 from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.schema import metadata
-from kms_server.storage.tables import audit_metadata
 from kms_server.storage.tables import grants as grants_table
 from tests.functional.command_line import run
 from tests.unit.databases import Place, empty

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from kms_server.audit.record import columns_of
-from kms_server.storage import aliases, keys, limits, settings, tables, tags
+from kms_server.storage import aliases, audit_tables, keys, limits, settings, tags
 from kms_server.storage.database import Database
 from kms_server.storage.limits import SetLimit
 from tests.unit.audit.audit_rows import put, row
@@ -137,7 +137,7 @@ def test_an_event_is_stored_once_and_commits_with_what_it_records(database: Data
     with pytest.raises(IntegrityError):
         add()
     with database.read() as connection:
-        assert tuple(connection.execute(select(*columns_of(tables.audit_events))).one()) == tuple(one)
+        assert tuple(connection.execute(select(*columns_of(audit_tables.audit_events))).one()) == tuple(one)
         assert keys.get(connection, made.key_id, REGION) is None
 
 

@@ -24,8 +24,8 @@ from kms_server.audit.trail.reading import Journals
 from kms_server.config import Limits
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import audit_positions, trails
+from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.database import Database
-from kms_server.storage.tables import audit_data_events, audit_events
 from kms_server.storage.trails import Trail
 from tests.unit.audit.audit_rows import ACCOUNT, CHAIN_KEY, REGION
 from tests.unit.audit.test_record import event

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from kms_server.keyring.keyring import Keyring
 from kms_server.s3.encryption.master import ACCOUNT, Master
 from kms_server.s3.errors import InternalError
-from kms_server.storage import tables
+from kms_server.storage import audit_tables, tables
 from kms_server.storage.database import Database
 from tests.unit.s3.encryption.kms_double import REGION
 from tests.unit.s3.encryption.scene import TARGET, Scene, version_of
@@ -22,7 +22,7 @@ def test_it_is_made_once(database: Database) -> None:
     assert all(masters[0].open(REGION, one.data, b"bound") == b"secret" for one in sealed)
     with database.read() as connection:
         [key] = connection.execute(select(tables.keys)).all()
-        [event] = connection.execute(select(tables.audit_events)).all()
+        [event] = connection.execute(select(audit_tables.audit_events)).all()
     assert (key.account, key.manager, key.rotation_period_days) == (ACCOUNT, "AWS", 30)
     assert (event.account, event.event_name) == (ACCOUNT, "CreateKey")
 
@@ -49,7 +49,9 @@ def test_it_rotates_every_30_days(database: Database) -> None:
     scene.advance(days=61)
     assert all(master.open(REGION, one.data, b"bound") == b"secret" for one in (first, second))
     with database.read() as connection:
-        found = connection.execute(select(tables.audit_events).order_by(tables.audit_events.c.event_id)).all()
+        found = connection.execute(
+            select(audit_tables.audit_events).order_by(audit_tables.audit_events.c.event_id)
+        ).all()
     assert [event.event_name for event in found] == ["CreateKey", *["RotateKey"] * 3]
     assert {event.account for event in found} == {ACCOUNT}
 
