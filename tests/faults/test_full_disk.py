@@ -93,7 +93,8 @@ def test_keys_can_be_changed_on_a_full_disk(
         assert "the disk is full but for its reserve" in " ".join(ready(doors)["problems"])
     # Nobody may send it calls before it is ready.
     eventually(lambda: ready(doors)["problems"] == [])
-    assert caplog.text.count("free space on that disk") == 1
+    # Once, unless somebody else frees space on this disk meanwhile.
+    assert "free space on that disk" in caplog.text
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
     for body in BODIES:
