@@ -126,8 +126,9 @@ def test_an_address_that_stands_for_another(directory: Path) -> None:
     assert names(directory, "--source-ip", "::ffff:192.0.2.2") == []
 
 
-def test_what_another_account_did(tmp_path: Path) -> None:
+def test_what_another_account_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who owns the key sees whose call it was; the call counts once, and for the owner where they ask for themselves."""
+    monkeypatch.setenv("COLUMNS", "200")
     service = Service(tmp_path / "data")
     now, caller = (
         time.time(),
