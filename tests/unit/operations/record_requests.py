@@ -8,8 +8,9 @@ from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS, find
 from tests.unit.operations import query_service as query
 from tests.unit.operations import scenes
-from tests.unit.operations.service import ACCOUNT, Service
+from tests.unit.operations.service import ACCOUNT, REGION, Service
 from tests.unit.operations.state_matrix import MATRIX, WITHOUT_KEY, Cell
+from tests.unit.operations.trail_service import CloudTrail
 
 Members = dict[str, Any]
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -32,6 +33,7 @@ _NAMED, _INLINE = {"PolicyName": "in"}, {"PolicyName": "in", "PolicyDocument": _
 _TAGS, _KEYS = {"Tags": [{"Key": "a", "Value": "b"}]}, {"TagKeys": ["a"]}
 _BOUNDARY = {"PermissionsBoundary": _POLICY["PolicyArn"]}
 _CLIENT = {"ClientID": "app"}
+_TRAIL, _TRAIL_ARN = {"Name": "main"}, f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
 
 
 def _inline(title: str, one: Members) -> Iterator[tuple[str, Members]]:
@@ -50,6 +52,24 @@ def _tagged(title: str, one: Members) -> Iterator[tuple[str, Members]]:
     yield f"Tag{title}", one | _TAGS
     yield f"List{title}Tags", one
     yield f"Untag{title}", one | _KEYS
+
+
+def _trailed() -> Iterator[tuple[str, Members]]:
+    yield "CreateTrail", _TRAIL | {"S3BucketName": "trail-bucket"}
+    yield "UpdateTrail", _TRAIL | {"S3KeyPrefix": "a"}
+    yield "GetTrail", _TRAIL
+    yield "DescribeTrails", {"trailNameList": ["main"]}
+    yield "ListTrails", {}
+    yield "PutEventSelectors", {"TrailName": "main", "EventSelectors": [{"ReadWriteType": "All"}]}
+    yield "GetEventSelectors", {"TrailName": "main"}
+    yield "StartLogging", _TRAIL
+    yield "GetTrailStatus", _TRAIL
+    yield "StopLogging", _TRAIL
+    yield "AddTags", {"ResourceId": _TRAIL_ARN, "TagsList": [{"Key": "a", "Value": "b"}]}
+    yield "ListTags", {"ResourceIdList": [_TRAIL_ARN]}
+    yield "RemoveTags", {"ResourceId": _TRAIL_ARN, "TagsList": [{"Key": "a"}]}
+    yield "ListPublicKeys", {}
+    yield "DeleteTrail", _TRAIL
 
 
 def _made(key_id: str) -> Iterator[tuple[str, Members]]:
@@ -139,6 +159,8 @@ def each(service: Service) -> Iterator[tuple[Operation, Members]]:
     for row in (*(row for row in MATRIX if " of " not in row), *sorted(WITHOUT_KEY)):
         yield find("kms", row.partition(" ")[0]), of_kms(service, row)
     yield find("cloudtrail", "LookupEvents"), {"MaxResults": 1}
+    CloudTrail(service)  # any bucket will do
+    yield from ((find("cloudtrail", name), members) for name, members in _trailed())
     trusting = query.role(service, "assumed", query.trusting({"AWS": ROOT}))
     key = query.user(service, "keyed")[1].access_key
     for name, members in (
