@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event, Semaphore
 
 import pytest
 from botocore.credentials import Credentials
@@ -19,11 +19,20 @@ CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "2"))  # each takes a sec
 CLIENTS = 4
 
 
+def wait_for_calls(answered: Semaphore, calls: int = 2 * CLIENTS) -> None:
+    """Wait until the clients have had that many more answers, however slow the machine is."""
+    while answered.acquire(block=False):
+        pass
+    for _ in range(calls):
+        assert answered.acquire(timeout=60), "the clients do not go on"
+
+
 def hammer(
     access: Access,
     key: str,
     refused_by: str,
     stop: Event,
+    answered: Semaphore,
     sent: "Queue[list[tuple[float, float, bool]]]",
 ) -> None:
     """Encrypt without pause; report when each call was sent and answered, and whether it succeeded."""
@@ -37,6 +46,7 @@ def hammer(
         except ClientError as error:
             assert error.response["Error"]["Code"] == refused_by
             calls.append((start, time.monotonic(), False))
+        answered.release()
     sent.put(calls)
 
 
@@ -44,21 +54,19 @@ def rounds(
     key: str, access: Access, refused_by: str, disable: Callable[[], object], enable: Callable[[], object]
 ) -> None:
     """Take away the use of a key from the clients of `access` and give it back, many times."""
-    stop, sent = CONTEXT.Event(), CONTEXT.Queue()
-    clients = [
-        CONTEXT.Process(target=hammer, args=(access, key, refused_by, stop, sent)) for _ in range(CLIENTS)
-    ]
+    stop, answered, sent = CONTEXT.Event(), CONTEXT.Semaphore(0), CONTEXT.Queue()
+    asked = (access, key, refused_by, stop, answered, sent)
+    clients = [CONTEXT.Process(target=hammer, args=asked) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    time.sleep(1)
     disabled = []
     for _ in range(ROUNDS):
+        wait_for_calls(answered)
         disable()
-        answered = time.monotonic()
-        time.sleep(0.15)
-        disabled.append((answered, time.monotonic()))
+        begin = time.monotonic()
+        wait_for_calls(answered)
+        disabled.append((begin, time.monotonic()))
         enable()
-        time.sleep(0.05)
     stop.set()
     calls = [call for _ in clients for call in sent.get(timeout=60)]
     for client in clients:
@@ -72,7 +80,7 @@ def rounds(
 
 @pytest.mark.timeout(240)
 def test_by_the_api(start_server: StartServer) -> None:
-    server = start_server(workers=2)
+    server = start_server("--quota-profile", "unlimited", workers=2)
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     disable, enable = (lambda: kms.disable_key(KeyId=key)), (lambda: kms.enable_key(KeyId=key))
@@ -101,7 +109,10 @@ def test_by_grants(start_server: StartServer) -> None:
 
 
 def hammer_in_turn(
-    keys: list[Access], turn: "Synchronized[int]", sent: "Queue[list[tuple[int, float, bool]]]"
+    keys: list[Access],
+    turn: "Synchronized[int]",
+    answered: Semaphore,
+    sent: "Queue[list[tuple[int, float, bool]]]",
 ) -> None:
     """List keys without pause, each turn with an access key of its own; report when each call was sent."""
     kms = keys[0].client("kms")
@@ -115,6 +126,7 @@ def hammer_in_turn(
         except ClientError as error:
             assert error.response["Error"]["Code"] == "UnrecognizedClientException"
             calls.append((number, start, False))
+        answered.release()
     sent.put(calls)
 
 
@@ -123,16 +135,17 @@ def test_by_the_command_line(start_server: StartServer) -> None:
     """The command line changes identities and limits: here it takes access keys away."""
     server = start_server("--quota-profile", "unlimited", workers=2)
     keys = [server.new_access_key() for _ in range(CLI_ROUNDS)]
-    turn, sent = CONTEXT.Value("i", 0), CONTEXT.Queue()
-    clients = [CONTEXT.Process(target=hammer_in_turn, args=(keys, turn, sent)) for _ in range(CLIENTS)]
+    turn, answered, sent = CONTEXT.Value("i", 0), CONTEXT.Semaphore(0), CONTEXT.Queue()
+    asked = (keys, turn, answered, sent)
+    clients = [CONTEXT.Process(target=hammer_in_turn, args=asked) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    time.sleep(1)
     deleted = []
     for number, key in enumerate(keys):
+        wait_for_calls(answered)
         server.cli("identity", "delete-key", key.access_key_id)
         deleted.append(time.monotonic())
-        time.sleep(0.15)
+        wait_for_calls(answered)
         turn.value = number + 1
     calls = [call for _ in clients for call in sent.get(timeout=60)]
     for client in clients:
