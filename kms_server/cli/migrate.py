@@ -6,7 +6,7 @@ from typing import Unpack
 import click
 
 from kms_server.cli.options import Where, state_options, state_settings
-from kms_server.server.files import make_private_dir
+from kms_server.files import make_private_dir
 from kms_server.server.state import require_database
 from kms_server.storage import migrate as migrations
 from kms_server.storage import schema_version

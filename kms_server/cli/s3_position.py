@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
+from kms_server.files import write_private
 from kms_server.s3.verifying import Verdict
-from kms_server.server.files import write_private
 
 
 @dataclass(slots=True)
@@ -84,4 +84,4 @@ class Position:
     def _save(self) -> None:
         values = asdict(self)
         del values["path"]
-        write_private(self.path, json.dumps(values))
+        write_private(self.path, json.dumps(values).encode())

@@ -22,9 +22,9 @@ from kms_server.cli.options import (
 )
 from kms_server.config import DEFAULT_PORT, SERVICES, Limits, Settings
 from kms_server.errors import OperatorError
+from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import table
 from kms_server.server import credentials, gunicorn_app
-from kms_server.server.files import make_private_dir, only_server
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build

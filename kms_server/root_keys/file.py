@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kms_server.errors import OperatorError
+from kms_server.files import read_private, sync_directory
 from kms_server.root_keys.memory import MemoryRootKey
 
 _LINE = re.compile(rb"kms-server-root-key 1 ([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
@@ -36,16 +37,8 @@ class FileRootKey(MemoryRootKey):
         Raises:
             OperatorError: the file is missing, malformed, or readable by others.
         """
-        try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                content = file.read(4096)
-        except OSError as error:
-            raise OperatorError(
-                f"cannot read the root key {path}: {error.strerror}; put the file back or name it by --root-key file:PATH"
-            ) from None
-        if mode & 0o077:
-            raise OperatorError(f"the root key {path} can be read by others: run `chmod 600 {path}`")
+        remedy = "put the file back or name it by --root-key file:PATH"
+        content = read_private(path, called="the root key", remedy=remedy)
         matched = _LINE.fullmatch(content)
         if matched is None:
             raise OperatorError(f"{path} is not a root key file: restore it from a backup")
@@ -80,11 +73,7 @@ def _finish(path: Path) -> None:
     temporary = _temporary(path)
     with suppress(OSError):
         if temporary.exists():
-            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_directory(path.parent)
             temporary.unlink()
 
 

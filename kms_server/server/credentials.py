@@ -3,7 +3,7 @@
 import shlex
 
 from kms_server.config import DEFAULT_REGION, Settings
-from kms_server.server.files import write_private
+from kms_server.files import write_private
 
 _ENDPOINT = ("export AWS_ENDPOINT_URL=", "export AWS_CA_BUNDLE=")
 
@@ -15,7 +15,7 @@ def write(settings: Settings, access_key_id: str, secret: str) -> None:
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_DEFAULT_REGION": DEFAULT_REGION,
     }
-    write_private(settings.credentials_file, _exports(access) + _endpoint(settings))
+    write_private(settings.credentials_file, (_exports(access) + _endpoint(settings)).encode())
 
 
 def note_endpoint(settings: Settings) -> None:
@@ -27,7 +27,7 @@ def note_endpoint(settings: Settings) -> None:
     kept = [f"{line}\n" for line in old.splitlines() if not line.startswith(_ENDPOINT)]
     new = "".join(kept) + _endpoint(settings)
     if new != old:
-        write_private(path, new)
+        write_private(path, new.encode())
 
 
 def _endpoint(settings: Settings) -> str:

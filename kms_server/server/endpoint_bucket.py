@@ -16,6 +16,8 @@ from xml.etree.ElementTree import Element
 from kms_server.audit.trail.destination import Delivered, DestinationError, NoSuchFile
 from kms_server.clock import real_now
 from kms_server.config import EndpointBucket
+from kms_server.errors import OperatorError
+from kms_server.files import read_private
 from kms_server.protocol.canonical import UNRESERVED
 from kms_server.protocol.message import Request
 from kms_server.protocol.sigv4_signer import Credentials
@@ -149,6 +151,11 @@ def _credentials(settings: EndpointBucket) -> Credentials:
 
 def _line(path: Path) -> str:
     try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        raise DestinationError("CredentialsMissing", f"{path} cannot be read") from None
+        content = read_private(
+            path, called="the credential", remedy="see [audit.buckets] of the configuration"
+        )
+        return content.decode().strip()
+    except OperatorError as error:
+        raise DestinationError("CredentialsMissing", str(error)) from None
+    except UnicodeDecodeError:
+        raise DestinationError("CredentialsMissing", f"{path} is not text") from None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import OperatorError
+from kms_server.files import read_private, write_private
 from kms_server.protocol.forwarding import claim_key
-from kms_server.server.files import write_private
 
 _BYTES = 32
 
@@ -22,7 +22,7 @@ def create(path: Path) -> None:
     if path.exists():
         raise OperatorError(f"{path} exists: choose another name, or remove it where no server uses it")
     try:
-        write_private(path, base64.b64encode(os.urandom(_BYTES)).decode() + "\n")
+        write_private(path, base64.b64encode(os.urandom(_BYTES)) + b"\n")
     except OSError as error:
         raise OperatorError(f"cannot create the secret {path}: {error.strerror}") from None
 
@@ -33,16 +33,8 @@ def load_key(path: Path) -> Prf:
     Raises:
         OperatorError: the file is missing, malformed, or readable by others.
     """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(4096)
-    except OSError as error:
-        raise OperatorError(
-            f"cannot read the secret {path}: {error.strerror}; make one by `kms-server s3 forward-secret {path}`"
-        ) from None
-    if mode & 0o077:
-        raise OperatorError(f"the secret {path} can be read by others: run `chmod 600 {path}`")
+    remedy = f"make one by `kms-server s3 forward-secret {path}`"
+    content = read_private(path, called="the secret", remedy=remedy)
     try:
         secret = base64.b64decode(content.strip(), validate=True)
     except binascii.Error:

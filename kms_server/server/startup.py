@@ -5,10 +5,10 @@ import os
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
+from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
 from kms_server.root_keys.file import FileRootKey
 from kms_server.server import credentials, tls
-from kms_server.server.files import locked, make_private_dir
 from kms_server.server.state import check_fingerprint, has_database, root_key_path
 from kms_server.storage import migrate
 from kms_server.storage import settings as stored

@@ -10,9 +10,9 @@ from kms_server.audit.chain import ChainKey
 from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
+from kms_server.files import make_private_dir
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.provider import RootKey
-from kms_server.server.files import make_private_dir
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, open_database

@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
-from kms_server.server.files import make_private_dir, write_private
+from kms_server.files import make_private_dir, write_private
 
 _CA_DAYS = 3_650
 _SERVER_DAYS = 397
@@ -97,8 +97,8 @@ def _serves(certificate: x509.Certificate, ca: x509.Certificate, host: str) -> b
 def _store(
     certificate_path: Path, key_path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
 ) -> None:
-    write_private(key_path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
-    write_private(certificate_path, certificate.public_bytes(Encoding.PEM).decode())
+    write_private(key_path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(certificate_path, certificate.public_bytes(Encoding.PEM))
 
 
 def _names(host: str) -> list[x509.GeneralName]:

@@ -59,6 +59,7 @@ def at_endpoint(server: ServerProcess, directory: Path, **changes: str) -> Endpo
     """A fresh bucket of another server."""
     access = server.access
     for name, value in (("id", access.access_key_id), ("secret", access.secret)):
+        (directory / name).touch(mode=0o600)
         (directory / name).write_text(f"{value}\n")
     settings = EndpointBucket(
         access.url, access_key_file=directory / "id", secret_key_file=directory / "secret"
@@ -119,6 +120,7 @@ def test_files_are_private_and_none_is_outside(tmp_path: Path) -> None:
             place.put(key, b"x", {})
     assert list(place.keys("")) == ["a/b/c"]
     (tmp_path / "logs" / ".unfinished-1").write_bytes(b"left by a crash")
+    (tmp_path / "logs" / "a" / "b" / ".unfinished-2").write_bytes(b"left by another")
     assert list(place.keys("")) == ["a/b/c"]
 
 
@@ -138,6 +140,16 @@ def test_what_an_endpoint_says_of_a_failure(
     with pytest.raises(DestinationError) as refused:
         place.put("a", b"x", {})
     assert refused.value.code == code
+
+
+def test_credentials_that_others_can_read_are_not_used(elsewhere: ServerProcess, tmp_path: Path) -> None:
+    place = at_endpoint(elsewhere, tmp_path)
+    (tmp_path / "secret").chmod(0o604)
+    with pytest.raises(DestinationError, match="chmod 600") as refused:
+        place.put("a", b"x", {})
+    assert refused.value.code == "CredentialsMissing"
+    (tmp_path / "secret").chmod(0o600)
+    place.put("a", b"x", {})
 
 
 def test_the_policy_of_our_own_bucket_decides(own: S3InProcess) -> None:

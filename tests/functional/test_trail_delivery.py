@@ -123,6 +123,7 @@ def test_a_bucket_of_another_server(start_server: StartServer, tmp_path: Path) -
     s3 = s3_client(other.access)
     bucket, key = new_bucket(s3), other.client("kms").create_key()["KeyMetadata"]["Arn"]
     for name, value in (("id", other.access.access_key_id), ("secret", other.access.secret)):
+        (tmp_path / name).touch(mode=0o600)
         (tmp_path / name).write_text(value)
     config = tmp_path / "trails.toml"
     config.write_text(

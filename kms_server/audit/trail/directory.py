@@ -6,15 +6,14 @@ A file's metadata are in a JSON object beside it, whose name ends in `.metadata`
 import errno
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from kms_server.audit.trail.destination import Delivered, DestinationError, NoSuchFile
+from kms_server.files import UNFINISHED, sync_directory, write_private
 
 _METADATA = ".metadata"
-_UNFINISHED = ".unfinished-"
 _CODES = {
     errno.EACCES: "AccessDenied", errno.EPERM: "AccessDenied", errno.EROFS: "AccessDenied", errno.ENOENT: "NoSuchBucket",
     errno.ENOTDIR: "NoSuchBucket", errno.EEXIST: "NoSuchBucket", errno.ENOSPC: "InsufficientStorage", errno.EDQUOT: "InsufficientStorage",
@@ -45,8 +44,8 @@ class DirectoryDestination:
             self._directory.mkdir(mode=0o700, exist_ok=True)
             _make_directories(self._directory, path.parent)
             # Whoever sees the file must see its metadata, too.
-            self._write(path.with_name(path.name + _METADATA), json.dumps(dict(metadata)).encode())
-            self._write(path, body)
+            write_private(path.with_name(path.name + _METADATA), json.dumps(dict(metadata)).encode())
+            write_private(path, body)
 
     def get(self, key: str) -> Delivered:
         """See `Destination`."""
@@ -69,8 +68,8 @@ class DirectoryDestination:
                 raise DestinationError("NoSuchBucket")
             for parent, _, names in os.walk(self._directory):
                 below = Path(parent).relative_to(self._directory)
-                found += [str(below / name) for name in names if not name.endswith(_METADATA)]
-        wanted = [key for key in found if key.startswith(prefix) and not key.startswith(_UNFINISHED)]
+                found += [str(below / name) for name in names if _is_delivered(name)]
+        wanted = [key for key in found if key.startswith(prefix)]
         yield from sorted(wanted, key=os.fsencode)
 
     def _path(self, key: str) -> Path:
@@ -80,25 +79,14 @@ class DirectoryDestination:
             DestinationError: no file can have that key.
         """
         parts = key.split("/")
-        is_odd = any(part in ("", ".", "..") or part.startswith(_UNFINISHED) for part in parts)
+        is_odd = any(part in ("", ".", "..") or part.startswith(UNFINISHED) for part in parts)
         if is_odd or "\0" in key or key.endswith(_METADATA):
             raise DestinationError("InvalidArgument", f"no file can be called {key!r}")
         return self._directory.joinpath(*parts)
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Replace a file in one step, durably."""
-        temporary = self._directory / f"{_UNFINISHED}{secrets.token_hex(8)}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync(path.parent)
+
+def _is_delivered(name: str) -> bool:
+    return not (name.startswith(UNFINISHED) or name.endswith(_METADATA))
 
 
 def _make_directories(top: Path, wanted: Path) -> None:
@@ -108,15 +96,7 @@ def _make_directories(top: Path, wanted: Path) -> None:
         wanted = wanted.parent
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
-        _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(path.parent)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Self
 
+from kms_server.files import sync_directory
 from kms_server.s3.blobs.store import BlobMissing, StoreFull
 
 _PIECE = 1 << 16  # bytes; fewer at once cost more in calls, more in a copy
@@ -28,7 +29,7 @@ class LocalBlobs:
         self._incoming = f"{directory}/incoming/"
         for made in (directory, directory / "incoming"):
             made.mkdir(mode=0o700, exist_ok=True)
-            _sync_directory(made.parent)
+            sync_directory(made.parent)
         self._names = _SharedSync(self._incoming)
 
     def create(self, blob_id: str) -> "LocalWriter":
@@ -190,7 +191,7 @@ class _SharedSync:
         with self._syncing:
             if self._done < mine:
                 covered = self._asked
-                _sync_directory(self._directory)
+                sync_directory(self._directory)
                 self._done = covered
 
 
@@ -207,14 +208,6 @@ def _last_written_before(directory: str, latest: float) -> Iterator[str]:
             with suppress(FileNotFoundError):  # it was moved or deleted in the meantime
                 if entry.stat(follow_symlinks=False).st_mtime <= latest:
                     yield entry.name
-
-
-def _sync_directory(directory: str | Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,12 +1,15 @@
-"""Files and directories that only their owner may read."""
+"""Files and directories that only their owner may read, and what makes them durable."""
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kms_server.errors import OperatorError
+
+UNFINISHED = ".unfinished-"  # what a file is called before it is whole
 
 
 def make_private_dir(path: Path) -> None:
@@ -23,20 +26,46 @@ def make_private_dir(path: Path) -> None:
         ) from None
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, with mode 0600 from its first byte, and make it durable."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+def read_private(path: Path, *, called: str, remedy: str) -> bytes:
+    """The first 4 KiB of a file that holds a secret.
+
+    Raises:
+        OperatorError: it cannot be read, or others can read it, too.
+    """
     try:
-        os.fsync(directory)
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(4096)
+    except OSError as error:
+        raise OperatorError(f"cannot read {called} {path}: {error.strerror}; {remedy}") from None
+    if mode & 0o077:
+        raise OperatorError(f"{called} {path} can be read by others: run `chmod 600 {path}`")
+    return content
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step, with mode 0600 from its first byte, and make it durable."""
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: str | Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 @contextmanager
