@@ -33,7 +33,10 @@ def following(server: ServerProcess, *options: str) -> Iterator[tuple[subprocess
     command = [sys.executable, "-m", "kms_server.cli.main", "audit", "tail", "-f", *options]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ".")}
     chosen = ["--account", "000000000000", *server.where()]
+    # What a shell starts in its background ignores SIGINT, and so does whatever that starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, *chosen], stdout=subprocess.PIPE, text=True, env=environment) as tail:
+        signal.signal(signal.SIGINT, before)
         assert tail.stdout is not None
         try:
             yield tail, LineCollector(tail.stdout)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -13,16 +14,25 @@ from kms_server.storage.waits import Waits
 ME = threading.get_ident()
 
 
-def put(database: Database, value: str, *, during: threading.Event | None = None) -> None:
+@dataclass
+class Stay:
+    """Keeps somebody in a transaction."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+def put(database: Database, value: str, *, stay: Stay | None = None) -> None:
     with database.write() as tx:
         settings.put(tx, settings.MODE, value)
-        if during is not None:
-            during.wait(20)
+        if stay is not None:
+            stay.begun.set()
+            stay.go_on.wait(20)
 
 
-def put_late(database: Database, during: threading.Event) -> None:
+def put_late(database: Database, stay: Stay) -> None:
     with pytest.raises(KMSInternalException):
-        put(database, "late", during=during)
+        put(database, "late", stay=stay)
 
 
 def mode(database: Database) -> str | None:
@@ -79,15 +89,16 @@ def test_a_change_that_is_late_is_undone(database: Database) -> None:
 
 
 def test_no_change_is_begun_while_another_is_stuck(database: Database) -> None:
-    go_on = threading.Event()
-    stuck = threading.Thread(target=put_late, args=(database, go_on))
+    stay = Stay()
+    stuck = threading.Thread(target=put_late, args=(database, stay))
     stuck.start()
+    assert stay.begun.wait(20)
     database.waits.patience = 0.05
     late(database.writers, database.waits.patience)
     for change in (database.write, database.index):
         with pytest.raises(KMSInternalException), change():
             raise AssertionError("it was begun")
-    go_on.set()
+    stay.go_on.set()
     stuck.join()
     database.waits.patience = 20
     put(database, "after")
@@ -95,11 +106,10 @@ def test_no_change_is_begun_while_another_is_stuck(database: Database) -> None:
 
 
 def test_whoever_had_to_wait_too_long_loses_the_turn(database: Database) -> None:
-    go_on = threading.Event()
-    first = threading.Thread(target=put, args=(database, "first"), kwargs={"during": go_on})
+    stay = Stay()
+    first = threading.Thread(target=put, args=(database, "first"), kwargs={"stay": stay})
     first.start()
-    while database.writers.longest() == 0:
-        time.sleep(0.01)
+    assert stay.begun.wait(20)
     failed: list[KMSInternalException] = []
 
     def wait() -> None:
@@ -119,7 +129,7 @@ def test_whoever_had_to_wait_too_long_loses_the_turn(database: Database) -> None
     # The first came in time: only the second is late.
     assert first.ident is not None
     database.waits._since[first.ident] += 60
-    go_on.set()
+    stay.go_on.set()
     first.join()
     second.join()
     assert len(failed) == 1
