@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.databases import new_url
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres, start
 
@@ -47,8 +48,7 @@ def server(
     directory = tmp_path_factory.mktemp("server")
     options = []
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database(directory.name)
-        options = ["--database-url", url]
+        options = ["--database-url", new_url(request.getfixturevalue("postgres"))]
     process = ServerProcess(directory, *options)
     yield process
     assert process.stop() == 0

@@ -16,11 +16,11 @@ from kms_server.config import Limits, Settings
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.s3.errors import InternalError
-from kms_server.server.startup import prepare
 from kms_server.server.state import State
 from kms_server.server.worker_state import build
 from kms_server.storage import settings
 from kms_server.storage.object_tables import object_versions, parts
+from tests.databases import prepared
 
 _AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=000000000000/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
 _KEY = b"a key of the customer, 32 bytes.."[:32]
@@ -74,7 +74,7 @@ class S3InProcess:
     def __init__(self, directory: Path, limits: Limits | None = None, **others: Any) -> None:
         made = replace(Settings(directory, dev=True), **others)
         made = replace(made, limits=limits or replace(Limits(), min_part_bytes=1))
-        prepare(made)
+        prepared(made)
         self.worker = build(made)
         self.state = self.worker.state
         self.database = self.state.database

@@ -18,10 +18,10 @@ from kms_server.server.door_types import Answerer, StreamAnswerer
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health, health_of
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
 from kms_server.storage.reserve import Reserve
 from kms_server.storage.waits import Waits
+from tests.databases import prepared
 from tests.unit.server.door_server import RunningDoor, SteeredPipeline, read_answer, running_door
 
 HOST = "kms.test"
@@ -113,11 +113,9 @@ def raw(method: str, target: str, body: bytes, headers: dict[str, str]) -> bytes
 @pytest.fixture(scope="module")
 def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Access]:
     settings = Settings(tmp_path_factory.mktemp("doors") / "data", limits=LIMITS)
-    prepare(settings)
-    lines = settings.credentials_file.read_text().splitlines()
-    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    credentials = prepared(settings)
     state = build(settings)
-    yield _Access(state, Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]))
+    yield _Access(state, credentials)
     state.close()
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from kms_server.config import Limits, Settings
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
+from tests.databases import prepared
 from tests.functional.server_process import Access
 from tests.unit.server.door_server import running_door
 
@@ -31,9 +31,7 @@ class BothDoors(NamedTuple):
 def both_doors(data_dir: Path, limits: Limits) -> Iterator[BothDoors]:
     """Serve until the block ends."""
     settings = Settings(data_dir, limits=limits)
-    prepare(settings)
-    lines = settings.credentials_file.read_text().splitlines()
-    values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    root = prepared(settings)
     worker = build(settings)
     server = make_server("127.0.0.1", 0, worker.flask_app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
@@ -44,9 +42,7 @@ def both_doors(data_dir: Path, limits: Limits) -> Iterator[BothDoors]:
             commit.soon = commit.on_batch = fast.loop.call_soon_threadsafe
         yield BothDoors(
             *(
-                Access(
-                    f"http://127.0.0.1:{port}", values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"]
-                )
+                Access(f"http://127.0.0.1:{port}", root.access_key, root.secret_key)
                 for port in (fast.port, server.port)
             )
         )

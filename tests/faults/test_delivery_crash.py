@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kms_server.storage import trail_files
 from kms_server.storage.trails import Trail
+from tests.databases import new_url
 from tests.functional.s3_client import new_bucket, read, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.trail_setup import ACCOUNT, REGION, begin_trail, directory_config, opened, records_of
@@ -104,7 +104,7 @@ def test_each_record_is_delivered_once(
     config = directory_config(tmp_path, logs=tmp_path / "logs")
     options = ["--config", str(config), "--audit-delivery-interval", "1"]
     if kind == "postgresql":
-        options += ["--database-url", request.getfixturevalue("postgres").new_database(uuid4().hex)]
+        options += ["--database-url", new_url(request.getfixturevalue("postgres"))]
     server = start_server(*options)
     bucket, delivered = destination(server, tmp_path / "logs")
     first = server.client("kms").create_key()["ResponseMetadata"]["RequestId"]

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kms_server.config import Limits
+from tests.databases import new_url
 from tests.faults.both_doors import both_doors
 from tests.faults.test_audit_unwritable import ready
 from tests.faults.traced import Traced, traced
@@ -209,7 +210,7 @@ def test_a_deadline_has_bounds() -> None:
 
 
 def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) -> None:
-    server = start_server("--database-url", postgres.new_database("hanging"), *OPTIONS)
+    server = start_server("--database-url", new_url(postgres), *OPTIONS)
     kms, s3 = server.client("kms"), s3_client(server.access)
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     bucket = new_bucket(s3)

@@ -15,6 +15,7 @@ from kms_server.s3.encryption.envelope import binding
 from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, Target
 from kms_server.storage import buckets, objects
 from kms_server.storage.database import open_database
+from tests.databases import new_url
 from tests.faults.test_secrets_at_rest import forms, materials, places
 from tests.functional.s3_client import MIB, connected, new_bucket, s3_client, signed, upload
 from tests.functional.s3_kinds import customer, customer_headers
@@ -129,7 +130,7 @@ def test_nothing_is_found(start_server: StartServer, request: pytest.FixtureRequ
     if kind == "postgresql":
         postgres = request.getfixturevalue("postgres")
         assert postgres is not None
-        url = postgres.new_database("s3_at_rest")
+        url = new_url(postgres)
     server = start_server("--tls-auto", *(() if url is None else ("--database-url", url)))
     s3 = s3_client(server.access)
     bucket, key = new_bucket(s3), server.client("kms").create_key()["KeyMetadata"]["Arn"]

@@ -16,6 +16,7 @@ from kms_server.s3.blobs.local import LocalBlobs
 from kms_server.s3.leftovers import Leftovers
 from kms_server.storage.database import Database, open_database
 from kms_server.storage.object_tables import doomed_blobs, parts
+from tests.databases import new_url
 from tests.faults.s3_load import Model, check, run
 from tests.functional.s3_client import MIB, connected, new_bucket, read, refusal, s3_client, signed
 from tests.functional.server_process import ServerProcess, StartServer
@@ -31,7 +32,7 @@ def test_nothing_acknowledged_is_lost(start_server: StartServer, request: Any, k
     url = None
     if kind == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.new_database("s3_crash")
+        url = new_url(postgres)
     server = start_server(*(() if url is None else ("--database-url", url)))
     bucket = new_bucket(s3_client(server.access))
     chance = random.Random(20261121)

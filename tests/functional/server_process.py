@@ -16,6 +16,7 @@ import botocore.session
 from botocore.config import Config
 
 import kms_server
+from tests.databases import embed
 from tests.functional import processes
 from tests.functional.command_line import Done, clean_environment, run_in
 
@@ -63,11 +64,14 @@ class Access:
 
 
 class ServerProcess:
-    """`kms-server serve` on a free port, with its data in `directory`."""
+    """`kms-server serve` on a free port, with its data in `directory`.
+
+    Only a start `from_nothing` migrates an empty database.
+    """
 
     def __init__(
         self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None,
-        own_interpreter: bool = False,
+        own_interpreter: bool = False, from_nothing: bool = False,
     ) -> None:  # fmt: skip
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
@@ -75,6 +79,8 @@ class ServerProcess:
         self._workers = workers
         self._own_interpreter = own_interpreter
         self._port = 0
+        if not from_nothing and "--database-url" not in options and not self.data_dir.exists():
+            embed(self.data_dir)
         root = str(Path(kms_server.__file__).parent.parent)
         self._env = clean_environment() | {"PYTHONPATH": root} | (env or {})
         self.restart()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.databases import new_url
 from tests.functional.collectors import LineCollector, SyslogCollector
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
@@ -144,7 +145,7 @@ def test_a_full_pipe_is_in_nobody_s_way(start_server: StartServer) -> None:
 
 
 def test_of_two_servers_one_tells(start_server: StartServer, postgres: Postgres) -> None:
-    url = postgres.new_database("streamed_once")
+    url = new_url(postgres)
     with SyslogCollector() as collector:
         options = ("--database-url", url, "--audit-stream", collector.target)
         one = start_server(*options)

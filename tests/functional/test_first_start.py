@@ -24,16 +24,16 @@ def test_a_start_that_must_fail_leaves_nothing(tmp_path: Path, options: list[str
 
 def test_a_root_key_is_made_where_it_is_wanted(start_server: StartServer, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.key"
-    server = start_server("--root-key", f"file:{elsewhere}")
+    server = start_server("--root-key", f"file:{elsewhere}", from_nothing=True)
     server.client("kms").create_key()
     assert elsewhere.exists()
     inside = tmp_path / "server-1" / "data" / "own.key"
-    start_server("--root-key", f"file:{inside}").client("kms").create_key()
+    start_server("--root-key", f"file:{inside}", from_nothing=True).client("kms").create_key()
     assert inside.exists()
 
 
 def test_a_lost_database_is_not_replaced_by_an_empty_one(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(from_nothing=True)
     server.client("kms").create_key()
     server.stop()
     database = server.data_dir / "keys.db"
@@ -48,7 +48,7 @@ def test_a_lost_database_is_not_replaced_by_an_empty_one(start_server: StartServ
 
 
 def test_tls_may_come_later(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(from_nothing=True)
     server.stop()
     server.options += ("--tls-auto",)
     server.restart()

@@ -14,8 +14,15 @@ from tests.functional.server_process import StartServer
 KEYS = 6
 
 
-def private_der(bits: int) -> bytes:
-    return asymmetric.private_der(rsa.generate_private_key(65_537, bits))
+def of_mersenne_primes() -> rsa.RSAPrivateKey:
+    """A key of 8,676 bits; to find primes of such a size takes ten seconds."""
+    p, q, e = 2**4423 - 1, 2**4253 - 1, 65_537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    numbers = rsa.RSAPrivateNumbers(
+        p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q), public
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def test_making_rsa_keys_stalls_nobody(start_server: StartServer) -> None:
@@ -69,8 +76,10 @@ def test_unwrapping_material_holds_no_transaction(start_server: StartServer) -> 
         "KeyId"
     ]
     other = kms.create_key()["KeyMetadata"]["KeyId"]
-    members = parcel(kms, target, private_der(4096), "RSA_AES_KEY_WRAP_SHA_256")
-    wrong = parcel(kms, target, private_der(8192), "RSA_AES_KEY_WRAP_SHA_256")
+    right, large = rsa.generate_private_key(65_537, 4096), of_mersenne_primes()
+    members, wrong = (
+        parcel(kms, target, asymmetric.private_der(key), "RSA_AES_KEY_WRAP_SHA_256") for key in (right, large)
+    )
     with pytest.raises(ClientError, match="IncorrectKeyMaterialException"):
         kms.import_key_material(**wrong, ExpirationModel=KEPT)
     with ThreadPoolExecutor(1) as pool:

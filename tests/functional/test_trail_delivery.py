@@ -9,6 +9,7 @@ import pytest
 
 from kms_server.storage import trails
 from kms_server.storage.trails import Trail
+from tests.databases import new_url
 from tests.functional.command_line import refused
 from tests.functional.s3_client import new_bucket, read, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
@@ -29,7 +30,7 @@ ARN = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     if request.param == "sqlite":
         return []
-    return ["--database-url", request.getfixturevalue("postgres").new_database(tmp_path.name)]
+    return ["--database-url", new_url(request.getfixturevalue("postgres"))]
 
 
 def files(directory: Path) -> dict[str, bytes]:

@@ -18,8 +18,8 @@ from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import handle
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import WorkerState, build
+from tests.databases import new_url, prepared
 from tests.examples import examples
 from tests.postgres_server import Postgres
 from tests.unit.operations import model_check, trail_service
@@ -69,14 +69,12 @@ def send(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     url = None
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.new_database("documents")
+        url = new_url(postgres)
     directory: Path = tmp_path_factory.mktemp("documents") / "data"
     configured = Settings(directory, quota_profile="unlimited", database_url=url)
-    prepare(configured)
-    lines = configured.credentials_file.read_text().splitlines()
-    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    credentials = prepared(configured)
     state = build(configured)
-    yield sender(state, Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]))
+    yield sender(state, credentials)
     state.close()
 
 

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +19,8 @@ from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol.message import Request
 from kms_server.protocol.query_reader import VERSIONS
 from kms_server.server.pipeline import handle
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
+from tests.databases import new_url, prepared
 from tests.postgres_server import Postgres
 from tests.query_wire import FORM
 
@@ -42,13 +41,10 @@ def send(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     url = None
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.new_database("forms")
+        url = new_url(postgres)
     directory: Path = tmp_path_factory.mktemp("forms") / "data"
     configured = Settings(directory, quota_profile="unlimited", database_url=url)
-    prepare(configured)
-    lines = configured.credentials_file.read_text().splitlines()
-    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-    credentials = Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+    credentials = prepared(configured)
     state = build(configured)
 
     def sent(operation: Operation, body: bytes) -> tuple[int, bytes]:

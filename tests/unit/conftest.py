@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.storage.database import Database
-from tests.unit.databases import Place, empty, with_schema
+from tests.databases import Place, empty, with_schema
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -28,9 +28,9 @@ from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
+from tests.databases import Place
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 from tests.unit.audit.test_record import event
-from tests.unit.databases import Place
 
 NOW = 1_800_000_000.0
 _ROWS_OF_A_SEGMENT = 10

@@ -9,7 +9,7 @@ import sys
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.signing import SigningKeys
 from kms_server.root_keys.memory import MemoryRootKey
-from tests.unit.databases import Place
+from tests.databases import Place
 
 SECRET = bytes(range(32))
 

@@ -13,9 +13,9 @@ from kms_server.audit.places import Plan
 from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_events
+from tests.databases import with_schema
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import CHAIN_KEY, query, row
-from tests.unit.databases import with_schema
 
 INDEXES = {
     None: ["account"],

@@ -25,10 +25,10 @@ from kms_server.storage.audit_writers import START
 from kms_server.storage.database import Database
 from kms_server.storage.trail_tables import trail_files
 from kms_server.storage.trails import Trail
+from tests.databases import Place
 from tests.unit.audit.audit_rows import CHAIN_KEY, put
 from tests.unit.audit.pruning_scene import Scene, dated, days_ago, planned
 from tests.unit.audit.test_record import event
-from tests.unit.databases import Place
 
 TRAIL = Trail("t1", "111122223333", "us-east-1", "trail", "bucket", 1.0, logging=True)
 

@@ -16,9 +16,9 @@ from kms_server.clock import DAY, Clock, real_now
 from kms_server.storage import audit_positions, trails
 from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import Database
+from tests.databases import Place
 from tests.unit.audit.pruning_scene import NOW, Scene
 from tests.unit.audit.test_pruning import TRAIL
-from tests.unit.databases import Place
 
 
 @pytest.fixture

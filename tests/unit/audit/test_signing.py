@@ -16,8 +16,8 @@ from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import signing_keys
 from kms_server.storage.database import Database
 from kms_server.storage.signing_keys import KeptKey
+from tests.databases import Place
 from tests.unit.audit.signing_process import SECRET
-from tests.unit.databases import Place
 
 NOW, DAY = 1_700_000_000.0, 86_400.0
 PROCESSES = 4

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from kms_server.cli.explain import explain
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
-from kms_server.server.startup import prepare
+from tests.databases import prepared
 
 ROOT = "arn:aws:iam::000000000000:root"
 NOBODY = "arn:aws:iam::000000000000:user/nobody"
@@ -34,8 +34,8 @@ REFUSALS = [
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("data")
-    prepare(Settings(made))
+    made = tmp_path_factory.mktemp("explain") / "data"
+    prepared(Settings(made))
     return made
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from kms_server.keyring.cache import ScopedCache, WouldBlock
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, changed_since
-from tests.unit.databases import Place, empty, migrated
+from tests.databases import Place, empty, migrated
 from tests.unit.storage.test_transactions import line, process
 
 SCOPE = "value"

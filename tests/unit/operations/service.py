@@ -19,7 +19,6 @@ from kms_server.operations.call import Call
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request
 from kms_server.server.pipeline import Stage, handle
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
 from kms_server.storage import (
     audit_tables,
@@ -32,6 +31,7 @@ from kms_server.storage import (
     trail_tables,
 )
 from kms_server.storage.identities import Identity, Kind
+from tests.databases import prepared
 from tests.unit.operations import model_check
 
 ACCOUNT, REGION, REPLICA_REGION = "000000000000", "us-east-1", "eu-west-1"
@@ -53,10 +53,7 @@ class Service:
         configured = Settings(
             directory, quota_profile="unlimited", database_url=url, limits=limits or Limits()
         )
-        prepare(configured)
-        lines = configured.credentials_file.read_text().splitlines()
-        found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-        self._root = Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+        self._root = prepared(configured)
         self._worker = build(configured)
         self.database = self._worker.state.database
 

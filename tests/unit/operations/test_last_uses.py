@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from botocore.credentials import Credentials
@@ -17,8 +16,8 @@ from kms_server.server.audit_proof import checkpoints_of
 from kms_server.server.audit_retention import pruner_of
 from kms_server.server.state import open_state
 from kms_server.storage import last_uses
+from tests.databases import Place, new_url
 from tests.unit.audit.pruning_scene import planned
-from tests.unit.databases import Place
 from tests.unit.operations.query_service import Iam
 from tests.unit.operations.service import REGION, Service
 
@@ -26,7 +25,7 @@ from tests.unit.operations.service import REGION, Service
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     postgres = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    return Place(tmp_path / "data", postgres.new_database(uuid4().hex) if postgres else None)
+    return Place(tmp_path / "data", new_url(postgres) if postgres else None)
 
 
 @pytest.fixture

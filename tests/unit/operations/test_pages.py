@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import new_url
 from tests.unit.operations.listings import LISTINGS, ROOT, Listing
 from tests.unit.operations.service import ACCOUNT, Refusal, Service
 
@@ -19,7 +20,7 @@ def paged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     directory = tmp_path_factory.mktemp("paged")
     url = None
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_database(directory.name)
+        url = new_url(request.getfixturevalue("postgres"))
     made = Service(directory / "data", url=url)
     yield made
     made.close()

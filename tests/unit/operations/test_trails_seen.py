@@ -13,6 +13,7 @@ from kms_server.clock import iso_seconds
 from kms_server.operations.trails import describing
 from kms_server.server.audit_trail import heads
 from kms_server.storage import audit_positions, trails
+from tests.databases import new_url
 from tests.postgres_server import Postgres
 from tests.unit.operations.service import ACCOUNT, REGION, Service
 from tests.unit.operations.trail_service import BUCKET, ELSEWHERE, CloudTrail
@@ -135,7 +136,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     url = None
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.new_database("logging")
+        url = new_url(postgres)
     made = Service(tmp_path / "data", url=url)
     yield made
     made.close()

@@ -30,8 +30,8 @@ from kms_server.s3 import errors as e
 from kms_server.server.pipeline import handle
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
 from kms_server.server.services import services_of
-from kms_server.server.startup import prepare
 from kms_server.server.worker_state import build
+from tests.databases import prepared
 from tests.query_wire import FORM
 
 HOST = "127.0.0.1:4599"
@@ -55,10 +55,7 @@ class Scene(NamedTuple):
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     directory: Path = tmp_path_factory.mktemp("s3") / "data"
     settings = Settings(directory, quota_profile="unlimited")
-    prepare(settings)
-    lines = settings.credentials_file.read_text().splitlines()
-    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-    root = Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
+    root = prepared(settings)
     worker = build(settings)
     body = urlencode({"Action": "GetSessionToken", "Version": "2011-06-15"}).encode()
     aws = AWSRequest("POST", f"http://{HOST}/", data=body, headers={"Host": HOST, "Content-Type": FORM})

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from kms_server.storage.writer_lock import WriterLock
-from tests.unit.databases import Place
+from tests.databases import Place
 
 
 def say(text: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kms_server.storage.database import Database
 from kms_server.storage.freshness import Generation
-from tests.unit.databases import Place
+from tests.databases import Place
 from tests.unit.storage.test_transactions import line, process
 
 

@@ -31,8 +31,8 @@ from kms_server.storage import (
 from kms_server.storage.database import Database, Transaction, changed_since, initialise, latest_change
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.writer_lock import WriterLock
+from tests.databases import Place
 from tests.unit.audit.audit_rows import put, row
-from tests.unit.databases import Place
 from tests.unit.storage.storage_rows import (
     ACCOUNT,
     REGION,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.databases import Place, empty, migrated
+from tests.databases import Place, empty, migrated
 from tests.unit.s3.encryption.scene import Scene
 
 

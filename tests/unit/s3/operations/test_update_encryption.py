@@ -16,7 +16,7 @@ from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, SSE_S3, Cho
 from kms_server.s3.operations import encryption
 from kms_server.s3.wire import xml_reader
 from kms_server.storage.objects import Version
-from tests.unit.databases import empty, migrated
+from tests.databases import empty, migrated
 from tests.unit.s3.encryption.kms_double import ONE, OTHER
 from tests.unit.s3.encryption.scene import TARGET, Scene, call_of, version_of
 

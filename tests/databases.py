@@ -1,4 +1,7 @@
-"""Databases with the whole schema, which several processes can open."""
+"""Databases with the whole schema, which several processes can open.
+
+They are copies of one, since migrations take longer than most tests; those have tests of their own.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,6 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from botocore.credentials import Credentials
+
+from kms_server.config import Settings
+from kms_server.server.startup import prepare
 from kms_server.storage import migrate
 from kms_server.storage.database import Database, initialise, open_database
 from tests.postgres_server import Postgres
@@ -43,13 +50,34 @@ def empty(directory: Path, postgres: Postgres | None) -> Place:
 
 
 def with_schema(directory: Path, postgres: Postgres | None) -> Place:
-    """A new database with this program's schema: a copy, since migrations take longer than most tests."""
-    directory.mkdir(exist_ok=True)
+    """A new database with this program's schema."""
     if postgres is not None:
-        return Place(directory, postgres.new_database(uuid4().hex, template=_template(postgres)))
-    (directory / "keys.db").write_bytes(_embedded())
-    (directory / "keys.db").chmod(0o600)
+        directory.mkdir(exist_ok=True)
+        return Place(directory, new_url(postgres))
+    embed(directory)
     return Place(directory, None)
+
+
+def new_url(postgres: Postgres) -> str:
+    """The URL of a new database with this program's schema."""
+    return postgres.new_database(uuid4().hex, template=_template(postgres))
+
+
+def embed(directory: Path) -> None:
+    """Put a database with this program's schema into a data directory, which need not be there."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / "keys.db").touch(mode=0o600)
+    (directory / "keys.db").write_bytes(_embedded())
+
+
+def prepared(settings: Settings) -> Credentials:
+    """Make all that a first start makes, unless that was done; the first root's access key."""
+    if settings.database_url is None and not settings.data_dir.exists():
+        embed(settings.data_dir)
+    prepare(settings)
+    lines = settings.credentials_file.read_text().splitlines()
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    return Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
 
 
 @cache
