@@ -155,7 +155,7 @@ def test_writers_share_syncs_of_the_directory(blobs: LocalBlobs, monkeypatch: py
         time.sleep(0.05)
         synced.append(there)
 
-    monkeypatch.setattr(local, "_sync_directory", slow)
+    monkeypatch.setattr(local, "sync_directory", slow)
 
     def work(_: int) -> None:
         blob_id = write(blobs)
