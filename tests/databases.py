@@ -3,12 +3,15 @@
 They are copies of one, since migrations take longer than most tests; those have tests of their own.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+import psycopg
 from botocore.credentials import Credentials
 
 from kms_server.config import Settings
@@ -56,6 +59,53 @@ def with_schema(directory: Path, postgres: Postgres | None) -> Place:
         return Place(directory, new_url(postgres))
     embed(directory)
     return Place(directory, None)
+
+
+@contextmanager
+def lent(directory: Path, postgres: Postgres | None) -> Iterator[Place]:
+    """A database with this program's schema, for as long as a block takes; PostgreSQL's are emptied and lent again."""
+    if postgres is None:
+        yield with_schema(directory, None)
+        return
+    directory.mkdir(exist_ok=True)
+    spare = _spare(postgres)
+    url = spare.pop() if spare else new_url(postgres)
+    yield Place(directory, url)
+    _make_as_new(url, _contents(postgres))
+    spare.append(url)
+
+
+@cache
+def _spare(_: Postgres) -> list[str]:
+    return []
+
+
+@cache
+def _contents(postgres: Postgres) -> dict[str, bytes]:
+    """What is in each table of a database with nothing but the schema, as COPY tells it."""
+    with psycopg.connect(new_url(postgres)) as connection:
+        tables = [
+            table
+            for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
+        found = {}
+        for table in tables:
+            with connection.cursor().copy(f'COPY "{table}" TO STDOUT') as rows:
+                found[table] = b"".join(map(bytes, rows))
+    return found
+
+
+def _make_as_new(url: str, contents: Mapping[str, bytes]) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                           "WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+        connection.execute("SET session_replication_role = replica")  # no foreign keys meanwhile
+        for table, rows in contents.items():
+            connection.execute(f'DELETE FROM "{table}"')
+            if rows:
+                with connection.cursor().copy(f'COPY "{table}" FROM STDIN') as copy:
+                    copy.write(rows)
+        connection.execute("SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences")
 
 
 def new_url(postgres: Postgres) -> str:

@@ -12,6 +12,7 @@ from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.streams.stream import Stream
 from kms_server.audit.trail.backlog import delivery_warning
 from kms_server.config import Limits, Settings
+from kms_server.files import locked
 from kms_server.server import tls
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping
@@ -80,7 +81,9 @@ class WorkerState:
     def _cover(self) -> None:
         """Have a checkpoint name the last records; without one they are covered when a server runs again."""
         try:
-            self.checkpoints.write(self.state.clock.now())
+            # One worker after the other: of the first checkpoint of all, only one makes the key that signs it.
+            with locked(self.state.settings.state_dir / "cover.lock"):
+                self.checkpoints.write(self.state.clock.now())
         except Exception as error:  # noqa: BLE001 - whatever hinders it must not hinder the end
             _LOG.error("the end of the audit log has no checkpoint: %s", type(error).__name__)
 

@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 from kms_server.storage.database import Database
-from tests.databases import Place, empty, with_schema
+from tests.databases import Place, empty, lent
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database: an empty one, or with this program's schema where a test asks for `database` too."""
     postgres = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    make = with_schema if "database" in request.fixturenames else empty
-    return make(tmp_path / "database", postgres)
+    if "database" in request.fixturenames:
+        with lent(tmp_path / "database", postgres) as made:
+            yield made
+    else:
+        yield empty(tmp_path / "database", postgres)
 
 
 @pytest.fixture
