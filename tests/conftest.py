@@ -12,8 +12,8 @@ from tests.databases import new_url
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres, start
 
-# The same examples on every run, however slow the machine is; `make soak` draws new ones.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+# The same examples on every run, however slow the machine is; `make soak` draws new ones, and more.
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("soak", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("repeatable")
 

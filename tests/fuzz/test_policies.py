@@ -18,6 +18,7 @@ from kms_server.iam.patterns import ANY, ONE
 from kms_server.iam.policy import compile_identity_policy, compile_key_policy, compile_trust_policy
 from kms_server.iam.statement import CompiledPolicy
 from kms_server.protocol import json_reader
+from tests.examples import examples
 from tests.fuzz.mutated_policies import ODD_TEXTS, mutated
 from tests.unit.iam.agreement import seeded
 from tests.unit.iam.compiled import Compiled, verdict_of
@@ -76,7 +77,7 @@ def one_mutated(seed: int) -> tuple[Asked, bool]:
     return with_odd_values(rng, changed), True
 
 
-@settings(max_examples=1_500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(test=500, soak=1_500), suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**48))
 def test_a_changed_document_is_refused_or_means_what_it_says(seed: int) -> None:
     asked, taken = one_mutated(seed)
@@ -95,7 +96,7 @@ def test_changes_are_neither_all_refused_nor_all_harmless() -> None:
     assert min(verdicts.values()) >= 30, verdicts
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(test=200, soak=500))
 @given(st.text(max_size=300) | st.binary(max_size=300).map(lambda data: data.decode("latin-1")))
 @example("\ufeff{}")
 @example('{"Statement":' + "[" * 100_000)
@@ -139,7 +140,7 @@ def test_no_request_has_a_lone_surrogate(body: bytes) -> None:
         json_reader.read_object(body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(test=100, soak=300))
 @given(st.text(st.sampled_from("ab*?" + ANY + ONE), max_size=6), st.text(st.sampled_from("ab*?"), max_size=6))
 def test_a_value_that_had_one_would_match_nothing_but_itself(value: str, text: str) -> None:
     condition = {"StringLike": {"app:text": "${app:value}"}}

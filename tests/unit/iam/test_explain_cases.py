@@ -29,7 +29,7 @@ def _applying(story: Story, place: Place | None, *, allows: bool) -> set[str]:
     return {one.label for policy in policies for one in policy.matched(allows=allows)}
 
 
-@settings(max_examples=examples(test=500, soak=1_500))
+@settings(max_examples=examples(test=200, soak=1_500))
 @given(cases(unclear=True))
 def test_the_story_agrees_with_the_decision(case: Case) -> None:
     for asked in (case.asked, case.always, case.never):
