@@ -12,7 +12,6 @@ from bench.audit_rows import ACCOUNT, REGION, rows
 from bench.servers import running
 from bench.targets import client, credentials
 from kms_server.audit import event_id
-from kms_server.audit.chain import ChainKey
 from kms_server.audit.log import AuditLog
 from kms_server.audit.lookup import lookup
 from kms_server.audit.pages import Query
@@ -24,8 +23,8 @@ from kms_server.config import Limits, Settings
 from kms_server.operations import lookup_token
 from kms_server.operations.trail import COLUMNS
 from kms_server.server.startup import prepare
+from kms_server.server.state import open_state
 from kms_server.storage.audit_tables import audit_events
-from kms_server.storage.database import open_database
 
 _FILLED = 200
 _APPENDED = 64
@@ -41,8 +40,9 @@ class Log:
     def __init__(self, stack: ExitStack, directory: Path, count: int, url: str | None) -> None:
         settings = Settings(directory, database_url=url)
         prepare(settings)
-        self._engine = open_database(url, directory, settings.state_dir).engine
-        stack.callback(self._engine.dispose)
+        state = open_state(settings)
+        stack.callback(state.database.close)
+        self._engine, self._chain_key = state.database.engine, state.chain_key
         self._segments = None if url else settings.audit_dir
         begin = time.perf_counter()
         self.known = self._fill(count, settings.limits)
@@ -62,8 +62,8 @@ class Log:
 
     def _log(self, limits: Limits) -> AuditLog:
         if self._segments is None:
-            return TableLog(self._engine, audit_events, ChainKey(bytes(32)))
-        return SegmentLog(self._segments, limits, ChainKey(bytes(32)))
+            return TableLog(self._engine, audit_events, self._chain_key)
+        return SegmentLog(self._segments, limits, self._chain_key)
 
     def _fill(self, count: int, limits: Limits) -> str:
         """Two workers take turns, so that their segments overlap, and half of one is left to each; the id in the middle."""
