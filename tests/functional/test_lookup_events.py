@@ -111,6 +111,7 @@ def test_a_forged_position_shows_nothing_of_others(server: ServerProcess) -> Non
     bound = (
         base64.urlsafe_b64decode(stranger.lookup_events(MaxResults=1)["NextToken"]).decode().partition("/")[0]
     )
+    server.client("kms").list_keys()
     newest = trail.lookup_events(MaxResults=1)["Events"][0]["EventId"]
     forged = base64.b64encode(f"{bound}/{newest}".encode()).decode()
     for event in stranger.lookup_events(MaxResults=1, NextToken=forged)["Events"]:
