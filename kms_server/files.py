@@ -71,7 +71,7 @@ def sync_directory(directory: str | Path) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Wait for an exclusive lock on a file and hold it."""
-    with _opened(path) as descriptor:
+    with lock_file(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
@@ -83,20 +83,28 @@ def only_server(path: Path) -> Iterator[None]:
     Raises:
         OperatorError: another server has it.
     """
-    with _opened(path) as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with lock_file(path) as descriptor:
+        if not take(descriptor):
             raise OperatorError(
                 f"another server is using {path.parent.parent}: stop it, or choose another --data-dir"
-            ) from None
+            )
         yield
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def lock_file(path: Path) -> Iterator[int]:
+    """A file to lock, made where it is missing; what a process holds of it ends with the block, or with the process."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def take(descriptor: int) -> bool:
+    """Take the exclusive lock of an open file, unless another process holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,17 +1,14 @@
 """Background work: what falls due on keys, the sealing of full audit segments, and the chores of services."""
 
-import fcntl
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.segments import seal
+from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.server.state import State
@@ -65,25 +62,25 @@ class Jobs:
     def finish(self, name: str, seconds: float) -> None:
         """Do a group's chores a last time, after all threads have ended, if no other process of the host is at it."""
         deadline = time.monotonic() + seconds
-        with _lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
-            if not _taken(descriptor):
+        with lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
+            if not take(descriptor):
                 return
             for chore in self._chores[name]:
                 self._attempt(partial(_until, deadline, chore))
 
     def _run(self) -> None:
-        with _lock_file(self._state.settings.state_dir / "jobs.lock") as descriptor:
+        with lock_file(self._state.settings.state_dir / "jobs.lock") as descriptor:
             ticks = 0
             while not self._stopping.wait(_REREAD_SECONDS):
                 ticks += 1
                 self._attempt(self._keyring.reread)
-                if ticks % _TICKS_PER_STEP == 0 and _taken(descriptor):
+                if ticks % _TICKS_PER_STEP == 0 and take(descriptor):
                     self._attempt(self._step)
 
     def _tend(self, name: str, group: Sequence[Chore]) -> None:
-        with _lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
+        with lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
             while not self._stopping.wait(_CHORES_SECONDS):
-                if _taken(descriptor):
+                if take(descriptor):
                     for chore in group:
                         self._attempt(partial(self._do, chore))
 
@@ -113,21 +110,3 @@ def _until(deadline: float, chore: Chore) -> None:
     for _ in chore():
         if time.monotonic() > deadline:
             return
-
-
-@contextmanager
-def _lock_file(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    """Whether this process holds the lock by which one worker of the host does the work."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
