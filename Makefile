@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits soak mutation interop openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -43,8 +43,11 @@ bench-s3: .venv/.dev ## measure what encryption adds to transfers
 bench-audit: .venv/.dev ## measure pages of LookupEvents in a short and in a long audit log
 	$(BIN)/python -m bench.audit_lookup $(ARGS)
 
+bench-limits: .venv/.dev ## measure what the check of its limits costs a call
+	$(BIN)/python -m bench.limits $(ARGS)
+
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
-	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_RATE=200 \
+	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \
 		$(BIN)/python -m pytest tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000

@@ -58,6 +58,11 @@ def trail_arn(region: str, account: str, name: str) -> str:
     return f"arn:{PARTITION}:cloudtrail:{region}:{account}:trail/{name}"
 
 
+def quota_arn(region: str, account: str, service: str, code: str) -> str:
+    """The ARN of a quota; AWS's defaults are of no account."""
+    return f"arn:{PARTITION}:servicequotas:{region}:{account}:{service}/{code}"
+
+
 def root_arn(account: str) -> str:
     """The ARN of an account's root."""
     return f"arn:{PARTITION}:iam::{account}:root"

@@ -8,9 +8,11 @@ from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
+LOOPBACK: tuple[Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 DEFAULT_PORT = 4599
+DEFAULT_PROFILE = "relaxed"
 SERVICES = ("kms", "cloudtrail", "servicequotas", "sts", "iam", "s3")
 
 
@@ -29,13 +31,11 @@ class Limits:
     max_connections: int = 10_000
     audit_deadline: float = 5.0
     audit_batch: int = 256
+    store_patience: float = 0.5
     disk_reserve: int = 64 * 2**20
     segment_rows: int = 10_000
     max_encryption_context_bytes: int = 8_192
     max_plaintext_bytes: int = 4_096
-    keys_per_region: int = 100_000
-    aliases_per_key: int = 50
-    grants_per_key: int = 50_000
     cached_keys: int = 20_000
     cold_threads: int = 8
     buckets_per_account: int = 10_000
@@ -89,7 +89,10 @@ class Settings:
     workers: int = 2
     database_url: str | None = None
     root_key: str | None = None
-    quota_profile: str = "relaxed"
+    quota_profile: str = DEFAULT_PROFILE
+    quota_url: str | None = field(default=None, repr=False)
+    limit_log: Path | None = None
+    quota_approval: str = "automatic"
     dev: bool = False
     dev_allow_remote: bool = False
     ephemeral: bool = False
@@ -99,6 +102,7 @@ class Settings:
     allow_plain_http: bool = False
     require_tls: bool = False
     trusted_proxies: tuple[Network, ...] = ()
+    metrics_from: tuple[Network, ...] = LOOPBACK
     block_sse_c: bool = False
     s3_store: str | None = None
     s3_domain: str = "localhost"
@@ -128,6 +132,11 @@ class Settings:
     def state_dir(self) -> Path:
         """What the workers of this host share: locks and rate limit counters."""
         return self.data_dir / "state"
+
+    @property
+    def usage_dir(self) -> Path:
+        """Where the workers of this host count the calls of each limit."""
+        return self.state_dir / "usage"
 
     @property
     def root_key_file(self) -> Path:

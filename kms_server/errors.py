@@ -45,6 +45,12 @@ class KMSInternalException(ServerFault):
 class DependencyTimeoutException(ServerFault):
     """A part the service depends on did not answer in time."""
 
+    def __init__(
+        self,
+        message: str = "The system timed out while trying to fulfill the request. The request can be retried.",
+    ) -> None:
+        super().__init__(message)
+
 
 class KeyUnavailableException(ServerFault):
     """The key material could not be used just now."""
@@ -369,6 +375,28 @@ class PolicyNotAttachableException(ServiceError):
 
 class UnmodifiableEntityException(ServiceError):
     """Only AWS changes such an entity."""
+
+
+# --- Service Quotas ----------------------------------------------------------------------------
+
+
+class IllegalArgumentException(ServiceError):
+    """A quota cannot have that value."""
+
+
+class InvalidPaginationTokenException(ServiceError):
+    """The token belongs to another list or was never issued."""
+
+    def __init__(self) -> None:
+        super().__init__("The pagination token is invalid.")
+
+
+class NoSuchResourceException(ServiceError):
+    """There is no such service, quota or request."""
+
+
+class ResourceAlreadyExistsException(ServiceError):
+    """A request for the quota is open."""
 
 
 # --- STS ---------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from hypothesis import settings
 from tests.databases import new_url
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres, start
+from tests.redis_server import RedisServer, running
 
 # The same examples on every run, however slow the machine is; `make soak` draws new ones, and more.
-settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=30)
 settings.register_profile("soak", deadline=None, derandomize=False, print_blob=True)
 settings.load_profile("repeatable")
 
@@ -34,10 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     # Short, and below a directory that every user may enter: PostgreSQL does not run as root.
-    with tempfile.TemporaryDirectory(prefix="kms-pg-", ignore_cleanup_errors=True) as directory:
-        server = start(Path(directory))
+    server = start(Path(tempfile.mkdtemp(prefix="kms-pg-")))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """An empty store of counters, which the test may kill."""
+    with running() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -45,9 +45,9 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stop the server and remove its files."""
+        """Stop the server and have its files removed: those of hundreds of databases, for which nobody has to wait."""
         _run(self.binaries / "pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "stop")
-        shutil.rmtree(self.directory)
+        os.posix_spawnp("rm", ["rm", "-rf", str(self.directory)], os.environ, setsid=True)
 
 
 def start(directory: Path) -> Postgres:

@@ -1,87 +1,59 @@
 """Group commit: the concurrent calls of a worker share one durable write, and each waits for its own."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from enum import Enum, auto
-from queue import SimpleQueue
+from functools import partial
 from typing import TypeAlias
 
 from kms_server.audit.log import AuditLog
 from kms_server.audit.record import Row
+from kms_server.batches import Batches, settle_each
+from kms_server.batches import Ticket as AnyTicket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 
 _LOG = logging.getLogger(__name__)
 
 
-class Ticket:
-    """Tells one call whether its record is on disk.
+class Ticket(AnyTicket):
+    """Tells one call whether its record is on disk, or that it could not be written."""
 
-    `on_done` is called once the ticket is resolved; it is set by the thread that resolves the ticket, or by a thread
-    that waits and looks at `done` afterwards.
-    """
-
-    __slots__ = ("done", "failed", "on_done")
+    __slots__ = ("failed",)
 
     def __init__(self) -> None:
-        self.done = False
+        super().__init__()
         self.failed = False
-        self.on_done: Callable[[Ticket], None] | None = None
 
     def resolve(self, *, failed: bool) -> None:
         """Say how the write ended."""
         self.failed = failed
-        self.done = True
-        if self.on_done is not None:
-            self.on_done(self)
+        self.settle()
 
 
 def wait(ticket: Ticket, deadline: float) -> None:
-    """Wait up to `deadline` seconds for a record to be on disk; for threads other than the one that resolves tickets.
+    """Wait up to `deadline` seconds for a record to be on disk; for threads other than the one that settles tickets.
 
     Raises:
         KMSInternalException: it could not be written, or not in time; the outcome is unknown.
     """
-    resolved = threading.Event()
-    ticket.on_done = lambda _: resolved.set()
-    if not (ticket.done or resolved.wait(deadline)) or ticket.failed:
+    if not ticket.wait(deadline) or ticket.failed:
         raise KMSInternalException
 
 
-Batch: TypeAlias = list[tuple[tuple[Row, ...], Ticket]]
+Entry: TypeAlias = tuple[tuple[Row, ...], Ticket]
 
 
-class _Call(Enum):
-    """What the committer is called for; it writes what is pending in either case."""
-
-    WRITE = auto()
-    END = auto()
-
-
-class GroupCommit:
-    """One committer thread writes the records that calls have submitted, and resolves their tickets.
-
-    A batch costs a sync and several changes of Python's lock, however small it is. `soon` puts the committer's waking
-    off until an event loop has taken all that has arrived; `on_batch` receives the resolution of a batch, so that the
-    loop is woken once for all its tickets. By themselves both run what they are given at once.
-    """
+class GroupCommit(Batches[Entry]):
+    """One committer thread writes the records that calls have submitted, and settles their tickets."""
 
     def __init__(self, log: AuditLog, limits: Limits) -> None:
         self._log = log
-        self._batch = limits.audit_batch
         self._deadline = limits.audit_deadline
-        self._lock = threading.Lock()
-        self._pending: Batch = []
-        self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._writing_since: float | None = None
         self.last_error: str | None = None
         self.failed_at = 0.0
-        self.soon: Callable[[Callable[[], None]], object] = _at_once
-        self.on_batch: Callable[[Callable[[], None]], object] = _at_once
-        self._thread = threading.Thread(target=self._run, name="audit commit", daemon=True)
-        self._thread.start()
+        super().__init__("audit commit", limits.audit_batch)
 
     def submit(self, *rows: Row) -> Ticket:
         """Take the records of one call, which are written together; never waits.
@@ -91,14 +63,8 @@ class GroupCommit:
         ticket = Ticket()
         if self.stuck_for() > self._deadline:
             ticket.resolve(failed=True)
-            return ticket
-        with self._lock:
-            self._pending.append((rows, ticket))
-            count = len(self._pending)
-        if count == 1:
-            self.soon(self._wake)
-        elif count == self._batch:
-            self._wake()
+        else:
+            self.add((rows, ticket))
         return ticket
 
     def stuck_for(self) -> float:
@@ -108,23 +74,11 @@ class GroupCommit:
 
     def close(self) -> None:
         """Write what is pending and end."""
-        self._calls.put(_Call.END)
-        self._thread.join()
+        self.end()
         self._log.close()
 
-    def _wake(self) -> None:
-        self._calls.put(_Call.WRITE)
-
-    def _run(self) -> None:
-        call = _Call.WRITE
-        while call is not _Call.END:
-            call = self._calls.get()
-            with self._lock:
-                pending, self._pending = self._pending, []
-            for start in range(0, len(pending), self._batch):
-                self._write(pending[start : start + self._batch])
-
-    def _write(self, batch: Batch) -> None:
+    def work(self, batch: list[Entry]) -> Callable[[], None]:
+        """Write the records of a batch."""
         self._writing_since = time.monotonic()
         error: Exception | None = None
         try:
@@ -135,16 +89,7 @@ class GroupCommit:
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)
         self.last_error = type(error).__name__ if error else None
-        self.on_batch(lambda: _resolve(batch, failed=error is not None))
-
-
-def _at_once(work: Callable[[], None]) -> None:
-    work()
-
-
-def _resolve(batch: Batch, *, failed: bool) -> None:
-    for _, ticket in batch:
-        try:
-            ticket.resolve(failed=failed)
-        except Exception as error:  # noqa: BLE001 - what one call does with its ticket must not keep the others waiting
-            _LOG.error("a call failed after its record: %s", type(error).__name__)
+        tickets = [ticket for _, ticket in batch]
+        for ticket in tickets:
+            ticket.failed = error is not None
+        return partial(settle_each, tickets)

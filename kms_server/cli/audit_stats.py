@@ -86,7 +86,7 @@ def _counted(rows: Iterable[Row], by: str, top: int, since: float, until: float)
         )
     tally = Tally(periods)
     values = DIMENSIONS.get(by)
-    for row, when in _watched(rows, since, until):
+    for row, when in watched(rows, since, until):
         tally.add(values(row) if values else (by,), when)
     lines = tally.top(top) if over_time else _by_period(tally)
     return Counted(by, since, until, periods, tally.records, lines, over_time)
@@ -101,7 +101,7 @@ def _by_period(tally: Tally) -> list[Line]:
     ]
 
 
-def _watched(rows: Iterable[Row], since: float, until: float) -> Iterator[tuple[Row, float]]:
+def watched(rows: Iterable[Row], since: float, until: float) -> Iterator[tuple[Row, float]]:
     """The rows with their times in epoch seconds; on stderr, a progress bar goes through the time."""
     with progress(max(1, int(until - since))) as advance:
         seen = since

@@ -22,7 +22,8 @@ _COMMANDS = {
         "kms_server.cli.migrate:migrate", "Bring the database's schema up to date; `serve` does it by itself."
     ),
     "quota": Elsewhere(
-        "kms_server.cli.quota:quota", "Rate limits per key, and per account, Region and quota."
+        "kms_server.cli.quota:quota",
+        "Limits per account, Region and quota, per key, and per principal; and faults for tests.",
     ),
     "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
     "seed": Elsewhere(

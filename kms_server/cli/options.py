@@ -14,6 +14,8 @@ from kms_server.audit.streams.target import opener
 from kms_server.cli.audit_buckets import read_buckets
 from kms_server.config import SERVICES, AuditBucket, Network, Settings
 from kms_server.errors import OperatorError
+from kms_server.quotas import profiles
+from kms_server.quotas.token_store import place_of
 
 _BUCKETS = "kms_server.audit_buckets"
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -36,6 +38,15 @@ def account_id(_context: click.Context, _parameter: click.Parameter, text: str |
     """A callback that lets only account ids pass."""
     if text is not None and not is_account(text):
         raise OperatorError(f"{text!r} is not an account id: it has twelve digits")
+    return text
+
+
+def plain_text(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only text pass that a database can take."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError:
+        raise OperatorError(f"{text!r} is not UTF-8") from None
     return text
 
 
@@ -68,6 +79,29 @@ def service_names(_context: click.Context, _parameter: click.Parameter, text: st
     if unknown:
         raise OperatorError(f"{', '.join(map(repr, unknown))} is no service: they are {', '.join(SERVICES)}")
     return names
+
+
+def profile_name(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback that lets only quota profiles pass; a file is named by its whole path."""
+    if text is None:
+        return None
+    profiles.find(text)
+    return str(Path(text).absolute()) if text.endswith(".toml") else text
+
+
+def store_url(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A callback for the store of shared limits."""
+    if text is not None:
+        place_of(text)
+    return text
+
+
+def profile_option(command: Callable[..., None]) -> Callable[..., None]:
+    """The option that chooses a quota profile in place of the server's."""
+    return option(
+        "--quota-profile", "--profile", callback=profile_name,
+        help="The table of limits: relaxed, aws, aws-REGION, unlimited, or FILE.toml. Default: the server's.",
+    )(command)  # fmt: skip
 
 
 def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:

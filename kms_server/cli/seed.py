@@ -8,7 +8,15 @@ import click
 
 from kms_server.audit.ledger import Ledger
 from kms_server.cli.operator import Deed, note, opened
-from kms_server.cli.options import Where, account_id, option, region_name, state_options, state_settings
+from kms_server.cli.options import (
+    Where,
+    account_id,
+    option,
+    profile_option,
+    region_name,
+    state_options,
+    state_settings,
+)
 from kms_server.config import DEFAULT_ACCOUNT, DEFAULT_REGION
 from kms_server.errors import OperatorError
 from kms_server.keys.key import KmsKey
@@ -17,6 +25,7 @@ from kms_server.operations import seeding
 from kms_server.operations.access import ALIAS, KEY
 from kms_server.operations.seeding import Sown
 from kms_server.protocol.yaml_reader import MOST_BYTES
+from kms_server.quotas import profiles
 from kms_server.storage.aliases import Alias
 from kms_server.storage.database import Transaction
 
@@ -27,8 +36,9 @@ _STDIN = Path("-")
 @click.argument("file", type=click.Path(path_type=Path))
 @option("--account", callback=account_id, default=DEFAULT_ACCOUNT, help="Account of keys that name none.")
 @option("--region", callback=region_name, default=DEFAULT_REGION, help="Region of keys that name none.")
+@profile_option
 @state_options
-def seed(file: Path, *, account: str, region: str, **where: Unpack[Where]) -> None:
+def seed(file: Path, *, account: str, region: str, quota_profile: str | None, **where: Unpack[Where]) -> None:
     """Make the keys and aliases of FILE.yaml that are missing; - reads standard input.
 
     Each key has the id and the key material that the file gives: for tests that need known keys, and for keys
@@ -50,8 +60,9 @@ def seed(file: Path, *, account: str, region: str, **where: Unpack[Where]) -> No
         raise OperatorError(f"{_shown(file)}: {error}") from None
     with opened(state_settings(**where)) as state:
         now = state.clock.now()
+        profile = profiles.find(quota_profile or profiles.noted(state.settings.state_dir))
         with state.database.write() as tx:
-            sown = seeding.sow(tx, wanted, state.root_key, now, state.settings.limits)
+            sown = seeding.sow(tx, wanted, state.root_key, now, profile)
             _audit(tx, Ledger(state.chain_key), sown, now)
     _report(sown)
 

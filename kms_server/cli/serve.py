@@ -15,15 +15,17 @@ from kms_server.cli.options import (
     audit_buckets,
     networks,
     option,
+    profile_name,
     retention_options,
     service_names,
     state_options,
+    store_url,
     stream_target,
 )
-from kms_server.config import DEFAULT_PORT, SERVICES, Limits, Settings
+from kms_server.config import DEFAULT_PORT, DEFAULT_PROFILE, LOOPBACK, SERVICES, Limits, Settings
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, only_server
-from kms_server.quotas import table
+from kms_server.quotas import profiles
 from kms_server.server import credentials, gunicorn_app
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
@@ -36,7 +38,23 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--host", default="127.0.0.1", help="Address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, help="Port; 0 picks a free one.")
 @option("--workers", type=click.IntRange(1, 256), default=2, help="Worker processes.")
-@option("--quota-profile", type=click.Choice(table.PROFILES), default="relaxed", help="Table of rate limits.")
+@option(
+    "--quota-profile", default=DEFAULT_PROFILE, callback=profile_name,
+    help="Table of limits: relaxed, aws, aws-REGION (that Region's figures everywhere), unlimited, or a FILE.toml of your own.",
+)  # fmt: skip
+@option(
+    "--quota-url", metavar="URL", callback=store_url,
+    help="Valkey or Redis that counts the limits of several hosts together: redis://HOST:PORT/NUMBER, rediss://... with TLS, "
+    "unix:///PATH. Without it each host counts for itself.",
+)  # fmt: skip
+@option(
+    "--limit-log", type=_FILE,
+    help="Append each decision of a limit to this file, as a line of JSON with its time in microseconds: for tests of limits.",
+)  # fmt: skip
+@option(
+    "--quota-approval", type=click.Choice(["automatic", "manual"]), default="automatic",
+    help="Who grants quota increases: each request is granted at once, or waits for `kms-server quota approve`.",
+)  # fmt: skip
 @option("--dev", is_flag=True, help="Accept any credentials. Policies still apply. For development only.")
 @option("--dev-allow-remote", is_flag=True, help="Allow --dev on an address other machines reach.")
 @option(
@@ -78,6 +96,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     callback=networks,
     help="Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, between commas.",
 )
+@option(
+    "--metrics-from", default=",".join(map(str, LOOPBACK)), metavar="CIDRS", callback=networks,
+    help="Networks whose clients may read /_kms/metrics, between commas; none: nobody may.",
+)  # fmt: skip
 @option(
     "--services",
     default=",".join(SERVICES),
@@ -130,6 +152,7 @@ def serve(audit_deadline: float, **options: object) -> None:
         fresh = not settings.credentials_file.exists()
         prepare(settings)
         credentials.note_endpoint(settings)
+        profiles.note(settings.state_dir, settings.quota_profile)
         _announce(settings, fresh=fresh)
         gunicorn_app.serve(settings, listener, build)
 

@@ -18,6 +18,11 @@ def width() -> int | None:
     return None
 
 
+def height() -> int | None:
+    """How many lines there are; None where the output goes to a file or to another program."""
+    return shutil.get_terminal_size().lines if sys.stdout.isatty() else None
+
+
 @contextmanager
 def progress(length: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr for people, and what moves it by so many steps of `length`."""

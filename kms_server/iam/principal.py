@@ -74,8 +74,13 @@ class Principal:
     source_arn: str | None = None
     names: Names = field(init=False, repr=False, compare=False)
     identity: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    arns: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        issuer = self.session.issuer if self.session else None
+        # Its own, and the one of the role behind a session.
+        arns = tuple(arn for arn in (self.arn, issuer.arn if issuer else "") if arn)
+        object.__setattr__(self, "arns", arns)
         object.__setattr__(self, "names", self._names())
         object.__setattr__(self, "identity", self._identity())
 

@@ -21,8 +21,19 @@ from kms_server.keys import grant_index
 from kms_server.keys.grant_index import GrantIndex
 from kms_server.keys.key import KmsKey
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import access_keys, aliases, grants, identities, keys, limits, settings, tags
+from kms_server.storage import (
+    access_keys,
+    aliases,
+    grants,
+    identities,
+    injected_faults,
+    keys,
+    limits,
+    settings,
+    tags,
+)
 from kms_server.storage.database import Database
+from kms_server.storage.injected_faults import InjectedFault
 from kms_server.storage.scopes import key_scope
 
 
@@ -48,7 +59,7 @@ class _Signer:
 
 
 class Keyring:
-    """Keys, aliases, grants, identities and limits by name, never older than the last `refresh`."""
+    """Keys, aliases, grants, identities, limits and injected faults by name, never older than the last `refresh`."""
 
     def __init__(self, database: Database, root: RootKey, clock: Clock, capacity: int) -> None:
         self._cache = ScopedCache(database, capacity)
@@ -150,6 +161,11 @@ class Keyring:
         """All limits that were set, by subject."""
         found = self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block)
         return {} if found is None else found
+
+    def faults(self, *, may_block: bool) -> tuple[InjectedFault, ...]:
+        """All injected faults, the oldest first; what they have counted is as of when they were loaded."""
+        found = self._cache.get(injected_faults.SCOPE, injected_faults.every, may_block=may_block)
+        return () if found is None else found
 
     def _load_signer(self, connection: Connection, access_key_id: str) -> _Signer | None:
         key = access_keys.get(connection, access_key_id)

@@ -7,7 +7,6 @@ from kms_server.errors import ConflictException, LimitExceededException, Validat
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
 
-ON_DEMAND_LIMIT = 25
 _TOO_CLOSE = 1_200.0
 _LATEST = 253_402_300_799.0  # the last second of year 9999, beyond which clients cannot show a date
 
@@ -68,14 +67,14 @@ def overdue(key: KmsKey, now: float) -> dict[str, float]:
     return {name: now for name, when in dates.items() if when is not None and when < now}
 
 
-def check_on_demand(key: KmsKey, now: float) -> None:
-    """Check that a key may be rotated on demand.
+def check_on_demand(key: KmsKey, now: float, most: int) -> None:
+    """Check that a key may be rotated on demand, which it may be `most` times.
 
     Raises:
-        LimitExceededException: it was, 25 times.
+        LimitExceededException: it was, as often.
         ConflictException: it rotates by itself within 20 minutes.
     """
-    if key.on_demand_rotations >= ON_DEMAND_LIMIT:
+    if key.on_demand_rotations >= most:
         raise LimitExceededException(
             "The on-demand rotations limit has been reached for the given keyId. "
             f"No more on-demand rotations can be performed for this key: {key.arn}"

@@ -6,24 +6,22 @@ then what the key is, then the state it is in).
 
 from kms_server.arn import alias_arn, key_arn
 from kms_server.errors import (
-    InvalidArnException,
     InvalidGrantTokenException,
     InvalidKeyUsageException,
     NotFoundException,
-    ServiceError,
 )
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import authorize
 from kms_server.keyring import grant_token
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.usable_key import UsableKey
-from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference, parse_key_identifier
+from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference
 from kms_server.operations import limits, managed_keys
 from kms_server.operations.call import Call
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.guards import stop_dry_run
-from kms_server.storage import aliases
+from kms_server.operations.named_keys import find_alias, parse
 
 KEY = "AWS::KMS::Key"
 ALIAS = "AWS::KMS::Alias"
@@ -56,7 +54,7 @@ def find_key(call: Call, identifier: str, *, action: str | None = None) -> Usabl
 
     Another account's key is found only by operations that take one.
     """
-    reference = _parse(call, identifier)
+    reference = parse(call, identifier)
     if reference.account != call.account and not call.operation.cross_account:
         raise not_visible(call.principal, action or call.operation.action)
     return _find(call, reference, action or call.operation.action)
@@ -125,18 +123,6 @@ def require_fit(call: Call, usable: UsableKey) -> None:
         operation.rule.require(key.state, key.arn)
 
 
-def key_id_of(call: Call, identifier: str) -> str | None:
-    """The id of the key that an identifier names, whether there is one or not; None where nothing tells it."""
-    try:
-        reference = _parse(call, identifier)
-    except ServiceError:
-        return None
-    if reference.alias_name is None:
-        return reference.key_id
-    alias = find_alias(call, reference.account, reference.region, reference.alias_name)
-    return alias.key_id if alias else None
-
-
 def load(call: Call, key_id: str, region: str) -> UsableKey | None:
     """A key by id and Region: inside a transaction as the transaction sees it, else from the keyring."""
     keyring = call.services.keyring
@@ -145,28 +131,6 @@ def load(call: Call, key_id: str, region: str) -> UsableKey | None:
     else:
         usable = keyring.key(key_id, region, may_block=call.may_block)
     return usable and usable.at(call.time)
-
-
-def find_alias(call: Call, account: str, region: str, name: str) -> aliases.Alias | None:
-    """An alias by name, as the call's transaction or the keyring sees it."""
-    if call.tx is not None:
-        return aliases.get(call.tx.connection, account, region, name)
-    return call.services.keyring.alias(account, region, name, may_block=call.may_block)
-
-
-def _parse(call: Call, identifier: str) -> KeyReference:
-    try:
-        return parse_key_identifier(
-            identifier,
-            region=call.region,
-            account=call.account,
-            aliases_allowed=call.operation.aliases_allowed,
-        )
-    except InvalidArnException as error:
-        # AWS's model has no InvalidArnException for the operations that use keys.
-        if InvalidArnException in call.operation.errors:
-            raise
-        raise NotFoundException(error.message) from None
 
 
 def _find(call: Call, reference: KeyReference, action: str) -> UsableKey:

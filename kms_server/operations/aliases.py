@@ -5,10 +5,11 @@ from kms_server.arn import alias_arn
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import states
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, check_alias_name, check_new_alias_name
-from kms_server.operations import access
+from kms_server.operations import access, limits
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.condition_keys import KEY
 from kms_server.operations.paging import page
+from kms_server.quotas.table import ALIASES
 from kms_server.schemas import aliases as schemas
 from kms_server.storage import aliases
 from kms_server.storage.aliases import Alias
@@ -133,7 +134,7 @@ def _existing(call: Call, name: str) -> Alias:
 
 
 def _require_room(call: Call, key_id: str) -> None:
-    limit = call.services.limits.aliases_per_key
+    limit = limits.most(call, call.account, call.region, ALIASES)
     if aliases.count_of_key(call.connection, key_id, call.region) >= limit:
         raise e.LimitExceededException(f"A KMS key can have at most {limit} aliases.")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -23,7 +23,7 @@ from kms_server.keys.grants import Grant
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import StateRule
 from kms_server.protocol.message import Request
-from kms_server.quotas.limiter import Limiter
+from kms_server.quotas.limiter import Count, Limiter, Pending
 from kms_server.root_keys.provider import RootKey
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction
@@ -58,16 +58,33 @@ class Plane(Enum):
     WRITE = "write"
 
 
+class Countable(Protocol):
+    """What says what a call counts as, of one that is made or of one in the log.
+
+    `document` has the request members as they were sent.
+    """
+
+    @property
+    def operation(self) -> "Operation": ...  # noqa: D102 - its name says it
+    @property
+    def account(self) -> str: ...  # noqa: D102
+    @property
+    def region(self) -> str: ...  # noqa: D102
+    @property
+    def document(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """All that is true of one operation; dispatch, limits, audit and documents derive from it.
 
-    `quota` names the request quota; None means the shared quota of the key's spec. `logged` lists the request
-    members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
+    `shared_quota`: it counts against the quota of the key's spec, else against its own; `counts` tells what it counts as
+    where that is not one call, judged by the document as it was sent. `logged` lists the request members that the record keeps, `answers` the response members; both are allow-lists. `action` is the IAM action;
     `conditions` are the condition keys that its policies can ask for, beside the global ones. `prepare` is what takes
     long before a WRITE operation's transaction, and leaves its result in `Call.prepared`; `cross_account` lets it take
     another account's key; an `unsigned` one tells from its members who calls; `records_as_read`, whether the record
     says readOnly, follows the plane unless `read_only` is declared. `is_data` marks what CloudTrail calls a data event.
+    Injected faults leave alone what is not `injectable`.
     """
 
     name: str
@@ -86,9 +103,11 @@ class Operation:
     shared_quota: bool = False
     read_only: bool | None = None
     is_data: bool = False
+    injectable: bool = True
     service: str = "kms"
     unsigned: bool = False
     prepare: "Callable[[Call], None] | None" = None
+    counts: Callable[[Countable], tuple[Count, ...]] | None = None
     conditions: Conditions = field(default_factory=dict, repr=False)
     action: str = field(init=False)
     lookup: Conditions = field(init=False, repr=False)
@@ -105,6 +124,8 @@ class Operation:
 class Services:
     """What operations work with; made once per process. With `dev` anybody is some account's root.
 
+    With `holds_increases` the operator decides about requests for quota increases.
+
     `heads` tells of each chain of the audit log the number of its newest row.
     """
 
@@ -120,6 +141,7 @@ class Services:
     signing_keys: SigningKeys
     heads: Callable[[], Mapping[str, int]]
     dev: bool
+    holds_increases: bool
     bucket_check: BucketCheck = any_bucket
 
 
@@ -141,6 +163,8 @@ class Call:
 
     When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `owner`
     is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
+
+    `charged` tells that it was counted, `pending` that it is not known yet whether its limits let it pass.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
@@ -165,6 +189,7 @@ class Call:
     prepared: bytes = field(default=b"", repr=False)
     tx: Transaction | None = None
     charged: bool = False
+    pending: Pending | None = None
     answer: Answer = None
     fault: ServiceError | None = None
     resources: tuple[tuple[str, str], ...] = ()

@@ -11,7 +11,9 @@ from kms_server.iam.denial import not_visible
 from kms_server.keys import specs
 from kms_server.keys.identifiers import parse_key_identifier
 from kms_server.keys.key import KmsKey
+from kms_server.operations import limits
 from kms_server.operations.call import Condition, Conditions, Subject
+from kms_server.quotas.table import ALIASES
 
 _NONE: tuple[str, ...] = ()
 
@@ -96,7 +98,7 @@ def _aliases(subject: Subject, _: str) -> Sequence[str]:
     usable, call = subject.usable, subject.call
     if usable is None:
         return _NONE
-    most = call.services.limits.aliases_per_key
+    most = limits.most(call, usable.key.account, usable.key.region, ALIASES)
     aliases = usable.labels().aliases
     if len(aliases) <= most:
         return aliases

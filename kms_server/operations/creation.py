@@ -10,10 +10,11 @@ from kms_server.keys import tags as tag_rules
 from kms_server.keys.identifiers import new_key_id
 from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, material
+from kms_server.operations import access, limits, material
 from kms_server.operations.call import Answer, Call, Conditions, Operation, Plane, Subject
 from kms_server.operations.condition_keys import BYPASS, request_tags, sent, texts
 from kms_server.operations.lockout import new_policy
+from kms_server.quotas.table import KEYS
 from kms_server.schemas import keys as schemas
 from kms_server.storage import keys, tags
 
@@ -94,7 +95,7 @@ def require_room(call: Call, region: str) -> None:
     Raises:
         LimitExceededException: it has as many as it may.
     """
-    limit = call.services.limits.keys_per_region
+    limit = limits.most(call, call.account, region, KEYS)
     if keys.count_customer_keys(call.connection, call.account, region) >= limit:
         raise e.LimitExceededException(f"The limit of {limit} KMS keys in Region {region} is reached.")
 

@@ -9,7 +9,7 @@ from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.specs import ENCRYPT
 from kms_server.keys.states import USE
-from kms_server.operations import access, limits
+from kms_server.operations import access, limits, named_keys
 from kms_server.operations.call import Answer, Call, Operation, Plane, Subject
 from kms_server.operations.condition_keys import ENCRYPTION, texts
 from kms_server.operations.guards import encryption_context, refuse_recipient, stop_dry_run
@@ -191,14 +191,14 @@ def _on_same_key(subject: Subject, _: str) -> Sequence[str]:
 
 def _target_id(call: Call) -> str | None:
     named = call.get("DestinationKeyId")
-    return named and access.key_id_of(call, named)
+    return named and named_keys.key_id_of(call, named)
 
 
 def _source_id(call: Call) -> str | None:
     """Of a request that names no source, its ciphertext tells; where both do, they agree or the ciphertext is ignored."""
     raw, named = call.get("CiphertextBlob"), call.get("SourceKeyId")
     if named is not None:
-        return access.key_id_of(call, named)
+        return named_keys.key_id_of(call, named)
     return None if raw is None else CiphertextBlob.parse(raw).key_id
 
 

@@ -14,12 +14,13 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import grants as rules
 from kms_server.keys import states
 from kms_server.keys.grants import Grant
-from kms_server.operations import access, grant_parties
+from kms_server.operations import access, grant_parties, limits
 from kms_server.operations.call import Answer, Call, Operation, Plane
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_conditions import CREATED_GRANT, LISTED_GRANT, RETIRED_GRANT
 from kms_server.operations.guards import customer_managed, stop_dry_run
 from kms_server.operations.paging import page
+from kms_server.quotas.table import GRANTS
 from kms_server.schemas import grants as schemas
 from kms_server.storage import grants, keys
 
@@ -34,8 +35,9 @@ def create_grant(call: Call) -> Answer:
         None if grant.request is None else grants.requested_before(call.connection, usable.key, grant.request)
     )
     if stored is None:
-        limit = call.services.limits.grants_per_key
-        if grants.count(call.connection, usable.key) >= limit:
+        key = usable.key
+        limit = limits.most(call, key.account, key.region, GRANTS)
+        if grants.count(call.connection, key) >= limit:
             raise e.LimitExceededException(f"A KMS key can have at most {limit} grants.")
     stop_dry_run(call)
     if stored is None:

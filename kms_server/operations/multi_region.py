@@ -1,26 +1,30 @@
 """ReplicateKey, UpdatePrimaryRegion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from kms_server import errors as e
+from kms_server.arn import is_region
 from kms_server.audit.record import Echo
 from kms_server.iam.key_policies import pretty
 from kms_server.keys import imports, states
 from kms_server.keys import tags as tag_rules
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, material, principals
-from kms_server.operations.call import Answer, Call, Operation, Plane, by_lookup
+from kms_server.operations import access, limits, material, principals
+from kms_server.operations.call import Answer, Call, Countable, Operation, Plane, by_lookup
 from kms_server.operations.condition_keys import BYPASS, KEY, PROPERTIES, request_tags, sent
 from kms_server.operations.context import CallContext
 from kms_server.operations.creation import require_room
 from kms_server.operations.lockout import new_policy
 from kms_server.operations.recording import plain
+from kms_server.quotas.limiter import Count
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso")
+_KIND_OF_NEW_KEY = ("responseElements", "keyMetadata", "multiRegionConfiguration", "multiRegionKeyType")
 
 
 def replicate_key(call: Call) -> Answer:
@@ -81,6 +85,21 @@ def _created(replica: KmsKey, shown: Mapping[str, object]) -> Echo:
     return Echo("CreateKey", replica.region, asked, elements, ((access.KEY, replica.arn),))
 
 
+def is_echo(record: Mapping[str, Any]) -> bool:
+    """Whether a record tells what a call of another Region, which has a record there, did in this one."""
+    if record["eventName"] == "UpdatePrimaryRegion":
+        moved_here = _within(record, "requestParameters", "primaryRegion") == record["awsRegion"]
+        return moved_here and not record.get("resources") and not record.get("errorCode")
+    # CreateKey itself makes no replica.
+    return record["eventName"] == "CreateKey" and _within(record, *_KIND_OF_NEW_KEY) == "REPLICA"
+
+
+def _within(record: object, *names: str) -> object:
+    for name in names:
+        record = record.get(name) if isinstance(record, Mapping) else None
+    return record
+
+
 def _primary(call: Call) -> KmsKey:
     usable = access.authorized_key(call, call.parameters["KeyId"])
     if usable.key.primary_region != usable.key.region:
@@ -108,6 +127,22 @@ def _replica(call: Call, primary: KmsKey, region: str) -> KmsKey:
     return replace(replica, state=imports.state_of(replica, [], KeyState.ENABLED))
 
 
+def _counts_of_replica(call: Countable) -> tuple[Count, ...]:
+    """One call here, and two CreateKey in the Region of the replica."""
+    return limits.own_count(call), *_elsewhere(call, "ReplicaRegion", "CreateKey", 2)
+
+
+def _counts_of_move(call: Countable) -> tuple[Count, ...]:
+    """One call in each of the two Regions."""
+    return limits.own_count(call), *_elsewhere(call, "PrimaryRegion", call.operation.name, 1)
+
+
+def _elsewhere(call: Countable, member: str, quota_id: str, tokens: int) -> Iterator[Count]:
+    region = call.document.get(member)
+    if isinstance(region, str) and is_region(region):
+        yield call.account, region, quota_id, tokens
+
+
 # Of CreateKey, as the Region of the replica judges it.
 _CREATION = by_lookup({**PROPERTIES, **BYPASS, **request_tags()})
 OPERATIONS = (
@@ -115,7 +150,7 @@ OPERATIONS = (
         "ReplicateKey", replicate_key, schemas.ReplicateKeyRequest, schemas.ReplicateKeyResponse, Plane.WRITE,
         "Replicates a multi-Region key into another Region.",
         logged=("KeyId", "ReplicaRegion", "Policy", "BypassPolicyLockoutSafetyCheck", "Description", "Tags"),
-        answers=("ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"), rule=states.REPLICATE,
+        answers=("ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"), rule=states.REPLICATE, counts=_counts_of_replica,
         conditions={**KEY, **BYPASS, **request_tags(), "kms:ReplicaRegion": sent("ReplicaRegion")},
         errors=(e.AlreadyExistsException, e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException,
                 e.KMSInternalException, e.LimitExceededException, e.MalformedPolicyDocumentException,
@@ -124,7 +159,7 @@ OPERATIONS = (
     Operation(
         "UpdatePrimaryRegion", update_primary_region, schemas.UpdatePrimaryRegionRequest, None, Plane.WRITE,
         "Changes which member of a multi-Region key is its primary.", logged=("KeyId", "PrimaryRegion"),
-        rule=states.MOVE_PRIMARY, conditions={**KEY, "kms:PrimaryRegion": sent("PrimaryRegion")},
+        rule=states.MOVE_PRIMARY, counts=_counts_of_move, conditions={**KEY, "kms:PrimaryRegion": sent("PrimaryRegion")},
         errors=(e.DisabledException, e.InvalidArnException, e.KMSInvalidStateException, e.KMSInternalException,
                 e.NotFoundException, e.UnsupportedOperationException),
     ),

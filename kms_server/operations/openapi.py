@@ -9,7 +9,9 @@ from kms_server.operations.call import Operation
 from kms_server.operations.openapi_members import JsonMembers
 from kms_server.operations.registry import OPERATIONS
 
-_TARGETS = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
+_TARGETS = {
+    "kms": "TrentService", "cloudtrail": "CloudTrail_20131101", "servicequotas": "ServiceQuotasV20190624",
+}  # fmt: skip
 _MEDIA_TYPE = "application/x-amz-json-1.1"
 
 

@@ -48,6 +48,8 @@ class JsonMembers:
             return {"type": "string", "contentEncoding": "base64", "maxLength": -(-member.high // 3) * 4}
         if isinstance(member, fields.Integer):
             return {"type": "integer", "minimum": member.low, "maximum": member.high}
+        if isinstance(member, fields.Number):
+            return {"type": "number", "minimum": member.low, "maximum": member.high}
         if isinstance(member, fields.Boolean):
             return {"type": "boolean"}
         if isinstance(member, fields.Timestamp):

@@ -4,21 +4,27 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-from kms_server.errors import InvalidMarkerException, ValidationException
+from kms_server.errors import (
+    InvalidMarkerException,
+    InvalidPaginationTokenException,
+    ValidationException,
+)
 from kms_server.operations.call import Call
 
 Item = TypeVar("Item")
+Fetch: TypeAlias = Callable[[str, int], Sequence[Item]]
 # Where a page begins and ends; everything else that is asked for says which list it is.
-_PLACE = frozenset({"Limit", "Marker", "MaxItems", "NextToken"})
+_PLACE = frozenset({"Limit", "Marker", "MaxItems", "MaxResults", "NextToken"})
 _USUAL_ITEMS = 100
 _MOST_ITEMS = 1_000
+_MOST_RESULTS = 100
 
 
 def page(
     call: Call,
-    fetch: Callable[[str, int], Sequence[Item]],
+    fetch: Fetch[Item],
     name: Callable[[Item], str],
     *,
     default: int,
@@ -41,7 +47,7 @@ def page(
 
 def marked_page(
     call: Call,
-    fetch: Callable[[str, int], Sequence[Item]],
+    fetch: Fetch[Item],
     name: Callable[[Item], str],
     *,
     most: int | None = None,
@@ -67,12 +73,35 @@ def marked_page_of(
     call: Call, items: Sequence[Item], name: Callable[[Item], str], *, most: int | None = None
 ) -> tuple[list[Item], dict[str, object]]:
     """One page, as IAM has them, of a list that is short enough to be read whole."""
+    return marked_page(call, listed(items, name), name, most=most)
+
+
+def listed(items: Sequence[Item], name: Callable[[Item], str]) -> Fetch[Item]:
+    """How pages fetch from a list that is short enough to be read whole."""
     ordered = sorted(items, key=name)
 
     def fetch(after: str, count: int) -> Sequence[Item]:
         return [item for item in ordered if name(item) > after][:count]
 
-    return marked_page(call, fetch, name, most=most)
+    return fetch
+
+
+def counted_page(
+    call: Call, fetch: Fetch[Item], name: Callable[[Item], str]
+) -> tuple[list[Item], dict[str, object]]:
+    """One page as Service Quotas has them, with the member NextToken if there is more; otherwise as `page`.
+
+    Raises:
+        InvalidPaginationTokenException: the token belongs to another list or was never issued.
+    """
+    size = call.get("MaxResults") or _MOST_RESULTS
+    try:
+        items = list(fetch(_last(call, "NextToken"), size + 1))
+    except InvalidMarkerException:
+        raise InvalidPaginationTokenException from None
+    if len(items) <= size:
+        return items, {}
+    return items[:size], {"NextToken": _marker(call, name(items[size - 1]))}
 
 
 def token_page(
@@ -98,7 +127,7 @@ def _marker(call: Call, last: str) -> str:
     filters = [(name, call.get(name)) for name in sorted(call.parameters.keys() - _PLACE)]
     named = json.dumps([call.operation.name, call.account, call.region, filters, last])
     digest = hashlib.sha256(named.encode()).hexdigest()[:32]
-    return base64.urlsafe_b64encode(f"{digest}\n{last}".encode()).decode()
+    return base64.b64encode(f"{digest}\n{last}".encode()).decode()
 
 
 def _last(call: Call, member: str = "Marker") -> str:
@@ -106,7 +135,7 @@ def _last(call: Call, member: str = "Marker") -> str:
     if marker is None:
         return ""
     try:
-        _, _, last = base64.b64decode(marker, altchars=b"-_", validate=True).decode().partition("\n")
+        _, _, last = base64.b64decode(marker, validate=True).decode().partition("\n")
     except ValueError:
         raise InvalidMarkerException from None
     if marker != _marker(call, last) or "\0" in last:

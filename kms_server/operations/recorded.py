@@ -21,7 +21,7 @@ _KEY = "AWS::KMS::Key"
 _REFUSED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
 _SIDES = {"kms:ReEncryptFrom": "Source", "kms:ReEncryptTo": "Destination"}
 # Their records name what they are about only where the caller is refused.
-_OF_UNTOLD_RESOURCES = ("iam:", "sts:")
+_OF_UNTOLD_RESOURCES = ("iam:", "servicequotas:", "sts:")
 # Members that no condition key tells of.
 _NEVER_ASKED = ("GrantTokens", "DryRun", "Limit", "Marker")
 _OF_SERVICES = (

@@ -12,7 +12,7 @@ from kms_server.operations.call import Call
 # Members of which the records have text.
 DATES = frozenset({
     "CreateDate", "UpdateDate", "CreationDate", "DeletionDate", "RotationDate", "StartTime", "EndTime", "ValidTo",
-    "Expiration", "LastUsedDate", "PasswordLastUsed",
+    "Expiration", "LastUsedDate", "PasswordLastUsed", "Created", "LastUpdated",
 })  # fmt: skip
 # Members that records name otherwise than by their first letter.
 _NAMES = {"CloudHsmClusterId": "clusterId"}
@@ -47,7 +47,7 @@ def event_of(call: Call) -> Event:
 def _parameters(call: Call) -> dict[str, Any] | None:
     """The logged request members."""
     sent = call.parameters
-    logged = {_lower(name): plain(name, sent[name]) for name in call.operation.logged if name in sent}
+    logged = {logged_name(name): plain(name, sent[name]) for name in call.operation.logged if name in sent}
     if call.logged_extra:
         logged.update(call.logged_extra)
     return logged or None
@@ -55,7 +55,7 @@ def _parameters(call: Call) -> dict[str, Any] | None:
 
 def _elements(call: Call) -> dict[str, Any] | None:
     told = call.answer or {}
-    elements = {_lower(name): plain(name, told[name]) for name in call.operation.answers if name in told}
+    elements = {logged_name(name): plain(name, told[name]) for name in call.operation.answers if name in told}
     if call.answered_extra:
         elements.update(plain("", call.answered_extra))
     return elements or None
@@ -66,7 +66,7 @@ def plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and "EncryptionContext" not in name:
-        return {_lower(member): plain(member, inner) for member, inner in value.items()}
+        return {logged_name(member): plain(member, inner) for member, inner in value.items()}
     if isinstance(value, list):
         return [plain("", item) for item in value]
     if name in DATES and isinstance(value, (int, float)):
@@ -75,7 +75,8 @@ def plain(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 @cache
-def _lower(name: str) -> str:
+def logged_name(name: str) -> str:
+    """What records call a member."""
     return _NAMES.get(name) or name[:1].lower() + name[1:]
 
 

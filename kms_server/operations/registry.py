@@ -8,6 +8,7 @@ from kms_server.operations import (
     encryption,
     grants,
     imports,
+    injected_faults,
     key_stores,
     keys,
     multi_region,
@@ -20,10 +21,11 @@ from kms_server.operations import (
 )
 from kms_server.operations.call import Operation
 from kms_server.operations.iam import table as iam_table
+from kms_server.operations.service_quotas import table as service_quotas_table
 from kms_server.operations.sts import table as sts_table
 from kms_server.operations.trails import table as trails_table
 
-OPERATIONS: tuple[Operation, ...] = (
+_INJECTABLE: tuple[Operation, ...] = (
     *encryption.OPERATIONS,
     *data_keys.OPERATIONS,
     *signing.OPERATIONS,
@@ -40,9 +42,11 @@ OPERATIONS: tuple[Operation, ...] = (
     *key_stores.OPERATIONS,
     *trail.OPERATIONS,
     *trails_table.OPERATIONS,
+    *service_quotas_table.OPERATIONS,
     *sts_table.OPERATIONS,
     *iam_table.OPERATIONS,
 )
+OPERATIONS = (*_INJECTABLE, *injected_faults.operations(_INJECTABLE))
 
 _BY_TARGET = {(operation.service, operation.name): operation for operation in OPERATIONS}
 SERVICES = frozenset(operation.service for operation in OPERATIONS)

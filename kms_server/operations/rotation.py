@@ -6,11 +6,12 @@ from kms_server import errors as e
 from kms_server.keys import imports, rotation, specs, states
 from kms_server.keys.key import AWS_KMS, EXTERNAL, BackingKey, KmsKey, expiration
 from kms_server.keys.states import KeyState
-from kms_server.operations import access, lifecycle
+from kms_server.operations import access, lifecycle, limits
 from kms_server.operations.call import Answer, Call, Operation, Plane, Subject
 from kms_server.operations.condition_keys import KEY, sent, texts
 from kms_server.operations.guards import customer_managed
 from kms_server.operations.paging import page
+from kms_server.quotas.table import ON_DEMAND_ROTATIONS
 from kms_server.schemas import rotation as schemas
 from kms_server.storage import keys
 
@@ -52,7 +53,8 @@ def get_key_rotation_status(call: Call) -> Answer:
 def rotate_key_on_demand(call: Call) -> Answer:
     """Rotate a key now, at most 25 times in its life (AWS RotateKeyOnDemand)."""
     key = _rotatable(call, AWS_KMS, EXTERNAL)
-    rotation.check_on_demand(key, call.time)
+    most = limits.most(call, key.account, key.region, ON_DEMAND_ROTATIONS)
+    rotation.check_on_demand(key, call.time, most)
     if key.origin == EXTERNAL:
         lifecycle.promote_imported(call.writing, call.services.ledger, key, call.time)
     else:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from kms_server.config import Limits
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import OperatorError, ServiceError
 from kms_server.iam.key_policies import default_key_policy
@@ -19,8 +18,10 @@ from kms_server.keys.key import CURRENT, EXTERNAL, NON_CURRENT, BackingKey, KmsK
 from kms_server.keys.seeds import checks, local_kms, own
 from kms_server.keys.seeds.members import TOP, Item
 from kms_server.keys.seeds.seed import Home, Seed, SeedAlias, SeedKey
-from kms_server.operations import material, principals
+from kms_server.operations import limits, material, principals
 from kms_server.protocol import yaml_reader
+from kms_server.quotas.profiles import Profile
+from kms_server.quotas.table import ALIASES, KEYS
 from kms_server.root_keys.provider import RootKey
 from kms_server.storage import aliases, identities, keys, tags
 from kms_server.storage.aliases import Alias
@@ -52,8 +53,8 @@ def parse(raw: bytes, home: Home) -> Seed:
     return seed
 
 
-def sow(tx: Transaction, seed: Seed, root: RootKey, now: float, limits: Limits) -> Sown:
-    """Make the keys and aliases of a seed that are missing.
+def sow(tx: Transaction, seed: Seed, root: RootKey, now: float, profile: Profile) -> Sown:
+    """Make the keys and aliases of a seed that are missing; `profile` has the limits that hold where none is set.
 
     Raises:
         OperatorError: the seed contradicts what exists; the transaction must not be committed.
@@ -63,13 +64,13 @@ def sow(tx: Transaction, seed: Seed, root: RootKey, now: float, limits: Limits) 
     for wanted in seed.keys:
         existing = keys.get(tx.connection, wanted.key_id, wanted.region)
         if existing is None:
-            made.append((_make_key(tx, wanted, root, now, limits), wanted))
+            made.append((_make_key(tx, wanted, root, now, profile), wanted))
             continue
         _require_same(tx.connection, wanted, existing, root)
         kept.append(existing)
         if different := _differences(tx.connection, wanted, existing):
             differing.append((existing, different))
-    named = [_make_alias(tx, wanted, now, limits) for wanted in seed.aliases]
+    named = [_make_alias(tx, wanted, now, profile) for wanted in seed.aliases]
     return Sown(made, [alias for alias in named if alias is not None], kept, differing)
 
 
@@ -82,14 +83,16 @@ def _check_policy(key: SeedKey) -> None:
         raise OperatorError(f"{key.where}.Policy: {error}") from None
 
 
-def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, limits: Limits) -> KmsKey:
+def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, profile: Profile) -> KmsKey:
     if keys.id_was_used(tx.connection, wanted.key_id):
         raise OperatorError(
             f"the key id {wanted.key_id} is that of a deleted key, or of one in another Region"
         )
-    if keys.count_customer_keys(tx.connection, wanted.account, wanted.region) >= limits.keys_per_region:
-        raise OperatorError(f"account {wanted.account} has no room for more keys in {wanted.region}")
-    identities.add_account(tx, wanted.account)
+    account, region = wanted.account, wanted.region
+    most = int(limits.value_within(tx.connection, profile, account, region, KEYS))
+    if keys.count_customer_keys(tx.connection, account, region) >= most:
+        raise OperatorError(f"account {account} has no room for more keys in {region}")
+    identities.add_account(tx, account)
     key = wanted.planned(_policy(tx.connection, wanted), now)
     keys.add(tx, key, _versions(key, root, wanted.material))
     tags.put(tx, key, wanted.tags)
@@ -190,7 +193,7 @@ def _is_same_policy(connection: Connection, wanted: SeedKey, existing: KmsKey) -
     return bool(json.loads(policy) == json.loads(existing.policy))
 
 
-def _make_alias(tx: Transaction, wanted: SeedAlias, now: float, limits: Limits) -> Alias | None:
+def _make_alias(tx: Transaction, wanted: SeedAlias, now: float, profile: Profile) -> Alias | None:
     existing = aliases.get(tx.connection, wanted.account, wanted.region, wanted.name)
     if existing is not None:
         if existing.key_id != wanted.key_id:
@@ -204,8 +207,9 @@ def _make_alias(tx: Transaction, wanted: SeedAlias, now: float, limits: Limits) 
             f"{wanted.where}: there is no key {wanted.key_id} in account and Region of the alias"
         )
     states.CHANGE.require(target.state, target.arn)
-    if aliases.count_of_key(tx.connection, target.key_id, target.region) >= limits.aliases_per_key:
-        raise OperatorError(f"the key {target.arn} would have more than {limits.aliases_per_key} aliases")
+    most = int(limits.value_within(tx.connection, profile, target.account, target.region, ALIASES))
+    if aliases.count_of_key(tx.connection, target.key_id, target.region) >= most:
+        raise OperatorError(f"the key {target.arn} would have more than {most} aliases")
     alias = Alias(wanted.account, wanted.region, wanted.name, wanted.key_id, now, now)
     aliases.add(tx, alias)
     return alias

@@ -5,9 +5,11 @@ from typing import Any
 
 from kms_server.errors import (
     DependencyTimeoutException,
+    KMSInternalException,
     RequestEntityTooLargeException,
     ServerFault,
     ServiceError,
+    ThrottlingException,
 )
 from kms_server.protocol.json_reader import write
 from kms_server.protocol.message import Response
@@ -23,6 +25,11 @@ _STATUS: dict[type[ServiceError], int] = {
     RequestEntityTooLargeException: 413,
     DependencyTimeoutException: 503,
 }
+# What a service calls errors of all operations, and its texts, where KMS has others (botocore's model of Service Quotas).
+_OF_SERVICE: dict[tuple[str | None, type[ServiceError]], tuple[str, str]] = {
+    ("servicequotas", ThrottlingException): ("TooManyRequestsException", "Rate exceeded"),
+    ("servicequotas", KMSInternalException): ("ServiceException", "Something went wrong. Try again."),
+}
 
 
 def answer(result: Mapping[str, Any] | None, request_id: str) -> Response:
@@ -31,11 +38,15 @@ def answer(result: Mapping[str, Any] | None, request_id: str) -> Response:
     return Response(200, (*_COMMON, ("x-amzn-RequestId", request_id)), body)
 
 
-def fault(error: ServiceError, request_id: str) -> Response:
-    """The response of a call that failed: `__type` is the bare shape name, no message no member."""
+def fault(error: ServiceError, service: str | None, request_id: str) -> Response:
+    """The response of a call that failed: `__type` is the bare shape name, no message no member.
+
+    No service where the request names none.
+    """
     status = _STATUS.get(type(error), 500 if isinstance(error, ServerFault) else 400)
-    content = {"__type": error.code}
-    if error.message:
-        content["message"] = error.message
-    headers = (*_COMMON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", error.code))
+    code, message = _OF_SERVICE.get((service, type(error)), (error.code, error.message))
+    content = {"__type": code}
+    if message:
+        content["message"] = message
+    headers = (*_COMMON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code))
     return Response(status, headers, write(content))

@@ -9,6 +9,7 @@ _SERVICES = {
     "TrentService": "kms",
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "CloudTrail_20131101": "cloudtrail",
+    "ServiceQuotasV20190624": "servicequotas",
 }
 # What lets a web page of any origin read an answer.
 READABLE = (

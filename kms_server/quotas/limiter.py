@@ -1,77 +1,163 @@
 """Admission: all the limits a call needs, or none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from kms_server.errors import ThrottlingException
-from kms_server.quotas import table
 from kms_server.quotas.buckets import Bucket, Buckets
+from kms_server.quotas.decision_log import DecisionLog
+from kms_server.quotas.meters import Meters
+from kms_server.quotas.profiles import Profile
+from kms_server.quotas.rules import Held, LimitedKey, Rules
+from kms_server.quotas.shared_buckets import Decision, SharedBuckets
 from kms_server.storage.limits import SetLimit
 
 _REMEMBERED = 65_536
 
 
-def quota_subject(account: str, region: str, quota_id: str) -> str:
-    """The subject of an account's request quota in a Region."""
-    return f"quota:{account}:{region}:{quota_id}"
+# What a call counts as: the account, the Region, the quota's id, and how many times.
+Count: TypeAlias = tuple[str, str, str, int]
+Mark: TypeAlias = tuple[object, ...]
 
 
-def key_subject(key_id: str) -> str:
-    """The subject of a limit set on one key."""
-    return f"key:{key_id}"
+class Plan(NamedTuple):
+    """The buckets that a call takes from, and its limits: their names, and where they are counted."""
+
+    buckets: tuple[Bucket, ...]
+    limits: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+class Pending(NamedTuple):
+    """A call that waits for what other hosts share."""
+
+    plan: Plan
+    decision: Decision
+
+
+class Undecided(Exception):
+    """A call that may not wait has to, for `decision`; it takes nothing when it comes back."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__()
+        self.decision = decision
 
 
 class Limiter:
-    """Admits calls by the buckets of the host; `profile` names the table of limits that holds where none is set."""
+    """Admits calls; `profile` has the limits that hold where none is set, `meters` counts what passes.
 
-    def __init__(self, buckets: Buckets, profile: str) -> None:
+    `shared` are the buckets of all hosts, where there are several; `log` is told each decision.
+    """
+
+    def __init__(
+        self, buckets: Buckets, profile: Profile, meters: Meters, shared: SharedBuckets | None = None,
+        log: DecisionLog | None = None,
+    ) -> None:  # fmt: skip
         self._buckets = buckets
-        self._profile = profile
-        self._plans = _Plans({}, profile)
+        self._ask = shared.ask if shared else buckets.take
+        self._meters = meters
+        self._log = log
+        self.profile = profile
+        self.shared = shared
+        self._plans = _Plans({}, profile, meters)
 
-    def admit(self, set_limits: Mapping[str, SetLimit], subjects: tuple[str, ...]) -> None:
-        """Take one token of each limit that holds for one of the subjects.
+    def admit(
+        self, set_limits: Mapping[str, SetLimit], counts: tuple[Count, ...], keys: tuple[LimitedKey, ...] = (),
+        principals: tuple[str, ...] = (),
+    ) -> Pending | None:  # fmt: skip
+        """Take the tokens of each limit that holds for a call: of quotas, of the keys it uses, of who makes it.
 
-        `set_limits` has those that were set; passing the same mapping again saves working out what follows from it.
+        Where hosts share them the answer comes later, and has to be concluded then. `principals` are all ARNs of the caller.
+        `set_limits` has the limits that were set; passing the same mapping again saves working out what follows from it.
 
         Raises:
-            ThrottlingException: one of them has none left; none was taken.
+            ThrottlingException: one of them has too few left; none was taken.
         """
         plans = self._plans
         if plans.set_limits is not set_limits:
-            plans = self._plans = _Plans(set_limits, self._profile)
-        wanted = plans.buckets(subjects)
-        if wanted and not self._buckets.take(wanted):
+            plans = self._plans = _Plans(set_limits, self.profile, self._meters)
+        if len(keys) == 1 and plans.are_plain:
+            # Keys without a limit of their own are all alike here, however many there are.
+            key_id = keys[0].key.key_id
+            mark: Mark = (counts, key_id) if key_id in plans.limited_keys else counts
+        else:
+            mark = plans.mark(counts, keys, principals)
+        plan = plans.made.get(mark)
+        if plan is None:
+            plan = plans.make(mark, counts, keys, principals)
+        buckets, _, places = plan
+        if not buckets:
+            return None
+        at = self._ask(buckets)
+        if not isinstance(at, int):
+            return Pending(plan, at)
+        if at > 0 and self._log is None:
+            self._meters.count(places, 0)
+        else:
+            self._conclude(plan, at)
+        return None
+
+    def conclude(self, pending: Pending) -> None:
+        """Go on with a call whose decision is there.
+
+        Raises:
+            ThrottlingException: as `admit`.
+        """
+        self._conclude(pending.plan, pending.decision.at)
+
+    def _conclude(self, plan: Plan, at: int) -> None:
+        passed = at > 0
+        if self._log is not None:
+            self._log.write(abs(at), plan.limits, passed=passed)
+        self._meters.count(plan.places, 0 if passed else 1)
+        if not passed:
             raise ThrottlingException
+
+    def levels(self, limits: Sequence[Held]) -> dict[str, float]:
+        """How much of each limit's burst is used now, 0 to 1, by subject; takes no tokens."""
+        levels = (self.shared or self._buckets).levels([held.bucket() for held in limits])
+        return {held.subject: level for held, level in zip(limits, levels, strict=True)}
 
 
 class _Plans:
-    """Which buckets a call takes from, for each combination of subjects under one state of the limits."""
+    """The plans of calls under one state of the limits, by what tells one from another."""
 
-    def __init__(self, set_limits: Mapping[str, SetLimit], profile: str) -> None:
+    def __init__(self, set_limits: Mapping[str, SetLimit], profile: Profile, meters: Meters) -> None:
         self.set_limits = set_limits
-        self._profile = profile
-        self._made: dict[tuple[str, ...], tuple[Bucket, ...]] = {}
+        self.made: dict[Mark, Plan] = {}
+        self._meters = meters
+        self._rules = rules = Rules(set_limits, profile)
+        self.are_plain, self.limited_keys = rules.are_plain, rules.limited_keys
 
-    def buckets(self, subjects: tuple[str, ...]) -> tuple[Bucket, ...]:
-        found = self._made.get(subjects)
-        if found is None:
-            if len(self._made) >= _REMEMBERED:
-                self._made.clear()
-            distinct = dict.fromkeys(subjects)
-            found = tuple(bucket for subject in distinct if (bucket := self._bucket(subject)) is not None)
-            self._made[subjects] = found
-        return found
+    def mark(
+        self, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
+    ) -> Mark:
+        """What calls have in common that need the same limits."""
+        rules = self._rules
+        marks = [(key.key.key_id, *rules.marks(key)) for key in keys]
+        return (counts, *marks, principals if rules.by_principal else None)
 
-    def _bucket(self, subject: str) -> Bucket | None:
-        """The bucket of the limit that was set, else of the profile's; None when there is none."""
-        set_limit = self.set_limits.get(subject)
-        burst = None
-        if set_limit is not None:
-            rate, burst = set_limit.rate, set_limit.burst
-        else:
-            kind, *place = subject.split(":")
-            profiled = table.rate(place[2], place[1], self._profile) if kind == "quota" else None
-            if profiled is None:
-                return None
-            rate = profiled
-        return Bucket.of(subject, rate, table.default_burst(rate) if burst is None else burst)
+    def make(
+        self, mark: Mark, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
+    ) -> Plan:
+        """The plan of a call, kept for others of its mark."""
+        if len(self.made) >= _REMEMBERED:
+            self.made.clear()
+        plan = self.made[mark] = self._plan(counts, keys, principals)
+        return plan
+
+    def _plan(
+        self, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
+    ) -> Plan:
+        found: dict[str, tuple[Bucket, str]] = {}
+        for account, region, quota_id, tokens in counts:
+            for held in self._rules.of_quota(account, region, quota_id):
+                found[held.holder] = (held.bucket(tokens), held.subject)
+        for key in keys:
+            for held in self._rules.of_key(key):
+                found[held.holder] = (held.bucket(), held.subject)
+        for held in self._rules.of_principals(principals):
+            found[held.holder] = (held.bucket(), held.subject)
+        limits = tuple(dict.fromkeys(subject for _, subject in found.values()))
+        buckets = tuple(bucket for bucket, _ in found.values())
+        return Plan(buckets, limits, tuple(self._meters.place(limit) for limit in limits))

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, unquote
 from kms_server.arn import alias_arn, key_arn
 from kms_server.errors import ServiceError
 from kms_server.keys.identifiers import parse_key_identifier
-from kms_server.operations.access import find_alias
 from kms_server.operations.condition_keys import tag
 from kms_server.operations.context import CallContext
+from kms_server.operations.named_keys import find_alias
 from kms_server.protocol.signed import ALGORITHM as SIGV4
 from kms_server.s3.call import S3Call
 

@@ -31,6 +31,18 @@ def length(low: int, high: int | None) -> Check:
     return check
 
 
+def between(low: int, high: int) -> Check:
+    """The value is a number from `low` to `high`."""
+
+    def check(value: float) -> None:
+        if value < low:
+            raise ValidationError(AT_LEAST("value", low))
+        if value > high:
+            raise ValidationError(AT_MOST("value", high))
+
+    return check
+
+
 def no_nul(value: str) -> None:
     """PostgreSQL has no text with U+0000, and nothing that AWS names contains it."""
     if "\0" in value:

@@ -125,14 +125,7 @@ class Integer(Member):
 
     def __init__(self, low: int, high: int, *, required: bool = False) -> None:
         self.low, self.high = low, high
-
-        def check(value: int) -> None:
-            if value < low:
-                raise ValidationError(AT_LEAST("value", low))
-            if value > high:
-                raise ValidationError(AT_MOST("value", high))
-
-        super().__init__([check], required=required)
+        super().__init__([checks.between(low, high)], required=required)
 
     def shown(self, value: Any) -> str:  # noqa: ANN401 - JSON
         """The number that was taken for it."""
@@ -146,6 +139,19 @@ class Integer(Member):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise mismatch(value, "Integer")
         return checks.whole(value)
+
+
+class Number(Member):
+    """A number from `low` to `high`."""
+
+    def __init__(self, low: int, high: int, *, required: bool = False) -> None:
+        self.low, self.high = low, high
+        super().__init__([checks.between(low, high)], required=required)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ANN401 - marshmallow's signature
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise mismatch(value, "Double")
+        return float(value)
 
 
 class Boolean(Member):

@@ -71,6 +71,7 @@ class Door:
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._turn: list[Guest] = []
+        self._held: list[Guest] = []
 
     def soon(self, connection: Guest) -> None:
         """Go on with a connection when all that has arrived is read."""
@@ -87,6 +88,20 @@ class Door:
         turn, self._turn = list(dict.fromkeys(self._turn)), []
         for connection in turn:
             self._try(connection, connection.begin)
+        for stage in self.stages:
+            for connection in turn:
+                connection.go(stage)
+        for connection in turn:
+            self._try(connection, connection.advance)
+
+    def again(self, connection: Guest) -> None:
+        """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
+        if not self._held:
+            self._loop.call_soon(self._take_held)
+        self._held.append(connection)
+
+    def _take_held(self) -> None:
+        turn, self._held = self._held, []
         for stage in self.stages:
             for connection in turn:
                 connection.go(stage)

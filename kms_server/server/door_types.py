@@ -81,7 +81,7 @@ def failure(error: ServiceError, request: Request | None = None) -> Response:
     """The answer to a request that fails in the door itself, in its own protocol where it got that far."""
     wire = wires.asked(request) if request else None
     request_id = str(uuid.uuid4())
-    return wire.fault(error, None, request_id) if wire else faults.fault(error, request_id)
+    return wire.fault(error, None, request_id) if wire else faults.fault(error, None, request_id)
 
 
 def broken(request: Request | None) -> Response:

@@ -1,11 +1,11 @@
 """What both doors ask first of a request: where it comes from, and whether it may come that way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-from kms_server.config import Network
+from kms_server.config import LOOPBACK, Network
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.server.door_types import OWN_PATHS
 
@@ -29,10 +29,7 @@ class Entrance:
 
     def trusts(self, peer: str) -> bool:
         """Whether a socket's peer is a proxy whose X-Forwarded-For and X-Forwarded-Proto count."""
-        if not self.proxies:
-            return False
-        address = _address(peer)
-        return address is not None and self._is_proxy(address)
+        return bool(self.proxies) and is_within(peer, self.proxies)
 
     def origin(self, peer: Origin, headers: Mapping[str, str]) -> Origin:
         """The origin of a request that a trusted peer passes on.
@@ -69,6 +66,17 @@ OPEN = Entrance()
 def address_of(peer: str) -> str:
     """A client's address as policies have it: a socket for both families has IPv4 addresses in IPv6's form."""
     return peer.removeprefix("::ffff:") if "." in peer else peer
+
+
+def is_within(peer: str, networks: Iterable[Network]) -> bool:
+    """Whether a client's address is in one of the networks."""
+    address = _address(peer)
+    return address is not None and any(address in network for network in networks)
+
+
+def is_loopback(peer: str) -> bool:
+    """Whether a client's address is one of this machine."""
+    return is_within(peer, LOOPBACK)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -4,7 +4,7 @@ import logging
 from functools import partial
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
 from kms_server.audit.group_commit import wait
 from kms_server.config import Limits
@@ -24,6 +24,7 @@ from kms_server.server.door_types import (
 )
 from kms_server.server.entrance import OPEN, Entrance, Origin
 from kms_server.server.health import Health
+from kms_server.server.metrics import Metrics
 from kms_server.server.pipeline import handle
 from kms_server.server.threads import Threads
 from kms_server.server.wsgi_stream import WsgiBody, streamed_response
@@ -34,11 +35,11 @@ _LOG = logging.getLogger(__name__)
 
 def create_app(
     pipeline: Answerer, health: Health, limits: Limits, streams: StreamAnswerer | None = None,
-    entrance: Entrance = OPEN, waits: Waits | None = None,
+    entrance: Entrance = OPEN, waits: Waits | None = None, metrics: Metrics | None = None,
 ) -> Flask:  # fmt: skip
     """Every path but those under /_kms/ goes through the pipeline, or to `streams`, whatever its method.
 
-    `waits` are those of the database whose calls are answered.
+    `waits` are those of the database whose calls are answered. Without `metrics` nobody may read any.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = limits.max_body_bytes
@@ -72,6 +73,13 @@ def create_app(
         problems = health.problems()
         status = "not ready" if problems else "ready"
         return jsonify(status=status, problems=problems, warnings=health.warnings()), 503 if problems else 200
+
+    @app.get("/_kms/metrics")
+    def measured() -> Response:
+        if metrics is None or not metrics.is_open_to(_head(entrance)):
+            raise Forbidden
+        body, content_type = metrics.page(request.headers.get("Accept", ""))
+        return Response(body, content_type=content_type)
 
     @app.get("/_kms/openapi.yaml")
     def openapi() -> Response:

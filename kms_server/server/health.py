@@ -10,12 +10,14 @@ from typing import TypeAlias
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
-from kms_server.server.probe import Probe
+from kms_server.server.probe import Probe, Remembered
+from kms_server.storage import injected_faults
 from kms_server.storage.database import Database, latest_change
 from kms_server.storage.reserve import Reserve
 
 _SLOW_WRITE = 2.0
 _PATIENCE = 1.0
+_FAULTS_SECONDS = 1.0
 # A log that failed is tried again by calls, and nobody sends any to a worker that is not ready.
 _RECENT_SECONDS = 5.0
 # Says what is wrong, or None; never waits for long.
@@ -51,7 +53,8 @@ def health_of(
     logs = (partial(log_is_written, name, commit) for name, commit in commits.items())
     room = (partial(has_room, reserve),) if settings.database_url is None else ()
     checks = (database_answers, partial(changes_are_made, database), *logs, *room)
-    return Health(checks, [partial(is_roomy, reserve)])
+    injected = Remembered(partial(nothing_injected, database), _FAULTS_SECONDS)
+    return Health(checks, [partial(is_roomy, reserve), injected])
 
 
 def changes_are_made(database: Database) -> str | None:
@@ -90,6 +93,15 @@ def is_roomy(reserve: Reserve) -> str | None:
     if free < 2 * reserve.size:
         return f"{free >> 20} MiB are free on the disk: below {reserve.size >> 20} MiB data calls are refused"
     return None
+
+
+def nothing_injected(database: Database) -> str | None:
+    """Whether no faults are set that calls may meet."""
+    with database.read() as connection:
+        faults = injected_faults.number_of(connection)
+    if faults == 0:
+        return None
+    return f"{faults} injected {'fault is' if faults == 1 else 'faults are'} set: `kms-server quota injected`"
 
 
 def _touch(settings: Settings, database: Database) -> None:

@@ -13,12 +13,13 @@ from functools import partial
 from kms_server.audit.group_commit import Ticket
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import ClientGone, Request, Response, StreamedResponse
+from kms_server.quotas.limiter import Undecided
 from kms_server.server.client_link import ClientLink
 from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
-from kms_server.server.pipeline import Arrival, Outcome, Stage, handle
+from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on
 from kms_server.server.threads import Errand, Threads
 from kms_server.server.transfer import Transfer
 
@@ -30,14 +31,15 @@ class Connection(ClientLink):
     """One client connection.
 
     `_work` is what has become of the request under way between two stages, and `_outcome` its answer while that waits
-    for its record; `_errand` is it in a thread, and `_transfer` is there as long as it is a claimed request whose body or
-    answer is under way.
+    for its record; `_held` is a stage that has to wait, and what it takes; `_errand` is it in a thread, and `_transfer`
+    is there as long as it is a claimed request whose body or answer is under way.
     """
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self._loop = asyncio.get_running_loop()
         self._work: object = None
+        self._held: tuple[Stage, object] | None = None
         self._outcome: Outcome | None = None
         self._errand: Errand[Outcome] | None = None
         self._transfer: Transfer | None = None
@@ -128,15 +130,22 @@ class Connection(ClientLink):
 
     def go(self, stage: Stage) -> None:
         """Take the request under way through a stage, or through all of them in a thread when it would wait."""
+        if self._held is not None and self._held[0] is stage:
+            _, self._work = self._held
+            self._held = None
         work = self._work
         if work is None:
             return
         self._work = None
         try:
             done = stage(work)
+        except Undecided as undecided:
+            self._held = (stage, work)
+            undecided.decision.on_done = self._on_decision
         except WouldBlock:
             assert self._current is not None  # noqa: S101 - there is work only on a request under way
-            self._in_thread(self._door.threads, partial(handle, self._door.stages, self._current.request))
+            request = self._current.request
+            self._in_thread(self._door.threads, partial(go_on, self._door.stages, stage, work, request))
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             self._fail(f"a request failed: {type(error).__name__}")
         else:
@@ -144,6 +153,10 @@ class Connection(ClientLink):
                 self._take(done)
             else:
                 self._work = done
+
+    def _on_decision(self, _: object) -> None:
+        """It is known whether the limits let the request under way pass."""
+        self._door.again(self)
 
     def _in_thread(self, threads: Threads, work: "partial[Outcome]") -> None:
         if threads.is_stuck:

@@ -5,7 +5,7 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,7 @@ from kms_server.operations.recording import event_of
 from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
+from kms_server.quotas.limiter import Undecided
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
 from kms_server.server.wires import Wire
@@ -64,7 +65,8 @@ class Pipeline:
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
     through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the
-    last may raise WouldBlock, and nothing was done then.
+    last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows), or Undecided:
+    the same stage takes the same work again when the decision is there.
     """
 
     def __init__(
@@ -148,8 +150,10 @@ class Pipeline:
             if call.principal.session is not None:
                 restrictions.check(call)
             call.parameters = wire.load(operation, call.document)
+        except (WouldBlock, Undecided):
+            raise
         except Exception as error:  # noqa: BLE001 - see fault_of
-            call.fault = fault_of(error)
+            call.fault = self._charge_refused(call) or fault_of(error)
             call.parameters = wire.as_sent(operation, call.document)
         return call
 
@@ -162,19 +166,21 @@ class Pipeline:
                 self._write(call)
             else:
                 call.answer = call.operation.handler(call)
-        except WouldBlock:
+        except (WouldBlock, Undecided):
             raise
         except Exception as error:  # noqa: BLE001 - see fault_of
-            call.fault = fault_of(error)
-            self._charge_refused(call)
+            call.fault = self._charge_refused(call) or fault_of(error)
         return call
 
-    def _charge_refused(self, call: Call) -> None:
-        """A refused call counts too."""
+    def _charge_refused(self, call: Call) -> ServiceError | None:
+        """A refused call counts too; its fault is another when it is throttled."""
         try:
             limits.charge(call)
-        except ServiceError as error:
-            call.fault = error
+        except (WouldBlock, Undecided):
+            raise
+        except Exception as error:  # noqa: BLE001 - see fault_of
+            return fault_of(error)
+        return None
 
     def _write(self, call: Call) -> None:
         """One transaction for the mutation, its service events and its record."""
@@ -213,7 +219,21 @@ class Pipeline:
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:
     """Take one request through all stages; waits where it has to."""
-    work: Any = Arrival(request, may_block=True)
+    return _finish(stages, Arrival(request, may_block=True))
+
+
+def go_on(stages: Sequence[Stage], stage: Stage, work: object, request: Request) -> Outcome:
+    """Take a request through the stage that raised WouldBlock over `work`, and through all others; waits where it has to.
+
+    It begins anew, unless its limits were asked already: they must not be asked twice.
+    """
+    if isinstance(work, Call) and work.pending is not None:
+        work.may_block = True
+        return _finish(stages[stages.index(stage) :], work)
+    return handle(stages, request)
+
+
+def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - see Stage
     for stage in stages:
         work = stage(work)
         if isinstance(work, Outcome):

@@ -62,10 +62,10 @@ class Probe:
 
 
 class Remembered:
-    """A warning that costs much to find, or may never be found: it is looked for once in a while, and not waited for long."""
+    """A warning that costs to find, or may never be found: it is looked for every `seconds`, and not waited for long."""
 
-    def __init__(self, find: Callable[[], str | None]) -> None:
-        self._inquiry = _Inquiry(find, _REMEMBERED_SECONDS)
+    def __init__(self, find: Callable[[], str | None], seconds: float = _REMEMBERED_SECONDS) -> None:
+        self._inquiry = _Inquiry(find, seconds)
         self._waited_for: Future[str | None] | None = None
         self._found: str | None = None
 

@@ -1,5 +1,6 @@
 """The first start: everything that a server needs is made, or found fit for use."""
 
+import logging
 import os
 
 from kms_server.clock import real_now
@@ -13,6 +14,13 @@ from kms_server.server.state import check_fingerprint, has_database, root_key_pa
 from kms_server.storage import migrate
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, initialise, open_database
+
+_LOG = logging.getLogger(__name__)
+# What tests may do to a server for good, where its first start has the variable, or --dev.
+_ALLOWED_BY = {
+    stored.CLOCK_CONTROL: "KMS_SERVER_CLOCK_CONTROL",
+    stored.FAULT_INJECTION: "KMS_SERVER_FAULT_INJECTION",
+}
 
 
 def check_state(settings: Settings) -> None:
@@ -54,6 +62,7 @@ def prepare(settings: Settings) -> None:
             if settings.tls_auto:
                 tls.ensure_auto(settings)
             _check_mode(settings, database)
+            _tell_of_faults(settings, database)
         finally:
             database.close()
 
@@ -71,8 +80,9 @@ def _first_start(settings: Settings, database: Database) -> None:
     with database.write() as tx:
         stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
         stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
-        allowed = settings.dev or os.environ.get("KMS_SERVER_CLOCK_CONTROL") == "1"
-        stored.put(tx, stored.CLOCK_CONTROL, "1" if allowed else "0")
+        for name, variable in _ALLOWED_BY.items():
+            allowed = settings.dev or os.environ.get(variable) == "1"
+            stored.put(tx, name, "1" if allowed else "0")
         key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
         credentials.write(settings, key.access_key_id, secret)
@@ -85,4 +95,13 @@ def _check_mode(settings: Settings, database: Database) -> None:
         advice = "add --dev" if mode == stored.DEV else "leave out --dev"
         raise OperatorError(
             f"{settings.data_dir} was created in {mode} mode: {advice}, or use another --data-dir"
+        )
+
+
+def _tell_of_faults(settings: Settings, database: Database) -> None:
+    with database.read() as connection:
+        allowed = stored.get(connection, stored.FAULT_INJECTION) == "1"
+    if allowed and not settings.dev:
+        _LOG.warning(
+            "faults may be injected into calls, since the first start had KMS_SERVER_FAULT_INJECTION=1"
         )

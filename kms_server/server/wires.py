@@ -59,9 +59,9 @@ class JsonWire:
         """Write JSON."""
         return faults.answer(answer, request_id)
 
-    def fault(self, error: ServiceError, operation: Operation | None, request_id: str) -> Response:  # noqa: ARG002 - as above
+    def fault(self, error: ServiceError, operation: Operation | None, request_id: str) -> Response:
         """Write a JSON error."""
-        return faults.fault(error, request_id)
+        return faults.fault(error, operation.service if operation else None, request_id)
 
 
 class QueryWire:

@@ -65,8 +65,8 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             state.entrance,
             state.waits,
         )
-        for commit in (state.commit, state.data_commit):
-            commit.soon = commit.on_batch = loop.call_soon_threadsafe
+        for batches in state.batches:
+            batches.soon = batches.on_batch = loop.call_soon_threadsafe
         servers = [
             await loop.create_server(
                 partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,

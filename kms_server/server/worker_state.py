@@ -4,6 +4,7 @@ import logging
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 
@@ -11,8 +12,10 @@ from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.audit.streams.stream import Stream
 from kms_server.audit.trail.backlog import delivery_warning
+from kms_server.batches import Batches
 from kms_server.config import Limits, Settings
 from kms_server.files import locked
+from kms_server.quotas.shared_buckets import SharedBuckets
 from kms_server.server import tls
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping
@@ -24,6 +27,8 @@ from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import health_of
 from kms_server.server.jobs import Chore, Jobs
+from kms_server.server.limiting import limiter_of, shared_buckets
+from kms_server.server.metrics import Metrics, Numbers
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.probe import Remembered
 from kms_server.server.s3_composition import s3_layer
@@ -54,6 +59,7 @@ class WorkerState:
     tls: ssl.SSLContext | None
     entrance: Entrance
     checkpoints: Checkpoints
+    shared_buckets: SharedBuckets | None = None
     audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
 
@@ -63,6 +69,12 @@ class WorkerState:
         return self.state.database.waits
 
     @property
+    def batches(self) -> list[Batches[Any]]:
+        """Whatever an event loop should be told of once for many calls."""
+        shared = [self.shared_buckets] if self.shared_buckets else []
+        return [self.commit, self.data_commit, *shared]
+
+    @property
     def url(self) -> str:
         """Where clients on this machine reach the server."""
         return self.state.settings.url
@@ -70,6 +82,8 @@ class WorkerState:
     def close(self) -> None:
         """Finish what is pending and release everything."""
         self.jobs.stop()
+        if self.shared_buckets is not None:
+            self.shared_buckets.close()
         self.commit.close()
         self.data_commit.close()
         if self.audit_stream is not None:
@@ -100,7 +114,8 @@ def build(settings: Settings) -> WorkerState:
     def check_bucket(trail: Trail) -> None:
         buckets.check(trail)
 
-    services = services_of(state, check_bucket)
+    shared = shared_buckets(settings)
+    services = services_of(state, check_bucket, limiter_of(settings, shared))
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
@@ -122,8 +137,12 @@ def build(settings: Settings) -> WorkerState:
     health.hints.extend((*kept.warnings, checkpoints.warning, late))
     if stream is not None:
         health.hints.append(lambda: stream.problem)
+    if shared is not None:
+        health.hints.append(shared.warning)
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
-    app = create_app(pipeline, health, limits, streams, entrance, state.database.waits)
+    numbers = Numbers(settings.usage_dir, services.limiter, keyring, health)
+    metrics = Metrics(numbers, settings.metrics_from)
+    app = create_app(pipeline, health, limits, streams, entrance, state.database.waits, metrics)
     return WorkerState(
         pipeline,
         app,
@@ -135,6 +154,7 @@ def build(settings: Settings) -> WorkerState:
         tls.context(settings),
         entrance,
         checkpoints,
+        shared,
         stream,
         streams,
     )

@@ -1,18 +1,18 @@
-"""Rate limits that were set apart from the quota profile."""
+"""Limits that were set apart from the quota profile."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
 from kms_server.storage.database import Transaction
-from kms_server.storage.tables import limits
+from kms_server.storage.limit_tables import limits
 
 SCOPE = "limits"
 
 
 @dataclass(frozen=True, slots=True)
 class SetLimit:
-    """`rate` calls per second; `burst` calls at once, derived from the rate when None."""
+    """`rate` calls per second, or how many there may be; `burst` calls at once, derived from the rate when None."""
 
     subject: str
     rate: float
@@ -23,6 +23,12 @@ def all_limits(connection: Connection) -> dict[str, SetLimit]:
     """Every limit that was set, by subject."""
     rows = connection.execute(select(limits).order_by(limits.c.subject))
     return {row.subject: SetLimit(row.subject, row.rate, row.burst) for row in rows}
+
+
+def get(connection: Connection, subject: str) -> SetLimit | None:
+    """The limit that was set on a subject."""
+    row = connection.execute(select(limits).where(limits.c.subject == subject)).one_or_none()
+    return None if row is None else SetLimit(row.subject, row.rate, row.burst)
 
 
 def put(tx: Transaction, limit: SetLimit) -> None:

@@ -13,6 +13,7 @@ CHAIN_KEY = "chain_key"
 CLOCK_CONTROL = "clock_control"
 CLOCK_OFFSET = "clock_offset"
 CLOCK_SCOPE = "clock"
+FAULT_INJECTION = "fault_injection"
 UNERASED = "unerased"
 
 

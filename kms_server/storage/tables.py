@@ -20,7 +20,12 @@ from sqlalchemy import (
     text,
 )
 
-from kms_server.storage import identity_tables, object_tables, trail_tables  # noqa: F401 - their tables belong to the same metadata
+from kms_server.storage import (  # noqa: F401 - their tables belong to the same metadata
+    identity_tables,
+    limit_tables,
+    object_tables,
+    trail_tables,
+)
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
@@ -191,14 +196,4 @@ grant_counts = Table(
         "grants", Integer, nullable=False, comment="how many there are on the key; counting 50,000 takes long"
     ),
     ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
-)
-
-limits = Table(
-    "limits",
-    metadata,
-    Column("subject", String(256), primary_key=True, comment="a quota of an account and Region, or a key"),
-    Column("rate", Double, nullable=False, comment="calls per second"),
-    Column("burst", Double, nullable=True, comment="null: derived from the rate"),
-    CheckConstraint("rate > 0", name="rate"),
-    CheckConstraint("burst IS NULL OR burst >= 1", name="burst"),
 )

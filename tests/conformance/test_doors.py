@@ -13,11 +13,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from kms_server.config import Limits, Settings
+from kms_server.config import LOOPBACK, Limits, Settings
 from kms_server.server.door_types import Answerer, StreamAnswerer
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.flask_app import create_app
 from kms_server.server.health import Health, health_of
+from kms_server.server.metrics import Metrics, Numbers
+from kms_server.server.services import services_of
 from kms_server.server.worker_state import WorkerState, build
 from kms_server.storage.reserve import Reserve
 from kms_server.storage.waits import Waits
@@ -121,15 +123,15 @@ def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Access]:
 
 def both(
     pipeline: Answerer, health: Health, limits: Limits = LIMITS, streams: StreamAnswerer | None = None,
-    entrance: Entrance = OPEN, waits: Waits | None = None,
+    entrance: Entrance = OPEN, waits: Waits | None = None, metrics: Metrics | None = None,
 ) -> Iterator[Doors]:  # fmt: skip
-    app = create_app(pipeline, health, limits, streams, entrance, waits)
+    app = create_app(pipeline, health, limits, streams, entrance, waits, metrics)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         with running_door(
-            pipeline, limits, health=health, streams=streams, entrance=entrance, waits=waits
+            pipeline, limits, health=health, streams=streams, entrance=entrance, waits=waits, metrics=metrics
         ) as fast:
             yield Doors(fast, replace(fast, port=server.port))
     finally:
@@ -144,7 +146,9 @@ def doors(access: _Access) -> Iterator[Doors]:
     health = health_of(
         state.settings, state.database, {"events": commit}, Reserve(state.settings.data_dir, 0)
     )
-    for made in both(access.state.pipeline, health):
+    services = services_of(state)
+    numbers = Numbers(state.settings.usage_dir, services.limiter, services.keyring, health)
+    for made in both(access.state.pipeline, health, metrics=Metrics(numbers, LOOPBACK)):
         # As a worker does: tickets are resolved in the event loop's thread.
         commit.soon = commit.on_batch = made.fast.loop.call_soon_threadsafe
         yield made
@@ -247,6 +251,12 @@ CALLS: dict[str, tuple[Build, int]] = {
     "health HEAD": (plain("HEAD", "/_kms/health"), 200),
     "health POST": (plain("POST", "/_kms/health", b"{}"), 405),
     "ready": (plain("GET", "/_kms/ready"), 200),
+    "metrics": (plain("GET", "/_kms/metrics"), 200),
+    "metrics in a newer format": (plain("GET", "/_kms/metrics", Accept="application/openmetrics-text"), 200),
+    "metrics in no format": (plain("GET", "/_kms/metrics", Accept="text/plain;version=x"), 200),
+    "metrics HEAD": (plain("HEAD", "/_kms/metrics"), 200),
+    "metrics POST": (plain("POST", "/_kms/metrics", b"{}"), 405),
+    "metrics through a proxy": (plain("GET", "/_kms/metrics", X_Forwarded_For="127.0.0.1"), 403),
     "OpenAPI": (plain("GET", "/_kms/openapi.yaml"), 200),
     "nothing of ours": (plain("GET", "/_kms/none"), 404),
     "not quite ours": (plain("GET", "/_kms"), 403),

@@ -56,6 +56,10 @@ def test_stock_shapes_stay_as_they_are_but_for_our_members() -> None:
     assert {name: MERGED["shapes"][name] for name in expected} == expected
     assert MERGED["shapes"].keys() - expected.keys() == {
         "ScheduleKeyRotationRequest", "ScheduleKeyRotationResponse", "CancelScheduledKeyRotationRequest",
+        "InjectFaultRequest", "InjectFaultResponse", "ListInjectedFaultsRequest", "ListInjectedFaultsResponse",
+        "RemoveInjectedFaultRequest", "InjectedFaultList", "InjectedFault", "InjectedErrorType", "InjectedDelayType",
+        "InjectedOperationType", "PrincipalPatternType", "FaultScheduleType", "FaultCallsType", "FaultCallsSeenType",
+        "FaultIdType",
     }  # fmt: skip
 
 
@@ -77,15 +81,16 @@ def test_the_status_of_rotation_shows_the_date() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "members"),
+    ("method", "members", "required"),
     [
-        ("schedule_key_rotation", {"KeyId", "RotationDate", "RotationPeriodInDays"}),
-        ("cancel_scheduled_key_rotation", {"KeyId"}),
+        ("schedule_key_rotation", {"KeyId", "RotationDate", "RotationPeriodInDays"}, "KeyId"),
+        ("cancel_scheduled_key_rotation", {"KeyId"}, "KeyId"),
+        ("remove_injected_fault", {"FaultId"}, "FaultId"),
     ],
 )
-def test_a_client_has_the_methods(client: Any, method: str, members: set[str]) -> None:
+def test_a_client_has_the_methods(client: Any, method: str, members: set[str], required: str) -> None:
     described = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
     assert described.input_shape.members.keys() == members
-    assert described.input_shape.required_members == ["KeyId"]
-    with pytest.raises(ParamValidationError, match='Missing required parameter in input: "KeyId"'):
+    assert described.input_shape.required_members == [required]
+    with pytest.raises(ParamValidationError, match=f'Missing required parameter in input: "{required}"'):
         getattr(client, method)()

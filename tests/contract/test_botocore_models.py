@@ -15,17 +15,20 @@ from kms_server.operations.registry import OPERATIONS
 from kms_server.protocol import query_faults
 from kms_server.schemas import fields
 
-EXTENSIONS = {"ScheduleKeyRotation", "CancelScheduledKeyRotation"}
+EXTENSIONS = {
+    "ScheduleKeyRotation", "CancelScheduledKeyRotation", "InjectFault", "ListInjectedFaults", "RemoveInjectedFault",
+}  # fmt: skip
 EXTENSION_MEMBERS = {("GetKeyRotationStatusResponse", "ScheduledRotationDate")}
 MODELLED = [operation for operation in OPERATIONS if operation.name not in EXTENSIONS]
-# CloudTrail's own errors answer these, so the operation checks them.
+# Errors of the services' own answer these, so the operation checks them.
 CHECKED_BY_HAND = {
-    "LookupAttribute.AttributeKey",
-    "LookupEventsRequest.EventCategory",
-    "LookupEventsRequest.MaxResults",
-}
+    "LookupAttribute.AttributeKey", "LookupEventsRequest.EventCategory", "LookupEventsRequest.MaxResults",
+    "ListServicesRequest.NextToken", "ListServiceQuotasRequest.NextToken", "ListAWSDefaultServiceQuotasRequest.NextToken",
+    "ListRequestedServiceQuotaChangeHistoryRequest.NextToken",
+    "ListRequestedServiceQuotaChangeHistoryByQuotaRequest.NextToken",
+}  # fmt: skip
 KINDS = {
-    fields.Text: "string", fields.Choice: "string", fields.Blob: "blob", fields.Integer: "integer",
+    fields.Text: "string", fields.Choice: "string", fields.Blob: "blob", fields.Integer: "integer", fields.Number: "double",
     fields.Boolean: "boolean", fields.Timestamp: "timestamp", fields.ListOf: "list", fields.MapOf: "map",
     fields.Structure: "structure",
 }  # fmt: skip
@@ -37,6 +40,7 @@ def model(service: str) -> ServiceModel:
 
 
 MODELS = {service: model(service) for service in ("kms", "cloudtrail", "iam", "sts")}
+MODELS["servicequotas"] = model("service-quotas")
 
 
 def differences(schema: type[Schema], shape: Any) -> Iterator[str]:
@@ -71,7 +75,7 @@ def member_differences(place: str, member: Any, shape: Any) -> Iterator[str]:
             yield f"{place} has other values: {set(member.values) ^ set(meta.get('enum', ()))}"
     elif isinstance(member, fields.Text) and member.pattern != meta.get("pattern"):
         yield f"{place} has the pattern {member.pattern}, in the model {meta.get('pattern')}"
-    bounded = isinstance(member, (fields.Text, fields.Blob, fields.Integer, fields.ListOf))
+    bounded = isinstance(member, (fields.Text, fields.Blob, fields.Integer, fields.Number, fields.ListOf))
     bounded = bounded and not isinstance(member, fields.Choice)
     wanted = (meta.get("min", 0), meta.get("max"))
     if bounded and wanted not in ((0, None), (member.low, member.high)):

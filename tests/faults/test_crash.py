@@ -1,5 +1,6 @@
 """What was acknowledged survives `kill -9`, and has exactly one audit record."""
 
+import os
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.functional.server_process import StartServer
 
-ROUNDS = 20
+ROUNDS = int(os.environ.get("KMS_TEST_CRASH_ROUNDS", "8"))
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.functional.s3_client import new_bucket, read, s3_client
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.trail_setup import ACCOUNT, REGION, begin_trail, directory_config, opened, records_of
 
-ROUNDS = int(os.environ.get("KMS_TEST_DELIVERY_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("KMS_TEST_DELIVERY_ROUNDS", "2"))
 TRAILS = 6
 CHANCE = random.Random(20261121)
 OPEN = {

@@ -22,12 +22,12 @@ from kms_server.server.worker_state import WorkerState, build
 from tests.databases import new_url, prepared
 from tests.examples import examples
 from tests.postgres_server import Postgres
-from tests.unit.operations import model_check, trail_service
+from tests.unit.operations import model_check, quota_service, trail_service
+from tests.unit.operations.record_calls import TARGETS
 from tests.unit.schemas.test_load import values
 
 HOST = "127.0.0.1:4599"
-PREFIXES = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
-MODELS = {"kms": model_check.MODEL, "cloudtrail": trail_service.MODEL}
+MODELS = {"kms": model_check.MODEL, "cloudtrail": trail_service.MODEL, "servicequotas": quota_service.MODEL}
 TRUST = '"Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"kms:*","Resource":"*"'
 MARKERS = [
     b"ListKeys/000000000000/us-east-1/\n\0",
@@ -43,7 +43,7 @@ Send = Callable[[Operation, dict[str, Any]], tuple[int, dict[str, Any]]]
 def sender(state: WorkerState, credentials: Credentials) -> Send:
     def send(operation: Operation, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         body = json.dumps(document).encode()
-        target = f"{PREFIXES[operation.service]}.{operation.name}"
+        target = f"{TARGETS[operation.service]}.{operation.name}"
         headers = {"Host": HOST, "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
         signed = AWSRequest("POST", f"http://{HOST}/", data=body, headers=headers)
         SigV4Auth(credentials, operation.service, "us-east-1").add_auth(signed)
@@ -121,7 +121,7 @@ def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.mark.parametrize(
-    "operation", [one for one in OPERATIONS if one.service in PREFIXES], ids=lambda operation: operation.name
+    "operation", [one for one in OPERATIONS if one.service in TARGETS], ids=lambda operation: operation.name
 )
 @settings(max_examples=examples(test=10, soak=25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -7,7 +7,7 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys import specs
 from kms_server.keys.identifiers import KeyReference, parse_key_identifier
 from kms_server.keys.states import KeyState
-from kms_server.operations import access
+from kms_server.operations import access, named_keys
 from kms_server.operations.call import Call
 from kms_server.storage.trails import Trail
 
@@ -93,7 +93,7 @@ def _find(call: Call, reference: KeyReference, identifier: str) -> UsableKey:
     """The key; one of another account is none here, whether it exists or not."""
     key_id = reference.key_id
     if reference.alias_name is not None:
-        alias = access.find_alias(call, reference.account, reference.region, reference.alias_name)
+        alias = named_keys.find_alias(call, reference.account, reference.region, reference.alias_name)
         key_id = alias.key_id if alias else None
     usable = access.load(call, key_id, reference.region) if key_id else None
     if usable is None or not usable.key.account == reference.account == call.account:

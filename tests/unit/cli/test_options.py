@@ -13,6 +13,7 @@ from kms_server.cli.command_group import CommandGroup
 from kms_server.cli.identity import identity
 from kms_server.cli.main import cli
 from kms_server.cli.options import commands_of
+from kms_server.cli.quota import quota
 from kms_server.cli.s3 import s3
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +25,7 @@ def options(command: click.Command) -> Iterator[click.Option]:
         yield from options(inner)
 
 
-@pytest.mark.parametrize("group", [cli, audit, identity, s3], ids=lambda one: one.name)
+@pytest.mark.parametrize("group", [cli, audit, identity, quota, s3], ids=lambda one: one.name)
 def test_a_groups_help_says_what_its_commands_say(group: CommandGroup) -> None:
     context = click.Context(group)
     for name, elsewhere in group.elsewhere.items():

@@ -148,9 +148,9 @@ def test_dates_that_are_taken(date: float) -> None:
 
 
 def test_a_key_rotates_on_demand_25_times() -> None:
-    rotation.check_on_demand(key(on_demand_rotations=24), 1.0)
+    rotation.check_on_demand(key(on_demand_rotations=24), 1.0, 25)
     with pytest.raises(e.LimitExceededException) as refused:
-        rotation.check_on_demand(key(on_demand_rotations=25), 1.0)
+        rotation.check_on_demand(key(on_demand_rotations=25), 1.0, 25)
     assert refused.value.message == (
         "The on-demand rotations limit has been reached for the given keyId. "
         f"No more on-demand rotations can be performed for this key: {ARN}"
@@ -161,8 +161,8 @@ def test_a_key_rotates_on_demand_25_times() -> None:
 
 
 def test_a_key_that_is_about_to_rotate_does_not_rotate_on_demand() -> None:
-    rotation.check_on_demand(key(next_rotation_at=1_200.001), 0.0)
+    rotation.check_on_demand(key(next_rotation_at=1_200.001), 0.0, 25)
     for when in (1_200.0, 1.0, -1.0):
         with pytest.raises(e.ConflictException) as refused:
-            rotation.check_on_demand(key(next_rotation_at=when), 0.0)
+            rotation.check_on_demand(key(next_rotation_at=when), 0.0, 25)
         assert refused.value.message == f"{ARN} is about to be rotated automatically."

@@ -16,7 +16,10 @@ from tests.unit.operations.state_matrix import MATRIX, WITHOUT_KEY, Cell
 CONTEXT = {"Purpose": "Test"}
 TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
 DAY = 86_400
-WITHOUT_CONDITIONS = {"ListAliases", "ListKeys", "ListRetirableGrants", "GenerateRandom"}
+WITHOUT_CONDITIONS = {
+    "ListAliases", "ListKeys", "ListRetirableGrants", "GenerateRandom", "InjectFault", "ListInjectedFaults",
+    "RemoveInjectedFault",
+}  # fmt: skip
 ROWS = [
     *(
         row

@@ -32,7 +32,7 @@ OTHER_ERRORS = frozenset({
     ("GenerateDataKey", "UnsupportedOperationException"),
 })  # fmt: skip
 _TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,), "blob": (str,), "integer": (int,), "long": (int,), "boolean": (bool,),
+    "string": (str,), "blob": (str,), "integer": (int,), "long": (int,), "double": (int, float), "boolean": (bool,),
     "timestamp": (int, float), "list": (list,), "map": (dict,), "structure": (dict,),
 }  # fmt: skip
 
@@ -90,7 +90,7 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
             )
     elif kind == "string":
         yield from of_text(shape, value, path)
-    elif kind in ("blob", "integer", "long"):
+    elif kind in ("blob", "integer", "long", "double"):
         size = len(base64.b64decode(value, validate=True)) if kind == "blob" else value
         yield from bounds(shape, size, path)
 

@@ -21,7 +21,7 @@ from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation
 from kms_server.protocol.message import Request
 from kms_server.quotas import table
-from kms_server.quotas.limiter import quota_subject
+from kms_server.quotas.subjects import of_quota, parse
 from kms_server.server.audit_trail import audit_sources
 from kms_server.server.pipeline import handle
 from kms_server.server.services import services_of
@@ -31,7 +31,9 @@ from tests.unit.operations.service import ACCOUNT, REGION, Service
 
 HOST = "127.0.0.1:4599"
 SCHEMA = Path(__file__).parents[2] / "contract" / "cloudtrail_record.schema.json"
-_TARGETS = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
+TARGETS = {
+    "kms": "TrentService", "cloudtrail": "CloudTrail_20131101", "servicequotas": "ServiceQuotasV20190624",
+}  # fmt: skip
 _VERSIONS = {"iam": "2010-05-08", "sts": "2011-06-15"}
 _VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text()))
 Record = dict[str, Any]
@@ -77,8 +79,8 @@ def ask(
 ) -> Done:  # fmt: skip
     """Make a call, the root's unless `by` says whose, and wait until its records are on disk."""
     headers = {"Host": HOST, "Content-Type": FORM}
-    if operation.service in _TARGETS:
-        target = f"{_TARGETS[operation.service]}.{operation.name}"
+    if operation.service in TARGETS:
+        target = f"{TARGETS[operation.service]}.{operation.name}"
         headers |= {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
     request = AWSRequest("POST", f"http://{HOST}/", data=body, headers=headers)
     if signed:
@@ -107,19 +109,20 @@ def of_event(service: Service, name: str, **wanted: Any) -> list[Record]:
 def exhausted(service: Service, operation: Operation) -> Iterator[None]:
     """Let the quotas of an operation be used up."""
     shared = (
-        [one.id for one in table.QUOTAS.values() if one.cryptographic or one.pairs]
+        [one.id for one in table.QUOTAS.values() if one.kind in {table.Kind.CRYPTOGRAPHIC, table.Kind.PAIR}]
         if operation.shared_quota
         else []
     )
-    subjects = [quota_subject(ACCOUNT, REGION, one) for one in (limits.own_quota(operation), *shared)]
+    subjects = [of_quota(ACCOUNT, REGION, one) for one in (limits.own_quota(operation), *shared)]
     with service.database.write() as tx:
         for subject in subjects:
             stored.put(tx, stored.SetLimit(subject, 1e-9, 1.0))
     shared_services = services_of(service._worker.state)
     shared_services.keyring.refresh(may_block=True)
     for subject in subjects:
+        count = (ACCOUNT, REGION, parse(subject).name, 1)
         with suppress(ThrottlingException):
-            shared_services.limiter.admit(shared_services.keyring.limits(may_block=True), (subject,))
+            shared_services.limiter.admit(shared_services.keyring.limits(may_block=True), (count,))
     yield
     with service.database.write() as tx:
         for subject in subjects:

@@ -6,6 +6,8 @@ from typing import Any
 from kms_server.keys.states import KeyState
 from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS, find
+from kms_server.quotas.table import KEYS, QUOTAS
+from kms_server.storage import quota_requests
 from tests.unit.operations import query_service as query
 from tests.unit.operations import scenes
 from tests.unit.operations.service import ACCOUNT, REGION, Service
@@ -20,9 +22,12 @@ NEVER = frozenset({
     "CreateCustomKeyStore", "ConnectCustomKeyStore", "DisconnectCustomKeyStore", "UpdateCustomKeyStore",
     "DeleteCustomKeyStore", "GetLoginProfile", "DeleteLoginProfile",
 })  # fmt: skip
+# A fault that meets no call.
+_UNMET = {"Error": "ThrottlingException", "Principal": "nobody"}
 _KEYLESS: Mapping[str, Members] = {
     "CreateKey": {}, "ListKeys": {}, "GenerateRandom": {"NumberOfBytes": 1}, "DescribeCustomKeyStores": {},
     "ListRetirableGrants": {"RetiringPrincipal": ROOT}, "CreateCustomKeyStore": {"CustomKeyStoreName": "s"},
+    "InjectFault": _UNMET, "ListInjectedFaults": {},
 }  # fmt: skip
 _DOCUMENT = query.document(query.allow("kms:ListKeys"))
 _TRUST = query.document(query.trusting({"AWS": ROOT}))
@@ -70,6 +75,21 @@ def _trailed() -> Iterator[tuple[str, Members]]:
     yield "RemoveTags", {"ResourceId": _TRAIL_ARN, "TagsList": [{"Key": "a"}]}
     yield "ListPublicKeys", {}
     yield "DeleteTrail", _TRAIL
+
+
+def _raised(service: Service) -> Iterator[tuple[str, Members]]:
+    one = {"ServiceCode": "kms", "QuotaCode": QUOTAS[KEYS].code}
+    yield "ListServices", {"MaxResults": 1}
+    yield "ListServiceQuotas", {"ServiceCode": "kms"}
+    yield "GetServiceQuota", one
+    yield "ListAWSDefaultServiceQuotas", {"ServiceCode": "kms"}
+    yield "GetAWSDefaultServiceQuota", one
+    yield "RequestServiceQuotaIncrease", one | {"DesiredValue": 200_000.0}
+    with service.database.read() as connection:
+        request = quota_requests.every(connection)[-1]
+    yield "GetRequestedServiceQuotaChange", {"RequestId": request.request_id}
+    yield "ListRequestedServiceQuotaChangeHistory", {"Status": "APPROVED"}
+    yield "ListRequestedServiceQuotaChangeHistoryByQuota", one
 
 
 def _made(key_id: str) -> Iterator[tuple[str, Members]]:
@@ -140,6 +160,8 @@ def _removed(key_id: str) -> Iterator[tuple[str, Members]]:
 
 def of_kms(service: Service, row: str) -> Members:
     """The members of a request for a row of the state matrix, or for an operation without a key."""
+    if row == "RemoveInjectedFault":
+        return service.ok("InjectFault", **_UNMET)
     if row in WITHOUT_KEY:
         return dict(_KEYLESS.get(row, STORE))
     cell = Cell(row, KeyState.ENABLED, ".")
@@ -161,6 +183,7 @@ def each(service: Service) -> Iterator[tuple[Operation, Members]]:
     yield find("cloudtrail", "LookupEvents"), {"MaxResults": 1}
     CloudTrail(service)  # any bucket will do
     yield from ((find("cloudtrail", name), members) for name, members in _trailed())
+    yield from ((find("servicequotas", name), members) for name, members in _raised(service))
     trusting = query.role(service, "assumed", query.trusting({"AWS": ROOT}))
     key = query.user(service, "keyed")[1].access_key
     for name, members in (

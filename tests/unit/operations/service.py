@@ -18,6 +18,7 @@ from kms_server.keys.states import KeyState
 from kms_server.operations.call import Call
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.protocol.message import Request
+from kms_server.quotas import subjects
 from kms_server.server.pipeline import Stage, handle
 from kms_server.server.worker_state import build
 from kms_server.storage import (
@@ -25,12 +26,14 @@ from kms_server.storage import (
     identities,
     inline_policies,
     keys,
+    limits,
     schema,
     settings,
     tables,
     trail_tables,
 )
 from kms_server.storage.identities import Identity, Kind
+from kms_server.storage.limits import SetLimit
 from tests.databases import prepared
 from tests.unit.operations import model_check
 
@@ -49,13 +52,23 @@ class Refusal(NamedTuple):
 class Service:
     """A service with a database of its own; calls are the root user's unless `by` says whose."""
 
-    def __init__(self, directory: Path, limits: Limits | None = None, url: str | None = None) -> None:
-        configured = Settings(
-            directory, quota_profile="unlimited", database_url=url, limits=limits or Limits()
-        )
+    def __init__(
+        self,
+        directory: Path,
+        bounds: Limits | None = None,
+        url: str | None = None,
+        profile: str = "unlimited",
+    ) -> None:
+        configured = Settings(directory, quota_profile=profile, database_url=url, limits=bounds or Limits())
         self._root = prepared(configured)
         self._worker = build(configured)
         self.database = self._worker.state.database
+        self.allow_faults()
+
+    def allow_faults(self, value: str = "1") -> None:
+        """Let faults be injected, as the first start of a server decides it."""
+        with self.database.write() as tx:
+            settings.put(tx, settings.FAULT_INJECTION, value)
 
     def ok(
         self, operation: str, /, *, region: str = REGION, by: Credentials | None = None, **members: Any
@@ -113,6 +126,11 @@ class Service:
             return call
 
         return (*stages[:2], changed, *stages[2:])
+
+    def limit(self, quota: str, value: float, *, account: str = ACCOUNT, region: str = REGION) -> None:
+        """Set the value of a quota."""
+        with self.database.write() as tx:
+            limits.put(tx, SetLimit(subjects.of_quota(account, region, quota), value, None))
 
     def key(self, **members: Any) -> dict[str, Any]:
         """The metadata of a new key."""

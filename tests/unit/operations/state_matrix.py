@@ -105,7 +105,7 @@ AFTERWARDS = {
 WITHOUT_KEY = frozenset({
     "CreateKey", "ListKeys", "ListRetirableGrants", "GenerateRandom", "CreateCustomKeyStore",
     "DescribeCustomKeyStores", "ConnectCustomKeyStore", "DisconnectCustomKeyStore", "UpdateCustomKeyStore",
-    "DeleteCustomKeyStore",
+    "DeleteCustomKeyStore", "InjectFault", "ListInjectedFaults", "RemoveInjectedFault",
 })  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from tests.unit.operations import condition_scenes
 from tests.unit.operations import query_service as query
 from tests.unit.operations.condition_scenes import CONTEXT, ROWS, WITHOUT_CONDITIONS, Scene, by
 from tests.unit.operations.condition_table import EXTENSIONS, KEYS, PAIRS, keys_of
+from tests.unit.operations.record_requests import of_kms
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 
 DENIED = "AccessDeniedException"
@@ -166,13 +167,9 @@ def test_the_right_values_let_it_in_and_no_other_key_is_there(service: Service, 
 
 @pytest.mark.parametrize("operation", sorted(WITHOUT_CONDITIONS))
 def test_an_operation_without_condition_keys(service: Service, operation: str) -> None:
-    members: dict[str, dict[str, Any]] = {
-        "GenerateRandom": {"NumberOfBytes": 1},
-        "ListRetirableGrants": {"RetiringPrincipal": f"arn:aws:iam::{ACCOUNT}:root"},
-    }
     nothing = {"Null": {NAMES.get(key, key): "true" for key in KEYS}}
     allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": nothing}
-    service.ok(operation, change=by(allow), **members.get(operation, {}))
+    service.ok(operation, change=by(allow), **of_kms(service, operation))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kms_server.config import Limits
 from kms_server.operations.call import Forwarded
+from kms_server.quotas.table import ALIASES
 from tests.unit.operations import condition_scenes
 from tests.unit.operations.condition_scenes import TAGS, by
 from tests.unit.operations.key_kinds import Keys
@@ -316,10 +316,9 @@ def narrow(tmp_path: Path) -> Iterator[tuple[Service, str]]:
     arn = wide.key()["Arn"]
     for name in ("alias/a", "alias/b"):
         wide.ok("CreateAlias", AliasName=name, TargetKeyId=arn)
+    wide.limit(ALIASES, 1)
+    yield wide, arn
     wide.close()
-    made = Service(tmp_path / "data", Limits(aliases_per_key=1))
-    yield made, arn
-    made.close()
 
 
 def test_who_depends_on_aliases_is_denied_a_key_with_too_many(narrow: tuple[Service, str]) -> None:

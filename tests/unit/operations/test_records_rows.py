@@ -107,6 +107,9 @@ ROWS = {
         beside={"BypassPolicyLockoutSafetyCheck": True, "Description": "d"},
     ),
     "UpdatePrimaryRegion": Says("keyId primaryRegion", "keyId"),
+    "InjectFault": Says("error principal", "faultId", ""),
+    "ListInjectedFaults": uses("", resources=""),
+    "RemoveInjectedFault": Says("faultId", "", ""),
 }  # fmt: skip
 # What is refused, for there are no custom key stores.
 STORES = {

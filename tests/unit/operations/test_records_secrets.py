@@ -19,7 +19,7 @@ from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS, find
 from kms_server.schemas.fields import Blob, ListOf, Member, Structure
 from tests.unit.operations import query_service as query
-from tests.unit.operations.record_calls import Done, ask, body_of, exhausted
+from tests.unit.operations.record_calls import TARGETS, Done, ask, body_of, exhausted
 from tests.unit.operations.record_requests import of_iam, of_kms
 from tests.unit.operations.service import Service
 from tests.unit.operations.state_matrix import MATRIX, WITHOUT_KEY
@@ -121,7 +121,7 @@ def test_nothing_secret_is_listed(operation: Operation) -> None:
 def check(done: Done, marker: bytes, operation: Operation) -> None:
     assert done.records
     told = {}
-    if operation.service in {"kms", "cloudtrail"} and done.status == 200 and done.body and operation.response:
+    if operation.service in TARGETS and done.status == 200 and done.body and operation.response:
         told = json.loads(done.body)
     found = [marker, *(answered(operation.response().fields, told) if told and operation.response else ())]
     text = json.dumps(done.records, ensure_ascii=False)
@@ -141,7 +141,7 @@ def sent(operation: Operation, base: Mapping[str, Any], marker: bytes, end: str)
         members |= {
             name: {"Plaintext": marker.hex(), "a": [{"b": marker.hex()}]} for name in operation.logged[:1]
         }
-    if operation.service in {"kms", "cloudtrail"}:
+    if operation.service in TARGETS:
         return body_of(operation, members)
     wrong = {f"{name}.x.y": marker.hex() for name in operation.logged[:1] if end == "mistyped"}
     flat = {name: one for name, one in members.items() if isinstance(one, str) and name not in base}

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kms_server.config import Limits
-from tests.unit.operations.service import ACCOUNT, REPLICA_REGION, Service
+from kms_server.quotas import table
+from tests.unit.operations.service import ACCOUNT, REGION, REPLICA_REGION, Service
 
 KEYS, ALIASES, GRANTS = 4, 3, 2
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
@@ -17,8 +18,10 @@ EXCEEDED = "LimitExceededException"
 @pytest.fixture
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with room for little."""
-    limits = Limits(keys_per_region=KEYS, aliases_per_key=ALIASES, grants_per_key=GRANTS)
-    made = Service(tmp_path_factory.mktemp("small") / "data", limits)
+    made = Service(tmp_path_factory.mktemp("small") / "data")
+    for region in (REGION, REPLICA_REGION):
+        for quota, value in ((table.KEYS, KEYS), (table.ALIASES, ALIASES), (table.GRANTS, GRANTS)):
+            made.limit(quota, value, region=region)
     yield made
     made.close()
 
@@ -70,6 +73,25 @@ def test_aliases_of_a_key(small: Service) -> None:
     small.ok("UpdateAlias", AliasName="alias/0", TargetKeyId=full)
     small.ok("UpdateAlias", AliasName="alias/0", TargetKeyId=other)
     small.ok("UpdateAlias", AliasName="alias/other", TargetKeyId=full)
+
+
+def test_rotations_on_demand(small: Service) -> None:
+    key_id = small.key()["KeyId"]
+    small.limit(table.ON_DEMAND_ROTATIONS, 2)
+    for _ in range(2):
+        small.ok("RotateKeyOnDemand", KeyId=key_id)
+    assert small.unchanged("RotateKeyOnDemand", KeyId=key_id).code == EXCEEDED
+
+
+def test_a_profile_without_limit(tmp_path: Path) -> None:
+    profile = tmp_path / "wide.toml"
+    profile.write_text('base = "unlimited"\nquotas = { KeysPerRegion = "unlimited", AliasesPerKey = 1.9 }')
+    wide = Service(tmp_path / "data", profile=str(profile))
+    key_id = wide.key()["KeyId"]
+    wide.ok("CreateAlias", AliasName="alias/a", TargetKeyId=key_id)
+    refusal = wide.refused("CreateAlias", AliasName="alias/b", TargetKeyId=key_id)
+    assert refusal == (EXCEEDED, "A KMS key can have at most 1 aliases.")
+    wide.close()
 
 
 @pytest.mark.covers("grants: limits", "allowed")

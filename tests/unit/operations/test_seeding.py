@@ -3,11 +3,11 @@
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
-from kms_server.config import Limits
 from kms_server.errors import KMSInvalidStateException, OperatorError
 from kms_server.keys import specs
 from kms_server.keys.key import CURRENT, NON_CURRENT
@@ -15,10 +15,12 @@ from kms_server.keys.seeds.seed import Home
 from kms_server.keys.states import KeyState
 from kms_server.operations import seeding
 from kms_server.operations.seeding import Sown
+from kms_server.quotas import profiles, subjects
 from kms_server.root_keys.memory import MemoryRootKey
-from kms_server.storage import aliases, identities, keys, settings, tables, tags
+from kms_server.storage import aliases, identities, keys, limits, settings, tables, tags
 from kms_server.storage.database import Database
 from kms_server.storage.identities import Identity, Kind
+from kms_server.storage.limits import SetLimit
 from tests import seed_files as files
 from tests.unit.storage.storage_rows import backing
 
@@ -28,10 +30,10 @@ ID = files.AES
 HEX = files.material(0x5C)
 
 
-def sow(database: Database, text: str, *, now: float = 1_000.0, limits: Limits | None = None) -> Sown:
+def sow(database: Database, text: str, *, now: float = 1_000.0, profile: str = "relaxed") -> Sown:
     seed = seeding.parse(text.encode(), Home(ACCOUNT, REGION))
     with database.write() as tx:
-        return seeding.sow(tx, seed, ROOT, now, limits or Limits())
+        return seeding.sow(tx, seed, ROOT, now, profiles.find(profile))
 
 
 def one(members: str = "", key_id: str = ID, material: str = f"{{Hex: {HEX}}}") -> str:
@@ -167,11 +169,18 @@ def test_aliases_of_keys_elsewhere(database: Database) -> None:
         sow(database, text.replace("alias/x", "alias/y"))
 
 
-def test_limits(database: Database) -> None:
+def test_limits_of_the_profile_and_limits_that_are_set(database: Database, tmp_path: Path) -> None:
+    profile = tmp_path / "narrow.toml"
+    profile.write_text("quotas = { KeysPerRegion = 0.5, AliasesPerKey = 1 }")
     with refused(database, "has no room for more keys in us-east-1"):
-        sow(database, one(), limits=Limits(keys_per_region=0))
+        sow(database, one(), profile=str(profile))
+    with database.write() as tx:
+        limits.put(tx, SetLimit(subjects.of_quota(ACCOUNT, REGION, "KeysPerRegion"), 1.0, None))
     with refused(database, "would have more than 1 aliases"):
-        sow(database, one("Aliases: [alias/a, alias/b]"), limits=Limits(aliases_per_key=1))
+        sow(database, one("Aliases: [alias/a, alias/b]"), profile=str(profile))
+    sow(database, one("Aliases: [alias/a, alias/b]"))
+    with refused(database, "has no room for more keys in us-east-1"):
+        sow(database, one(key_id="11111111-0000-4000-8000-000000000000"))
 
 
 def test_every_kind_of_key_is_made_and_known_again(database: Database) -> None:

@@ -206,6 +206,18 @@ def test_identity_policies_about_buckets(iam: Iam) -> None:
         assert found["EvalResourceName"] == form
 
 
+def test_actions_on_quotas(iam: Iam) -> None:
+    arn = f"arn:aws:servicequotas:us-east-1:{ACCOUNT}:kms/L-32B67F4A"
+    own = document({"Effect": "Allow", "Action": "servicequotas:*", "Resource": arn})
+    form = "arn:${Partition}:servicequotas:${Region}:${Account}:${ServiceCode}/${QuotaCode}"
+    for action, shown in (
+        ("servicequotas:RequestServiceQuotaIncrease", form),
+        ("servicequotas:ListServices", "*"),
+    ):
+        found = custom(iam, own, actions=[action], ResourceArns=[arn])
+        assert (found["EvalDecision"], found["EvalResourceName"]) == ("allowed", shown)
+
+
 def test_attached_policies_are_named(service: Service, iam: Iam) -> None:
     one, _ = user(service, "ines", allow("kms:Encrypt"))
     with service.database.write() as tx:

@@ -7,22 +7,16 @@ import pytest
 from kms_server.iam.principal import Issuer, Principal, Session
 from kms_server.keys.states import KeyState
 from kms_server.operations.registry import OPERATIONS
-from tests.unit.operations import scenes
+from tests.unit.operations.record_requests import of_kms
 from tests.unit.operations.service import ACCOUNT, REGION, Refusal, Service
 from tests.unit.operations.state_matrix import MATRIX, WITHOUT_KEY, Cell
 
 OTHER_ACCOUNT = "444455556666"
 DENIED = "AccessDeniedException"
 ROWS = [*(row for row in MATRIX if " of " not in row), *sorted(WITHOUT_KEY)]
-STORE = {"CustomKeyStoreId": "cks-1234567890abcdef0"}
-KEYLESS: dict[str, dict[str, Any]] = {
-    "CreateKey": {},
-    "ListKeys": {},
-    "ListRetirableGrants": {"RetiringPrincipal": f"arn:aws:iam::{ACCOUNT}:root"},
-    "GenerateRandom": {"NumberOfBytes": 1},
-    "CreateCustomKeyStore": {"CustomKeyStoreName": "s"},
-    "DescribeCustomKeyStores": {},
-}
+EXTENSIONS = (
+    "ScheduleKeyRotation", "CancelScheduledKeyRotation", "InjectFault", "ListInjectedFaults", "RemoveInjectedFault",
+)  # fmt: skip
 IDENTIFIERS = ("KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId")
 
 
@@ -59,18 +53,13 @@ def nobody(service: Service, account: str, request: pytest.FixtureRequest) -> Ca
 def test_the_rows_are_all_operations() -> None:
     names = {one.name for one in OPERATIONS if one.service == "kms"}
     assert {row.partition(" ")[0] for row in ROWS} == names
-    assert len(names) == 56 + len({"ScheduleKeyRotation", "CancelScheduledKeyRotation"})
+    assert len(names) == 56 + len(EXTENSIONS)
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_refused(service: Service, nobody: Caller, row: str) -> None:
     cell = Cell(row, KeyState.ENABLED, ".")
-    if row in WITHOUT_KEY:
-        members = KEYLESS.get(row, STORE)
-    else:
-        members = scenes.members(service, cell, scenes.make_key(service, cell))
-    if row == "CancelKeyDeletion":
-        service.ok("ScheduleKeyDeletion", KeyId=members["KeyId"])
+    members = of_kms(service, row)
     before = service.everything()
     assert service.refused(cell.operation, **nobody, **_by_arn(members)).code == DENIED
     assert service.everything() == before

@@ -57,7 +57,7 @@ def press(buckets: Buckets, bucket: Bucket, until: float) -> list[int]:
 
     def run() -> None:
         while time.monotonic() < until:
-            if buckets.take([bucket]):
+            if buckets.take([bucket]) > 0:
                 admitted.append(_moment.now)
 
     threads = [threading.Thread(target=run) for _ in range(2)]
@@ -93,7 +93,7 @@ def deadly(bucket: Bucket) -> Sequence[Bucket]:
 def drained(buckets: Buckets, bucket: Bucket) -> int:
     """How many takes pass before one is refused."""
     count = 0
-    while buckets.take([bucket]):
+    while buckets.take([bucket]) > 0:
         count += 1
     return count
 

@@ -1,5 +1,7 @@
 """Buckets under a virtual clock: exactness, all or none, bounded size, damaged files."""
 
+import fcntl
+import itertools
 import random
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +39,7 @@ def fresh(clock: Clock, slots: int = ONE_SET) -> Iterator[Buckets]:
 def drained(buckets: Buckets, *wanted: Bucket) -> int:
     """How many takes pass before one is refused."""
     count = 0
-    while buckets.take(wanted):
+    while buckets.take(wanted) > 0:
         count += 1
     return count
 
@@ -59,7 +61,7 @@ def test_arrivals_that_conform_are_never_refused(
         for pause in pauses:
             earliest = full_at - (burst - 1) * SECOND
             clock.now = max(clock.now, start, -(-earliest // rate)) + pause * SECOND // rate
-            assert buckets.take([bucket])
+            assert buckets.take([bucket]) > 0
             full_at = max(full_at, clock.now * rate) + SECOND
 
 
@@ -71,7 +73,7 @@ def test_no_window_holds_more_than_rate_and_burst(rate: int, burst: int, steps: 
     with fresh(clock) as buckets:
         for step in steps:
             clock.now += step
-            while len(admitted) < 3_000 and buckets.take([bucket]):
+            while len(admitted) < 3_000 and buckets.take([bucket]) > 0:
                 admitted.append(clock.now)
     for first in range(0, len(admitted), 7):
         window = [moment for moment in admitted[first:] if moment - admitted[first] < SECOND]
@@ -86,7 +88,7 @@ def test_the_exact_rate_conforms_for_ever() -> None:
     with fresh(clock) as buckets:
         for call in range(20_000):
             clock.now = start - (-call * SECOND // rate)
-            assert buckets.take([bucket])
+            assert buckets.take([bucket]) > 0
 
 
 def test_a_second_of_greed_gets_rate_and_burst_to_the_token() -> None:
@@ -115,8 +117,8 @@ def test_a_bucket_wanted_twice_gives_two_tokens_or_none() -> None:
     bucket = Bucket.of("a", 1, 5)
     with fresh(Clock()) as buckets:
         empty = Bucket.of("b", 1, 1)
-        assert buckets.take([empty])
-        assert not buckets.take([bucket, bucket, empty])
+        assert buckets.take([empty]) > 0
+        assert buckets.take([bucket, bucket, empty]) < 0
         assert drained(buckets, bucket, bucket) == 2
         assert drained(buckets, bucket) == 1
 
@@ -128,8 +130,8 @@ def test_idle_slots_are_used_again() -> None:
             crowd = [Bucket.of(f"{round_}-{number}", 1, 3) for number in range(ONE_SET)]
             assert all(drained(buckets, bucket) == 3 for bucket in crowd)
             late = Bucket.of(f"{round_}-late", 1, 3)
-            assert not buckets.take([late])
-            assert not buckets.take([crowd[0], late])
+            assert buckets.take([late]) < 0
+            assert buckets.take([crowd[0], late]) < 0
             clock.now += 3 * SECOND
             assert drained(buckets, late) == 3
             clock.now += 3 * SECOND
@@ -141,15 +143,15 @@ def test_a_slot_that_went_to_another_is_found_anew() -> None:
         path = Path(directory) / "limits"
         here, there = Buckets(path, ONE_SET, clock), Buckets(path, ONE_SET, clock)
         mine = Bucket.of("mine", 1, 3)
-        assert here.take([mine])
+        assert here.take([mine]) > 0
         clock.now += 10 * SECOND
-        assert all(there.take([Bucket.of(f"{number}", 1, 3)]) for number in range(ONE_SET - 1))
+        assert all(there.take([Bucket.of(f"{number}", 1, 3)]) > 0 for number in range(ONE_SET - 1))
         assert drained(there, mine) == 3
-        assert not here.take([mine])
+        assert here.take([mine]) < 0
         clock.now += 10 * SECOND
-        assert all(there.take([Bucket.of(f"new {number}", 1, 3)]) for number in range(ONE_SET - 1))
+        assert all(there.take([Bucket.of(f"new {number}", 1, 3)]) > 0 for number in range(ONE_SET - 1))
         assert drained(here, mine) == 3
-        assert not there.take([mine])
+        assert there.take([mine]) < 0
         here.close()
         there.close()
 
@@ -207,6 +209,48 @@ def test_damaged_slots_refuse_for_an_interval_at_most() -> None:
                 buckets.take([bucket])
             clock.now += SECOND // 10
             for bucket in crowd[:8]:
-                assert buckets.take([bucket])
+                assert buckets.take([bucket]) > 0
             clock.now += SECOND
         buckets.close()
+
+
+def test_levels_tell_how_much_of_the_burst_is_used() -> None:
+    clock, bucket, other = Clock(), Bucket.of("a", 10, 4), Bucket.of("b", 10, 4)
+    with fresh(clock) as buckets:
+        assert buckets.levels([bucket, other]) == [0, 0]
+        for taken in range(1, 5):
+            assert buckets.take([bucket]) > 0
+            assert buckets.levels([bucket, other]) == [taken / 4, 0]
+        assert buckets.take([bucket]) < 0
+        clock.now += SECOND // 5
+        assert buckets.levels([bucket]) == [0.5]
+        clock.now += SECOND
+        assert buckets.levels([bucket]) == [0]
+
+
+def test_levels_take_neither_tokens_nor_slots() -> None:
+    clock = Clock()
+    with fresh(clock) as buckets:
+        crowd = [Bucket.of(str(number), 1, 3) for number in range(10 * ONE_SET)]
+        assert set(buckets.levels(crowd)) == {0}
+        assert all(drained(buckets, bucket) == 3 for bucket in crowd[:ONE_SET])
+        assert set(buckets.levels(crowd[:ONE_SET])) == {1}
+        assert set(buckets.levels(crowd[ONE_SET:])) == {0}
+
+
+def test_levels_need_no_lock(tmp_path: Path) -> None:
+    buckets, bucket = Buckets(tmp_path / "limits", ONE_SET, Clock()), Bucket.of("a", 1, 2)
+    assert buckets.take([bucket]) > 0
+    with (tmp_path / "limits").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert buckets.levels([bucket]) == [0.5]
+    buckets.close()
+
+
+def test_nobody_can_fill_the_set_of_anothers_bucket() -> None:
+    victim, sets = Bucket.of("victim", 1, 1), 64
+    numbered = (Bucket.of(f"{number}", 0.01, 1) for number in itertools.count())
+    alike = (one for one in numbered if one.tag % sets == victim.tag % sets)
+    with fresh(Clock(), sets * ONE_SET) as buckets:
+        assert all(buckets.take([one]) > 0 for one in itertools.islice(alike, 2 * ONE_SET))
+        assert buckets.take([victim]) > 0

@@ -14,7 +14,7 @@ from kms_server.schemas import base
 from kms_server.schemas.base import RequestSchema, load
 from kms_server.schemas.data_keys import GenerateDataKeyRequest
 from kms_server.schemas.encryption import DecryptRequest, EncryptRequest
-from kms_server.schemas.fields import Boolean, Choice, Integer, ListOf, MapOf, Structure, Text
+from kms_server.schemas.fields import Boolean, Choice, Integer, ListOf, MapOf, Number, Structure, Text
 from kms_server.schemas.tags import TagResourceRequest
 
 KEY = {"KeyId": "alias/a", "Plaintext": "AAAA"}
@@ -117,6 +117,8 @@ def values(member: fields.Field[Any]) -> st.SearchStrategy[Any]:  # noqa: PLR091
         return st.sampled_from(["", "a", "alias/a", "x" * 2_049]) | st.text(max_size=6)
     if isinstance(member, Integer):
         return st.sampled_from([member.low, member.high, member.low - 1, member.high + 1, 2.5])
+    if isinstance(member, Number):
+        return st.sampled_from([member.low, member.high, member.low - 1, member.high + 1, 2.5, 1e300])
     if isinstance(member, Boolean):
         return st.booleans()
     if isinstance(member, ListOf):

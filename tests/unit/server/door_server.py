@@ -19,6 +19,8 @@ from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import Request, Response
+from kms_server.quotas.limiter import Undecided
+from kms_server.quotas.shared_buckets import Decision
 from kms_server.server.door import Door
 from kms_server.server.door_types import Answerer, StreamAnswerer, failure
 from kms_server.server.entrance import OPEN, Entrance
@@ -26,13 +28,15 @@ from kms_server.server.flask_app import create_app
 from kms_server.server.gunicorn_app import bind
 from kms_server.server.health import Health
 from kms_server.server.http_door import Connection
+from kms_server.server.metrics import Metrics
 from kms_server.server.pipeline import Arrival, Outcome, Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
 
 
 class SteeredPipeline:
-    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/large/N`.
+    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/limited`,
+    `/large/N`.
 
     `/kept` is blocked by the storage, as `waits` tells.
     """
@@ -40,13 +44,29 @@ class SteeredPipeline:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.tickets: list[Ticket] = []
+        self.decisions: list[Decision] = []
+        self.undecided = threading.Semaphore(0)
+        self._asked: dict[int, Decision] = {}
         self.unblock = threading.Event()
         self.waits = Waits()
         self.completed = threading.Semaphore(0)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return (self._answer,)
+        return (self._limit, self._answer)
+
+    def _limit(self, arrival: Arrival) -> Arrival:
+        """Wait for the decision of a call's limits, which is asked for once."""
+        request, may_block = arrival
+        if request.path.startswith("/limited") and not may_block:
+            decision = self._asked.get(id(request))
+            if decision is None:
+                decision = self._asked[id(request)] = Decision([])
+                self.decisions.append(decision)
+                self.undecided.release()
+            if not decision.done:
+                raise Undecided(decision)
+        return arrival
 
     def _answer(self, arrival: Arrival) -> Outcome:
         request, may_block = arrival
@@ -159,7 +179,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 def running_door(
     pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1", streams: StreamAnswerer | None = None, entrance: Entrance = OPEN,
-    waits: Waits | None = None,
+    waits: Waits | None = None, metrics: Metrics | None = None,
 ) -> Iterator[RunningDoor]:  # fmt: skip
     """Serve `pipeline` until the block ends."""
     limits = limits or Limits()
@@ -167,7 +187,7 @@ def running_door(
     stopping: Future[None] = Future()
 
     async def serve() -> None:
-        app = create_app(pipeline, health or Health(()), limits)
+        app = create_app(pipeline, health or Health(()), limits, metrics=metrics)
         door = Door(pipeline, WsgiBridge(app), limits, streams, entrance, waits)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from kms_server.batches import settle_each
 from kms_server.config import Limits
 from kms_server.server.health import Health
 from tests.unit.server.door_server import (
@@ -95,6 +96,57 @@ def test_a_call_goes_on_when_its_client_has_gone() -> None:
         pipeline.unblock.set()
         pipeline.wait_for_calls()
         assert pipeline.requests[0].target == "/blocked"
+
+
+def test_a_call_whose_limits_are_undecided_waits_and_keeps_its_turn() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline) as door, door.connection() as first, door.connection() as second:
+        first.sendall(get("/limited/1") + get("/2"))
+        assert pipeline.undecided.acquire(timeout=20)
+        # What arrives meanwhile waits behind it; others do not.
+        first.sendall(get("/3"))
+        second.sendall(get("/4"))
+        assert b"/4" in read_answer(second)[2]
+        assert [request.path for request in pipeline.requests] == ["/4"]
+        door.call(pipeline.decisions[0].settle)
+        for expected in (b"/limited/1", b"/2", b"/3"):
+            assert expected in read_answer(first)[2]
+    assert len(pipeline.decisions) == 1
+
+
+def test_calls_that_are_decided_together_go_on_together() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline) as door, door.connection() as first, door.connection() as second:
+        for number, client in enumerate((first, second)):
+            client.sendall(get(f"/limited/{number}"))
+            assert pipeline.undecided.acquire(timeout=20)
+        door.call(lambda: settle_each(pipeline.decisions))
+        for number, client in enumerate((first, second)):
+            assert f"/limited/{number}".encode() in read_answer(client)[2]
+
+
+def test_a_call_goes_on_when_its_client_leaves_before_the_decision() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline) as door:
+        with door.connection() as client:
+            client.sendall(get("/limited/1"))
+            assert pipeline.undecided.acquire(timeout=20)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        eventually(lambda: not door.door.connections)
+        door.call(pipeline.decisions[0].settle)
+        pipeline.wait_for_calls()
+    assert [request.path for request in pipeline.requests] == ["/limited/1"]
+
+
+def test_a_decision_that_comes_too_late_answers_nobody() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline, Limits(request_timeout=0.1)) as door, door.connection() as client:
+        client.sendall(get("/limited/1"))
+        status, headers, _ = read_answer(client)
+        assert (status, headers["connection"]) == (500, "close")
+        door.call(pipeline.decisions[0].settle)
+        pipeline.wait_for_calls()
+        assert client.recv(1) == b""
 
 
 def test_a_half_closed_client_gets_its_answers() -> None:

@@ -5,6 +5,8 @@ import sys
 import time
 from contextlib import suppress
 
+from kms_server.storage import injected_faults
+from kms_server.storage.database import changed_since, latest_change
 from kms_server.storage.writer_lock import WriterLock
 from tests.databases import Place
 
@@ -48,6 +50,25 @@ def announce(place: Place, count: int) -> None:
         generation.raise_()
 
 
+def count(place: Place, _: int) -> None:
+    """Places in the schedule of the oldest fault, from the scope `go` on until it is used up."""
+    database = place.open()
+    with database.read() as connection:
+        (fault,) = injected_faults.every(connection)
+        begin = latest_change(connection)
+    say("ready")
+    while True:
+        with database.read() as connection:
+            if "go" in changed_since(connection, begin):
+                break
+        time.sleep(0.01)
+    while (position := injected_faults.take(database, fault)) is not None:
+        say(position)
+    database.close()
+
+
 if __name__ == "__main__":
     _, what, *where, often = sys.argv
-    {"mark": mark, "hold": hold, "half": half, "announce": announce}[what](Place.of(where), int(often))
+    {"mark": mark, "hold": hold, "half": half, "announce": announce, "count": count}[what](
+        Place.of(where), int(often)
+    )

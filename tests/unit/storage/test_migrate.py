@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import (
@@ -55,7 +55,7 @@ NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
     "oidc_providers", "buckets", "objects", "object_versions", "uploads", "parts", "doomed_blobs",
     "audit_data_events", "audit_writers", "audit_positions", "audit_checkpoints", "trails", "trail_tags", "trail_files",
-    "trail_digests", "signing_keys",
+    "trail_digests", "signing_keys", "quota_requests", "injected_faults",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
@@ -358,6 +358,32 @@ def test_users_whose_names_differ_in_case_alone_both_stay(engine: Engine) -> Non
             assert one.unique_id == unique_id
         assert identities.name_is_taken(connection, "111122223333", Kind.USER, "MIRA")
         assert len(identities.page(connection, "111122223333", Kind.USER, "/", "", 9)) == 2
+
+
+def test_limits_of_the_ninth_schema_stay(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the upgrade breaks off between the table's end and its new beginning."""
+    with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
+        command.upgrade(migrate._config(connection), "0009")
+        connection.execute(
+            text(
+                "INSERT INTO limits VALUES ('quota:000000000000:us-east-1:CreateKey', 0.1, NULL), ('key:k', 5, 7)"
+            )
+        )
+    before = contents(engine)
+
+    class Broken(Exception):
+        pass
+
+    def fail(*_: object) -> None:
+        raise Broken
+
+    with monkeypatch.context() as broken:
+        broken.setattr(op, "bulk_insert", fail)
+        with pytest.raises(Broken):
+            migrate.upgrade(engine)
+    assert contents(engine) == before
+    migrate.upgrade(engine)
+    assert contents(engine)["limits"] == before["limits"]
 
 
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:

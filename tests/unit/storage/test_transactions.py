@@ -19,6 +19,7 @@ from kms_server.storage import (
     attachments,
     identities,
     identity_tags,
+    injected_faults,
     inline_policies,
     keys,
     limits,
@@ -84,6 +85,7 @@ OWN, NAME = key_scope(KEY, REGION), aliases.scope(ACCOUNT, REGION, "alias/a")
 MIRA, STAFF, POLICY = user(), group(), managed()
 HERS = access_key(MIRA)
 ALL, HER_SCOPE = identities.account_scope(ACCOUNT), identities.access_scope(HERS.access_key_id)
+FAULT = injected_faults.InjectedFault(None, 1.0, "1", None, 0.0)
 OWNER = identity_tags.Owner(ACCOUNT, MIRA.unique_id, ignores_case=True)
 CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: keys.change(tx, MADE, state=KeyState.DISABLED), {OWN}),
@@ -96,6 +98,8 @@ CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: keys.remove(tx, MADE, 3.0), {OWN, NAME}),
     (lambda tx: limits.put(tx, limits.SetLimit("a", 1.0, None)), {limits.SCOPE}),
     (lambda tx: limits.remove(tx, "a"), {limits.SCOPE}),
+    (lambda tx: injected_faults.add(tx, FAULT), {injected_faults.SCOPE}),
+    (lambda tx: injected_faults.remove(tx, FAULT.fault_id), {injected_faults.SCOPE}),
     (lambda tx: settings.put(tx, settings.CLOCK_OFFSET, "1.0"), {settings.CLOCK_SCOPE}),
     (lambda tx: settings.put(tx, settings.MODE, "dev"), set()),
     (lambda tx: put(tx.connection, row()), set()),

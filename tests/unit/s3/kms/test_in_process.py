@@ -14,7 +14,7 @@ from kms_server.config import Limits
 from kms_server.errors import ValidationException
 from kms_server.operations import explanation, recorded
 from kms_server.operations.call import Forwarded
-from kms_server.quotas.limiter import quota_subject
+from kms_server.quotas.limiter import Count
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.client import KmsClient
 from tests.unit.audit.audit_rows import row
@@ -268,14 +268,13 @@ def test_a_change_of_state_or_policy_holds_at_once(service: Service) -> None:
 def test_calls_are_charged_once_to_the_callers_account(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[tuple[str, ...]] = []
+    taken: list[tuple[Count, ...]] = []
     stranger = service.account(OTHER)
     arn = key(service, {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}})
     limiter = services(service).limiter
-    monkeypatch.setattr(limiter, "admit", lambda _limits, subjects: taken.append(subjects))
+    monkeypatch.setattr(limiter, "admit", lambda _limits, counts, *_: taken.append(counts))
     assert allowed(service, arn, stranger)
-    ((quota, _),) = taken
-    assert quota == quota_subject(OTHER, REGION, "CryptographicOperationsSymmetric")
+    assert taken == [((OTHER, REGION, "CryptographicOperationsSymmetric", 1),)]
 
 
 def test_nothing_is_disclosed_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

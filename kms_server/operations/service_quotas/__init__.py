@@ -1,0 +1,1 @@
+"""The operations of Service Quotas; `table` lists them."""
