@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import shlex
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +24,15 @@ from tests.functional.command_line import Done, clean_environment, run_in
 
 _EXTRAS = str(Path(kms_server.__file__).parent / "botocore_data")
 _making_a_client = threading.Lock()
+
+
+def _free_port() -> int:
+    """A port that no client is given as its own while the server that listens there is down."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 @cache
@@ -78,7 +89,7 @@ class ServerProcess:
         self.options = options
         self._workers = workers
         self._own_interpreter = own_interpreter
-        self._port = 0
+        self._port = _free_port()
         if not from_nothing and "--database-url" not in options and not self.data_dir.exists():
             embed(self.data_dir)
         root = str(Path(kms_server.__file__).parent.parent)
@@ -86,7 +97,7 @@ class ServerProcess:
         self.restart()
 
     def restart(self) -> None:
-        """Start (again) on the same data and, once it has one, the same port."""
+        """Start (again) on the same data and the same port."""
         listen = ["--port", str(self._port), "--workers", str(self._workers)]
         self._process, self.stdout = processes.start(
             ["serve", *listen, *self.where(), *self.options], self._env, self.log,
@@ -95,7 +106,6 @@ class ServerProcess:
         line = self.stdout.readline()
         assert line.startswith("kms-server is ready at "), self.log.read_text()
         self.url = line.split()[-1]
-        self._port = int(self.url.rpartition(":")[2])
 
     def where(self) -> list[str]:
         """The options by which a command finds this server's state."""
@@ -187,8 +197,11 @@ class ServerProcess:
 
     def _ended(self) -> int:
         self._process.join(40)
-        self.stdout.close()
         assert self._process.exitcode is not None, "it goes on"
+        if not self.stdout.closed:
+            # Every process of the server holds it, and the listening socket as long.
+            self.stdout.read()
+            self.stdout.close()
         return self._process.exitcode
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 30, *, pause: float = 0.05) -> None:
