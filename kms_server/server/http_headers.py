@@ -29,6 +29,38 @@ def named(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers if len(headers) == len(lines) else _joined(lines)
 
 
+# Lines that clients repeat, by their text; none of them is a secret, and strangers choose what is in them.
+_REPEATED = frozenset(
+    {"host", "accept-encoding", "x-amz-target", "content-type", "user-agent", "x-amz-date", "amz-sdk-request",
+     "content-length", "accept", "x-amz-user-agent"}
+)  # fmt: skip
+_LONGEST_REPEATED = 512
+_MOST_REPEATED = 4_096
+_repeated: dict[str, tuple[str, str]] = {}
+
+
+def split(head: bytes) -> tuple[dict[str, str], int]:
+    """The headers of a head whose lines end in CR LF, and the number of its lines; of repeated names the last one's.
+
+    Only a head that llhttp accepts is understood by this as it is meant.
+    """
+    headers: dict[str, str] = {}
+    lines = head.decode("latin-1").split("\r\n")
+    for line in lines:
+        known = _repeated.get(line)
+        if known is not None:
+            headers[known[0]] = known[1]
+            continue
+        title, _, value = line.partition(":")
+        name, value = title.lower(), value.strip(" \t")
+        headers[name] = value
+        if name in _REPEATED and len(line) <= _LONGEST_REPEATED:
+            if len(_repeated) >= _MOST_REPEATED:
+                _repeated.clear()
+            _repeated[line] = (name, value)
+    return headers, len(lines)
+
+
 def _joined(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in lines:

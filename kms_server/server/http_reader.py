@@ -16,6 +16,7 @@ from kms_server.protocol.message import Request, TlsDetails
 from kms_server.server import http_headers
 from kms_server.server.entrance import Entrance, Origin
 from kms_server.server.incoming_body import IncomingBody
+from kms_server.server.whole_request import WholeRequests
 
 _BODY_HEADERS = frozenset({"content-length", "transfer-encoding", "expect"})
 # A read is parsed in pieces, so that one read cannot queue many more requests than the limit.
@@ -57,6 +58,7 @@ class HttpReader:
         self._claims = claims
         self._proxied = proxied
         self._parser = httptools.HttpRequestParser(self)
+        self._whole = WholeRequests(limits)
         self._requests: deque[Incoming] = deque()
         self._unread = b""
         self._wire_bytes = 0
@@ -81,9 +83,19 @@ class HttpReader:
 
     def receive(self, data: bytes) -> None:
         """Take what arrived; after a refusal it is thrown away."""
-        if self.refusal is None:
-            self._unread = self._unread + data if self._unread else data
-            self._parse()
+        if self.refusal is not None:
+            return
+        if not (self._unread or self.in_message or self._requests):
+            whole = self._whole.read(data)
+            if whole is not None:
+                self._take_whole(*whole)
+                return
+        self._unread = self._unread + data if self._unread else data
+        self._parse()
+
+    def _take_whole(self, headers: dict[str, str], body: bytes) -> None:
+        source_ip, tls = self._peer if self._proxied is None else self._proxied.origin(self._peer, headers)
+        self._requests.append(Incoming(Request("POST", "/", headers, body, source_ip, tls), keep_alive=True))
 
     def take(self) -> Incoming | None:
         """The next complete request."""
