@@ -15,7 +15,6 @@ the nonce is zero. Header and encryption context are authenticated. Overhead: 11
 
 import hmac
 import os
-import uuid
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -53,7 +52,10 @@ class CiphertextBlob(NamedTuple):
         """
         if len(raw) < _SEALED + _TAG or raw[0] != _FORMAT or raw[1] > 1:
             raise InvalidCiphertextException
-        key_id = _MULTI_REGION + raw[2:18].hex() if raw[1] else str(uuid.UUID(bytes=raw[2:18]))
+        digits = raw[2:18].hex()
+        if raw[1]:
+            return cls(_MULTI_REGION + digits, raw[18:50].hex())
+        key_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         return cls(key_id, raw[18:50].hex())
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,19 +16,43 @@ class WouldBlock(Exception):
     """The call needs the database and was asked not to wait for it."""
 
 
+class Findings(dict[tuple[object, ...], Any]):
+    """What calls have worked out from cached values, by what it depends on beside these.
+
+    Whoever adds something took the findings before it read the values: when one of these changes, all findings are
+    left behind, and with them whatever is still added.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self._capacity = capacity
+
+    def keep(self, place: tuple[object, ...], found: object) -> None:
+        """Add something; beyond the capacity it begins anew."""
+        if len(self) >= self._capacity:
+            self.clear()
+        self[place] = found
+
+
 class ScopedCache:
     """Values loaded from the database, each under the scope of the changes that end its validity.
 
-    `refresh` must be called at the start of every call: what is served afterwards is no older than that.
+    `refresh` must be called at the start of every call: what is served afterwards is no older than that. `watched` looks at
+    the database whenever something has changed, before anybody is served what is new; `findings` are of the values as
+    they are now.
     """
 
-    def __init__(self, database: Database, capacity: int) -> None:
+    def __init__(
+        self, database: Database, capacity: int, watched: Callable[[Connection], object] = lambda _: None
+    ) -> None:
         self._database = database
         self._capacity = capacity
+        self._watched = watched
         self._entries: dict[str, object] = {}
         self._lock = threading.Lock()
         self._stamp: int | None = None
         self._generation = -1
+        self.findings = Findings(capacity)
 
     def refresh(self, *, may_block: bool) -> None:
         """Drop whatever has changed since the last call.
@@ -52,8 +76,12 @@ class ScopedCache:
             with self._database.read() as connection:
                 newest = latest_change(connection)
                 changed = [] if self._stamp is None else changed_since(connection, self._stamp)
+                if changed or self._stamp is None:
+                    self._watched(connection)
             for scope in changed:
                 self._entries.pop(scope, None)
+            if changed:
+                self.findings = Findings(self._capacity)
             self._stamp = newest
             self._generation = generation
 

@@ -13,7 +13,7 @@ from kms_server.errors import ExpiredTokenException, UnrecognizedClientException
 from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.keyring import sessions
-from kms_server.keyring.cache import ScopedCache, Value
+from kms_server.keyring.cache import Findings, ScopedCache, Value
 from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.sessions import Sessions
 from kms_server.keyring.usable_key import Labels, UsableKey
@@ -48,6 +48,16 @@ class Identity(NamedTuple):
         return f"Identity({self.principal!r}, active={self.active})"
 
 
+class Bounds(NamedTuple):
+    """All limits that were set, by subject, and all injected faults, the oldest first."""
+
+    limits: dict[str, limits.SetLimit]
+    faults: tuple[InjectedFault, ...]
+
+
+_BOUNDS = ("bounds",)
+
+
 @dataclass(frozen=True, slots=True)
 class _Signer:
     """What never changes of an access key, and what changes with it alone."""
@@ -62,7 +72,7 @@ class Keyring:
     """Keys, aliases, grants, identities, limits and injected faults by name, never older than the last `refresh`."""
 
     def __init__(self, database: Database, root: RootKey, clock: Clock, capacity: int) -> None:
-        self._cache = ScopedCache(database, capacity)
+        self._cache = ScopedCache(database, capacity, self._set_clock)
         self._root = root
         self._clock = clock
         self._sessions = Sessions(root)
@@ -70,8 +80,11 @@ class Keyring:
     def refresh(self, *, may_block: bool) -> None:
         """Forget what has changed; every call begins with it."""
         self._cache.refresh(may_block=may_block)
-        offset = self._cache.get(settings.CLOCK_SCOPE, _clock_offset, may_block=may_block)
-        self._clock.advance_to(offset or 0.0)
+
+    @property
+    def findings(self) -> Findings:
+        """What calls have worked out from all that is here, until any of it changes."""
+        return self._cache.findings
 
     def reread(self) -> None:
         """Look for changes that nobody on this host announced; called a few times a second."""
@@ -157,6 +170,15 @@ class Keyring:
         """What `load(connection, *arguments)` makes, kept until `scope` changes; None is never kept."""
         return self._cache.get(scope, load, *arguments, may_block=may_block)
 
+    def bounds(self, *, may_block: bool) -> Bounds:
+        """What may stop a call before it is performed."""
+        findings = self._cache.findings
+        found: Bounds | None = findings.get(_BOUNDS)
+        if found is None:
+            found = Bounds(self.limits(may_block=may_block), self.faults(may_block=may_block))
+            findings.keep(_BOUNDS, found)
+        return found
+
     def limits(self, *, may_block: bool) -> dict[str, limits.SetLimit]:
         """All limits that were set, by subject."""
         found = self._cache.get(limits.SCOPE, limits.all_limits, may_block=may_block)
@@ -166,6 +188,9 @@ class Keyring:
         """All injected faults, the oldest first; what they have counted is as of when they were loaded."""
         found = self._cache.get(injected_faults.SCOPE, injected_faults.every, may_block=may_block)
         return () if found is None else found
+
+    def _set_clock(self, connection: Connection) -> None:
+        self._clock.advance_to(float(settings.get(connection, settings.CLOCK_OFFSET) or 0.0))
 
     def _load_signer(self, connection: Connection, access_key_id: str) -> _Signer | None:
         key = access_keys.get(connection, access_key_id)
@@ -194,7 +219,3 @@ def _principal(
 def _labels(connection: Connection, key: KmsKey) -> Labels:
     named = aliases.of_key(connection, key.key_id, key.region)
     return Labels(tags.of_key(connection, key), tuple(alias.name for alias in named))
-
-
-def _clock_offset(connection: Connection) -> float | None:
-    return float(settings.get(connection, settings.CLOCK_OFFSET) or 0.0)

@@ -13,7 +13,7 @@ from kms_server.errors import (
 from kms_server.iam.denial import denied, not_visible
 from kms_server.iam.evaluate import authorize
 from kms_server.keyring import grant_token
-from kms_server.keyring.cache import WouldBlock
+from kms_server.keyring.cache import Findings, WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference
 from kms_server.operations import limits, managed_keys
@@ -44,9 +44,35 @@ def use_key(call: Call, identifier: str) -> UsableKey:
 
 def authorized_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
     """The key that `identifier` names, when a policy or a grant lets the caller perform the action on it."""
-    usable = find_key(call, identifier, action=action)
-    allow(call, usable, action=action)
+    usable = settled_key(call, identifier, action=action)
+    if usable is None:
+        findings = call.services.keyring.findings
+        usable = find_key(call, identifier, action=action)
+        allow(call, usable, action=action)
+        settle(call, findings, identifier, usable, action=action)
     return usable
+
+
+def settled_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey | None:
+    """The key, where it was decided before that the caller may perform the action on it whatever else a request says."""
+    place = (id(call.principal), identifier, call.region, call.operation.action, action)
+    found = call.services.keyring.findings.get(place)
+    # Nobody else has the id of a caller who is kept beside it.
+    if found is None or call.tx is not None or found[0] is not call.principal:
+        return None
+    usable: UsableKey = found[1].at(call.time)
+    if "GrantTokens" in call.parameters:
+        _check_grant_tokens(call)
+    call.touches(KEY, usable.authority.arn)
+    return usable
+
+
+def settle(call: Call, findings: Findings, identifier: str, usable: UsableKey, *, action: str | None = None) -> None:
+    """Remember that the caller may, unless that depends on the request or on grants."""
+    plan = usable.authority.plan(call.principal, action or call.operation.action)
+    if call.tx is None and plan.settled is not None and not plan.denials:
+        place = (id(call.principal), identifier, call.region, call.operation.action, action)
+        findings.keep(place, (call.principal, usable))
 
 
 def find_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:

@@ -155,7 +155,7 @@ class Forwarded:
     source_account: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
@@ -184,20 +184,21 @@ class Call:
     document: Mapping[str, Any]
     forwarded: Forwarded | None = None
     sigv4: bool = True
-    owner: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    prepared: bytes = field(default=b"", repr=False)
-    tx: Transaction | None = None
-    charged: bool = False
-    pending: Pending | None = None
-    answer: Answer = None
-    fault: ServiceError | None = None
-    resources: tuple[tuple[str, str], ...] = ()
-    additional: Mapping[str, Any] | None = None
-    logged_extra: Mapping[str, Any] | None = None
-    answered_extra: Mapping[str, Any] | None = None
-    echoes: tuple[Echo, ...] = ()
-    conditions: Context | None = None
+    # A default that is no argument is the class's: most calls never have a value of their own.
+    owner: str = field(default="", init=False)
+    prepared: bytes = field(default=b"", init=False, repr=False)
+    tx: Transaction | None = field(default=None, init=False)
+    charged: bool = field(default=False, init=False)
+    pending: Pending | None = field(default=None, init=False)
+    answer: Answer = field(default=None, init=False)
+    fault: ServiceError | None = field(default=None, init=False)
+    resources: tuple[tuple[str, str], ...] = field(default=(), init=False)
+    additional: Mapping[str, Any] | None = field(default=None, init=False)
+    logged_extra: Mapping[str, Any] | None = field(default=None, init=False)
+    answered_extra: Mapping[str, Any] | None = field(default=None, init=False)
+    echoes: tuple[Echo, ...] = field(default=(), init=False)
+    conditions: Context | None = field(default=None, init=False)
 
     @property
     def account(self) -> str:

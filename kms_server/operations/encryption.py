@@ -138,6 +138,10 @@ def _named_key(call: Call, named: str, parsed: CiphertextBlob, *, action: str | 
 
 
 def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) -> UsableKey:
+    settled = access.settled_key(call, parsed.key_id, action=action)
+    if settled is not None:
+        return settled
+    findings = call.services.keyring.findings
     found = access.load(call, parsed.key_id, call.region)
     if found is None:
         # A ciphertext opens in its own Region only, and the text must not tell which of the reasons it was.
@@ -150,6 +154,7 @@ def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) ->
         if found.key.account != call.account:
             raise e.AccessDeniedException(_UNKNOWN_KEY) from None
         raise
+    access.settle(call, findings, parsed.key_id, found, action=action)
     return found
 
 

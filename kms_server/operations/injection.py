@@ -16,8 +16,8 @@ from kms_server.storage.injected_faults import ERRORS, InjectedFault
 _IDENTIFIERS = ("KeyId", "TargetKeyId", "SourceKeyId", "DestinationKeyId")
 
 
-def meet(call: Call, keys: Sequence[UsableKey]) -> None:
-    """Have a call counted by the oldest fault that matches it, and let it take what the fault has for it.
+def meet(call: Call, faults: Sequence[InjectedFault], keys: Sequence[UsableKey]) -> None:
+    """Have a call counted by the oldest of the faults that matches it, and let it take what the fault has for it.
 
     `keys` are those that the call is charged for; of one without, those that its request names.
 
@@ -25,16 +25,14 @@ def meet(call: Call, keys: Sequence[UsableKey]) -> None:
         WouldBlock: a fault matches, and the call was asked not to wait; nothing was counted.
         ThrottlingException, KMSInternalException, DependencyTimeoutException: the fault's error.
     """
-    services = call.services
-    faults = services.keyring.faults(may_block=call.may_block)
-    if not faults or not call.operation.injectable:
+    if not call.operation.injectable:
         return
     for fault in faults:
         if not _matches(fault, call, keys):
             continue
         if not call.may_block:
             raise WouldBlock
-        position = injected_faults.take(services.database, fault)
+        position = injected_faults.take(call.services.database, fault)
         if position is not None:
             if fault.meets(position):
                 _strike(fault)

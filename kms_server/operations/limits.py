@@ -33,8 +33,11 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
         _settle(call)
         return
     call.charged = True
-    injection.meet(call, keys)
-    account, region = call.account, call.region
+    services = call.services
+    set_limits, faults = services.keyring.bounds(may_block=call.may_block)
+    if faults:
+        injection.meet(call, faults, keys)
+    account, region = call.principal.account, call.region
     counts: tuple[Count, ...]
     if not keys:
         counts = without_key(call)
@@ -44,10 +47,9 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
         counts = ((account, region, keys[0].spec.quota, 1),)
     else:
         counts = tuple((account, region, usable.spec.quota, 1) for usable in keys)
-    services = call.services
-    set_limits = services.keyring.limits(may_block=call.may_block)
     call.pending = services.limiter.admit(set_limits, counts, keys, call.principal.arns)
-    _settle(call)
+    if call.pending is not None:
+        _settle(call)
 
 
 def _settle(call: Call) -> None:

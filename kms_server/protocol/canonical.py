@@ -44,13 +44,15 @@ def canonical_headers(request: Request, names: Sequence[str]) -> str:
     """`name:value` lines; outer blanks trimmed, inner runs of blanks made one."""
     headers = request.headers
     lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
-    if len(lines.split()) == len(names):
+    if not (" " in lines or "\t" in lines):
         return lines  # without a blank in it there is nothing to trim
     return "".join([f"{name}:{_BLANKS.sub(' ', headers.get(name, '')).strip(' ')}\n" for name in names])
 
 
 def canonical_request(request: Request, signed_headers: str, names: Sequence[str], payload_hash: str) -> str:
     """The text whose hash is signed; `signed_headers` lists the `names`, joined by semicolons."""
+    if request.target == "/":
+        return f"{request.method}\n/\n\n{canonical_headers(request, names)}\n{signed_headers}\n{payload_hash}"
     path, _, query = request.target.partition("?")
     return (
         f"{request.method}\n{canonical_path(path)}\n{canonical_query(parse_query(query)) if query else ''}\n"

@@ -1,11 +1,11 @@
 """What is answered before a request is taken for a call: other methods, other content types, CORS."""
 
-from kms_server.errors import UnknownOperationException
 from kms_server.protocol.faults import CONTENT_TYPE
 from kms_server.protocol.json_reader import write
 from kms_server.protocol.message import Request, Response
 
-_SERVICES = {
+# What stands before the operation's name in X-Amz-Target.
+SERVICES = {
     "TrentService": "kms",
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
     "CloudTrail_20131101": "cloudtrail",
@@ -25,7 +25,9 @@ _DENIED = (
 
 def is_json(request: Request) -> bool:
     """Whether a request is an AWS JSON 1.1 call."""
-    return request.method == "POST" and _content_type(request) == CONTENT_TYPE
+    if request.method != "POST":
+        return False
+    return request.headers.get("content-type") == CONTENT_TYPE or _content_type(request) == CONTENT_TYPE
 
 
 def answer(request: Request, request_id: str) -> Response:
@@ -43,22 +45,8 @@ def answer(request: Request, request_id: str) -> Response:
     return _xml(403, _DENIED, request_id)
 
 
-def target(request: Request) -> tuple[str, str]:
-    """Service and operation that X-Amz-Target names.
-
-    Raises:
-        UnknownOperationException: it is missing or names no service of ours.
-    """
-    prefix, _, operation = request.headers.get("x-amz-target", "").rpartition(".")
-    service = _SERVICES.get(prefix)
-    if service is None:
-        raise UnknownOperationException
-    return service, operation
-
-
 def _content_type(request: Request) -> str:
-    value = request.headers.get("content-type", "")
-    return value if value == CONTENT_TYPE else value.partition(";")[0].strip().lower()
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _xml(status: int, body: str, request_id: str) -> Response:

@@ -1,6 +1,5 @@
 """The one reader of JSON and base64, and the one writer: two parsers would be two meanings."""
 
-import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any
@@ -39,12 +38,12 @@ def read_base64(text: str) -> bytes:
             f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}"
         )
     try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        decoded = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         wrong = next((c for c in text.rstrip("=") if c not in _ALPHABET), "=")
         raise SerializationException(f"Invalid Base64 character: '{wrong}'") from None
     # The bits behind the last byte must be zero, else two texts would mean the same bytes.
-    if base64.b64encode(decoded).decode() != text:
+    if binascii.b2a_base64(decoded, newline=False).decode() != text:
         raise SerializationException("Invalid last non-pad Base64 character dectected")
     return decoded
 
@@ -56,5 +55,5 @@ def write(value: Mapping[str, Any]) -> bytes:
 
 def _plain(value: object) -> str:
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return binascii.b2a_base64(value, newline=False).decode()
     raise TypeError(type(value).__name__)

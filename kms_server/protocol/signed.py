@@ -2,6 +2,7 @@
 
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import gmtime, strftime
@@ -46,7 +47,8 @@ class Credential(NamedTuple):
         return cls(*parts)
 
 
-class Claim(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Claim:
     """Who signed which headers, in which scope: what a client repeats in all its requests of a day.
 
     `signed_headers` is the list as it stands in the request, `names` the same one by one.
@@ -54,7 +56,12 @@ class Claim(NamedTuple):
 
     credential: Credential
     signed_headers: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(init=False, repr=False)
+    scope: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.signed_headers.split(";")))
+        object.__setattr__(self, "scope", self.credential.scope)
 
     @classmethod
     def read(cls, credential: str, signed_headers: str) -> "Claim":
@@ -63,7 +70,7 @@ class Claim(NamedTuple):
         Raises:
             MalformedCredential
         """
-        return cls(Credential.read(credential), signed_headers, tuple(signed_headers.split(";")))
+        return cls(Credential.read(credential), signed_headers)
 
 
 class Signed(NamedTuple):
@@ -116,7 +123,7 @@ def signing_key(secret: str, date: str, region: str, service: str) -> Prf:
 def string_to_sign(signed: Signed, canonical: bytes) -> str:
     """SigV4 task 2: what is signed of a canonical request."""
     digest = hashlib.sha256(canonical).hexdigest()
-    return f"{ALGORITHM}\n{signed.timestamp}\n{signed.claim.credential.scope}\n{digest}"
+    return f"{ALGORITHM}\n{signed.timestamp}\n{signed.claim.scope}\n{digest}"
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,7 @@ _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
     "Key and signing method. Consult the service documentation for details."
 )
+_PRESIGNED = "X-Amz-Algorithm="
 _HEADER_PARTS = ("Credential", "Signature", "SignedHeaders")
 _QUERY_PARTS = ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")
 
@@ -47,7 +48,7 @@ def parse(request: Request) -> Signed:
         InvalidSignatureException: the request carries two.
     """
     authorization = request.headers.get("authorization")
-    presigned = "X-Amz-Algorithm=" in request.query
+    presigned = _PRESIGNED in request.target and _PRESIGNED in request.query
     if authorization is not None and presigned:
         raise InvalidSignatureException(
             "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
@@ -131,8 +132,8 @@ def check_scope(credential: Credential, service: str) -> None:
 
 def signature(request: Request, signed: Signed, key: Prf) -> str:
     """The signature that `request` must have."""
-    _, names_text, names = signed.claim
-    canonical = canonical_request(request, names_text, names, payload_hash(request.body))
+    claim = signed.claim
+    canonical = canonical_request(request, claim.signed_headers, claim.names, payload_hash(request.body))
     return key.digest(string_to_sign(signed, canonical.encode()).encode()).hex()
 
 

@@ -25,12 +25,12 @@ def sign(request: Request, credentials: Credentials, *, region: str, service: st
     if credentials.session_token is not None:
         headers["x-amz-security-token"] = credentials.session_token
     names = tuple(sorted(headers))
-    claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, service), ";".join(names), names)
+    claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, service), ";".join(names))
     unsigned = request._replace(headers=headers)
     key = signing_key(credentials.secret, stamp[:8], region, service)
     signature = sigv4.signature(unsigned, Signed(claim, "", stamp, None, credentials.session_token), key)
     authorization = (
-        f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.credential.scope}, "
+        f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.scope}, "
         f"SignedHeaders={claim.signed_headers}, Signature={signature}"
     )
     return unsigned._replace(headers={**headers, "authorization": authorization})

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_REGION, Settings
+from kms_server.crypto.kdf import Prf
 from kms_server.errors import ServiceError
 from kms_server.iam.principal import NOBODY, Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.call import Forwarded, Operation
 from kms_server.protocol import forwarding, sigv4
 from kms_server.protocol.message import Request
+from kms_server.protocol.signed import Signed
 from kms_server.server.forward_secret import load_key
 from kms_server.server.forwarded_calls import ForwardedCalls
 from kms_server.server.signers import Signers, anyone
@@ -37,6 +39,7 @@ class Authenticator:
     """Verifies SigV4; with `dev` any signature passes and an access key id of twelve digits names an account."""
 
     def __init__(self, keyring: Keyring, settings: Settings) -> None:
+        self._keyring = keyring
         self._signers = Signers(keyring, settings)
         self._limits = settings.limits
         self._dev = settings.dev
@@ -54,29 +57,42 @@ class Authenticator:
             UnrecognizedClientException, ExpiredTokenException
             AccessDeniedException: nobody here is the caller whom a service names.
         """
-        self._signers.refuse_web_pages(request)
+        if self._dev:
+            self._signers.refuse_web_pages(request)
         if self._forwarded is not None and forwarding.HEADER in request.headers:
             principal, forwarded = self._forwarded.caller(request, operation, may_block=may_block)
             return Caller(principal, forwarded.region, forwarded)
         if operation.unsigned:
             return Caller(NOBODY, DEFAULT_REGION)
-        signed = sigv4.parse(request)
-        credential = signed.claim.credential
-        sigv4.check_scope(credential, operation.service)
-        region = DEFAULT_REGION if operation.service == _GLOBAL else credential.region
+        signed, service = sigv4.parse(request), operation.service
+        caller, key = self._signer(signed, service, may_block=may_block)
+        if key is not None:
+            sigv4.verify(
+                request, signed, key, now=real_now(), window=self._limits.clock_window,
+                presigned_lifetime=_PRESIGNED_FOR_STS if service == "sts" else self._limits.presigned_lifetime,
+            )  # fmt: skip
+        return caller
+
+    def _signer(self, signed: Signed, service: str, *, may_block: bool) -> tuple[Caller, Prf | None]:
+        """Who claims to have signed a request, and the key to verify it with; None where any signature will do."""
+        claim, findings = signed.claim, self._keyring.findings
+        place = (id(claim), service)
+        known = findings.get(place)
+        # Nothing else has the id of a claim that is kept. What a session token says ends with time, too.
+        if known is not None and known[0] is claim and signed.session_token is None:
+            found: tuple[Caller, Prf | None] = known[1]
+            return found
+        credential = claim.credential
+        sigv4.check_scope(credential, service)
+        region = DEFAULT_REGION if service == _GLOBAL else credential.region
         identity = self._signers.identity(credential.access_key_id, signed.session_token, may_block=may_block)
         if identity is None:
-            return Caller(anyone(credential.access_key_id), region)
-        if not self._dev:
-            sigv4.verify(
-                request, signed, self._signers.signing_key(identity, credential), now=real_now(),
-                window=self._limits.clock_window, presigned_lifetime=self._presigned_lifetime(operation),
-            )  # fmt: skip
-        return Caller(identity.principal, region)
-
-    def _presigned_lifetime(self, operation: Operation) -> float:
-        """How long a presigned request lives at most, whatever it says."""
-        return _PRESIGNED_FOR_STS if operation.service == "sts" else self._limits.presigned_lifetime
+            return Caller(anyone(credential.access_key_id), region), None
+        caller = Caller(identity.principal, region)
+        key = None if self._dev else self._signers.signing_key(identity, credential)
+        if signed.session_token is None:
+            findings.keep(place, (claim, (caller, key)))
+        return caller, key
 
     def note_refusal(self, request: Request, error: ServiceError) -> None:
         """Count a request that was not authenticated; it writes no audit record."""

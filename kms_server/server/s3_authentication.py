@@ -79,7 +79,7 @@ class S3Authenticator:
         signing = None
         if key is not None:
             verification.verify(request, signed, key, now=now)
-            signing = ChunkSigning(key, signed.timestamp, signed.claim.credential.scope, signed.signature)
+            signing = ChunkSigning(key, signed.timestamp, signed.claim.scope, signed.signature)
         return S3Caller(principal, signed.claim.credential.region, signing, auth_type, age, sigv4=True)
 
     def authenticate_form(

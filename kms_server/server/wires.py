@@ -45,7 +45,10 @@ class JsonWire:
     def read(self, request: Request, services: Collection[str]) -> tuple[Operation, Mapping[str, Any]]:
         """Read a JSON object; X-Amz-Target names the operation."""
         document = json_reader.read_object(request.body)
-        return _find(*front_door.target(request), services), document
+        operation = _TARGETS.get(request.headers.get("x-amz-target", ""))
+        if operation is None or operation.service not in services:
+            raise UnknownOperationException
+        return operation, document
 
     def load(self, operation: Operation, document: Mapping[str, Any]) -> dict[str, Any]:
         """Load a document by its schema."""
@@ -101,6 +104,12 @@ def _find(service: str, name: str, services: Collection[str]) -> Operation:
 
 
 _JSON, _QUERY = JsonWire(), QueryWire()
+_TARGETS = {
+    f"{prefix}.{operation.name}": operation
+    for prefix, service in front_door.SERVICES.items()
+    for operation in registry.OPERATIONS
+    if operation.service == service
+}
 _OF_SERVICE: dict[str, Wire] = dict.fromkeys(registry.SERVICES, _JSON)
 _OF_SERVICE.update(dict.fromkeys(query_reader.VERSIONS.values(), _QUERY))
 

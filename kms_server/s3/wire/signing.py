@@ -23,14 +23,14 @@ def sign(request: Request, credentials: Credentials, *, region: str, now: float)
     if credentials.session_token is not None:
         headers["x-amz-security-token"] = credentials.session_token
     names = tuple(sorted(headers))
-    claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, "s3"), ";".join(names), names)
+    claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, "s3"), ";".join(names))
     unsigned = request._replace(headers=headers)
     signed = Signed(claim, "", stamp, None, credentials.session_token)
     key = signing_key(credentials.secret, stamp[:8], region, "s3")
     text = string_to_sign(signed, canonical_request(unsigned, signed).encode("latin-1"))
     signature = key.digest(text.encode("latin-1")).hex()
     authorization = (
-        f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.credential.scope}, "
+        f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.scope}, "
         f"SignedHeaders={claim.signed_headers}, Signature={signature}"
     )
     return unsigned._replace(headers={**headers, "authorization": authorization})
