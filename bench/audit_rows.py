@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle
 from random import Random
 
 from kms_server.audit import event_id
+from kms_server.audit.heading import Heading
 from kms_server.audit.record import Event, Row, to_row
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -71,7 +73,7 @@ def _plain(chosen: Random, when: float) -> Row:
 
 def _rare(when: float) -> Row:
     event = _event(when, ACCOUNT, "AssumeRole", "rare", "AKIAQ7EXAMPLERARE000", ("AWS::IAM::Role", _ROLE))
-    return to_row(event._replace(source="sts.amazonaws.com", read_only=False))
+    return to_row(event._replace(heading=replace(event.heading, source="sts.amazonaws.com", read_only=False)))
 
 
 def _event(
@@ -81,10 +83,11 @@ def _event(
         "type": "IAMUser", "principalId": "AIDAQ7EXAMPLE00000001", "arn": f"arn:aws:iam::{account}:user/{user}",
         "accountId": account, "accessKeyId": access_key, "userName": user,
     }  # fmt: skip
-    return Event(
-        event_id=event_id.new(when), time=when, source="kms.amazonaws.com", name=name, account=account, region=REGION,
-        identity=identity, username=user, access_key_id=access_key, source_ip="10.1.2.3", user_agent=_AGENT,
-        request_parameters=None, response_elements=None, additional=None, service_event=None,
-        request_id=event_id.new_request_id(), read_only=True, resources=(resource,), error_code=None,
-        error_message=None, tls=_TLS, event_type="AwsApiCall",
+    heading = Heading(
+        source="kms.amazonaws.com", name=name, account=account, region=REGION, identity=identity, username=user,
+        access_key_id=access_key, source_ip="10.1.2.3", user_agent=_AGENT, read_only=True, event_type="AwsApiCall",
+        tls=_TLS,
     )  # fmt: skip
+    return Event(
+        heading, event_id.new(when), when, None, None, (resource,), request_id=event_id.new_request_id()
+    )

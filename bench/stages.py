@@ -102,7 +102,9 @@ class Bench:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--batches", type=int, default=300, help="batches of 64 calls per operation")
     parser.add_argument("--directory", type=Path, default=Path(), help="where the data lie meanwhile")
     arguments = parser.parse_args()

@@ -24,14 +24,14 @@ class Ledger:
     def add(self, connection: Connection, event: Event) -> None:
         """Store the record of an event, and those that it has in other accounts and Regions."""
         writer, head = self._end(connection, event)
-        table = audit_data_events if event.is_data else audit_events
+        table = audit_data_events if event.heading.is_data else audit_events
         batch = extended(self._key, writer, head, rows_of(event))
         connection.execute(insert(table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows])
-        audit_writers.move(connection, writer, head, batch.head, is_data=event.is_data)
+        audit_writers.move(connection, writer, head, batch.head, is_data=event.heading.is_data)
 
     def _end(self, connection: Connection, event: Event) -> tuple[str, Head]:
         """The chain that a record goes to: writers of management events, and of SQLite, take turns anyway."""
-        if not event.is_data:
+        if not event.heading.is_data:
             return MAIN, audit_writers.head(connection, MAIN)
         if connection.dialect.name == "sqlite":
             return OBJECTS, audit_writers.head(connection, OBJECTS)

@@ -1,19 +1,19 @@
 """The CloudTrail record of a call or of a service event (record version 1.11)."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import Column, Table
 
 from kms_server.arn import is_account
 from kms_server.audit import event_id
+from kms_server.audit.heading import Heading, cut, text
 from kms_server.clock import iso_seconds
 from kms_server.storage.audit_tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
-_VERSION = "1.11"
 # CloudTrail "Record contents"; all in bytes.
-_MOST_TEXT = 1_024
 _MOST_CONTENT = 100 * 1_024
 _MOST_ADDITIONAL = 28 * 1_024
 _MOST_RECORD = 256 * 1_024
@@ -57,34 +57,21 @@ class Echo(NamedTuple):
 class Event(NamedTuple):
     """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
 
-    `is_data` tells a data event, which is about an object, from a management event, which is about anything else.
     `owner` is the account of resources whose ARNs name none; empty where there is no such resource.
     `shared_id` is the same in the records that several accounts have of one event.
     """
 
+    heading: Heading
     event_id: str
     time: float
-    source: str
-    name: str
-    account: str
-    region: str
-    identity: Mapping[str, Any]
-    username: str | None
-    access_key_id: str | None
-    source_ip: str
-    user_agent: str | None
     request_parameters: Mapping[str, Any] | None
     response_elements: Mapping[str, Any] | None
-    additional: Mapping[str, Any] | None
-    service_event: Mapping[str, Any] | None
-    request_id: str | None
-    read_only: bool
     resources: tuple[tuple[str, str], ...]
-    error_code: str | None
-    error_message: str | None
-    tls: Mapping[str, str] | None
-    event_type: str
-    is_data: bool = False
+    additional: Mapping[str, Any] | None = None
+    request_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    service_event: Mapping[str, Any] | None = None
     owner: str = ""
     echoes: tuple[Echo, ...] = ()
     shared_id: str | None = None
@@ -108,89 +95,104 @@ def rows_of(event: Event) -> tuple[Row, ...]:
 
 def _other_owners(event: Event) -> Collection[str]:
     """The other accounts whose resources were used; most calls use none, and find it out fast."""
-    own = f":{event.account}:"
+    own = f":{event.heading.account}:"
     for _, arn in event.resources:
         if own not in arn:
             break
     else:
         return ()
     named = (arn.split(":", 5)[4] or event.owner for _, arn in event.resources)
-    return dict.fromkeys(account for account in named if account != event.account and is_account(account))
+    return dict.fromkeys(
+        account for account in named if account != event.heading.account and is_account(account)
+    )
 
 
 def _copy(event: Event, owner: str) -> Event:
     """An event as the owner of a resource is told of it: of the caller no more than which account's it is, and its id."""
-    identity = event.identity
+    heading = event.heading
+    identity = heading.identity
     if "principalId" in identity:  # else it is a service, which is the same for everybody
         identity = {
             "type": "AWSAccount",
             "principalId": identity["principalId"],
-            "accountId": event.account,
+            "accountId": heading.account,
         }
-    return event._replace(
-        event_id=event_id.new(event.time), account=owner, identity=identity, username=None, access_key_id=None
-    )
+    told = replace(heading, account=owner, identity=identity, username=None, access_key_id=None)
+    return event._replace(heading=told, event_id=event_id.new(event.time))
 
 
 def _echoed(event: Event, echo: Echo) -> Event:
-    return event._replace(event_id=event_id.new(event.time), additional=None, echoes=(), **echo._asdict())
-
-
-def to_row(event: Event) -> Row:
-    """The row of an event; optional members that say nothing are left out, as CloudTrail does."""
-    error_code = _LOGGED_AS.get(event.error_code, event.error_code) if event.error_code else None
-    record: dict[str, Any] = {
-        "eventVersion": _VERSION,
-        "userIdentity": event.identity,
-        "eventTime": iso_seconds(event.time),
-        "eventSource": event.source,
-        "eventName": event.name,
-        "awsRegion": event.region,
-        "sourceIPAddress": event.source_ip,
-    }
-    if event.user_agent is not None:
-        record["userAgent"] = _cut(event.user_agent)
-    if error_code is not None:
-        record["errorCode"] = error_code
-    if event.error_message:
-        record["errorMessage"] = _cut(event.error_message)
-    record["requestParameters"] = event.request_parameters
-    record["responseElements"] = event.response_elements
-    if event.additional:
-        record["additionalEventData"] = event.additional
-    if event.request_id is not None:
-        record["requestID"] = event.request_id
-    record["eventID"] = event.event_id
-    record["readOnly"] = event.read_only
-    if event.resources:
-        record["resources"] = [_resource(kind, arn) for kind, arn in event.resources]
-    record["eventType"] = event.event_type
-    record["managementEvent"] = not event.is_data
-    record["recipientAccountId"] = event.account
-    if event.shared_id is not None:
-        record["sharedEventID"] = event.shared_id
-    if event.service_event is not None:
-        record["serviceEventDetails"] = event.service_event
-    record["eventCategory"] = "Data" if event.is_data else "Management"
-    if event.tls is not None:
-        record["tlsDetails"] = event.tls
-    arns = [_column(arn, event) for _, arn in event.resources[:2]] + [None, None]
-    return Row(
-        event.event_id, event.account, event.region, event.name, event.source, event.read_only, event.username,
-        event.access_key_id, arns[0], arns[1], error_code, _json(record),
+    return event._replace(
+        heading=replace(event.heading, name=echo.name, region=echo.region), event_id=event_id.new(event.time),
+        request_parameters=echo.request_parameters, response_elements=echo.response_elements,
+        resources=echo.resources, additional=None, echoes=(),
     )  # fmt: skip
 
 
-def _column(arn: str, event: Event) -> str:
+def to_row(event: Event) -> Row:
+    """The row of an event."""
+    heading = event.heading
+    error_code = _LOGGED_AS.get(event.error_code, event.error_code) if event.error_code else None
+    record = _record(event, error_code)
+    # No character has more than four bytes.
+    if len(record) * 4 > _MOST_ADDITIONAL:
+        record = _record(_fitting(event, len(record.encode())), error_code)
+    arns = [_column(arn, heading) for _, arn in event.resources[:2]] + [None, None]
+    return Row(
+        event.event_id, heading.account, heading.region, heading.name, heading.source, heading.read_only,
+        heading.username, heading.access_key_id, arns[0], arns[1], error_code, record,
+    )  # fmt: skip
+
+
+def _record(event: Event, error_code: str | None) -> str:
+    """The record as JSON; optional members that say nothing are left out, as CloudTrail does."""
+    heading = event.heading
+    errors = resources = more = ""
+    if error_code is not None:
+        errors = f',"errorCode":{text(error_code)}'
+    if event.error_message:
+        errors += f',"errorMessage":{text(cut(event.error_message))}'
+    request = "" if event.request_id is None else f',"requestID":"{event.request_id}"'
+    if event.additional:
+        request = f',"additionalEventData":{text(event.additional)}{request}'
+    if event.resources:
+        resources = f',"resources":[{",".join([_resource(*one) for one in event.resources])}]'
+    if event.shared_id is not None:
+        more = f',"sharedEventID":"{event.shared_id}"'
+    if event.service_event is not None:
+        more += f',"serviceEventDetails":{text(event.service_event)}'
+    return (
+        f'{heading.before_time}{iso_seconds(event.time)}{heading.after_time}{errors},"requestParameters":'
+        f'{text(event.request_parameters)},"responseElements":{text(event.response_elements)}{request},"eventID":"'
+        f'{event.event_id}"{heading.kind}{resources}{heading.about}{more}{heading.end}'
+    )
+
+
+def _fitting(event: Event, size: int) -> Event:
+    """The event without the contents that are too large for CloudTrail; with them its record has `size` bytes."""
+    if size <= _MOST_ADDITIONAL:
+        return event
+    if len(text(event.additional).encode()) > _MOST_ADDITIONAL:
+        event = event._replace(additional=None)
+    most = -1 if size > _MOST_RECORD else _MOST_CONTENT
+    if len(text(event.request_parameters).encode()) > most:
+        event = event._replace(request_parameters=None)
+    if len(text(event.response_elements).encode()) > most:
+        event = event._replace(response_elements=None)
+    return event
+
+
+def _column(arn: str, heading: Heading) -> str:
     """An ARN as it is looked up. What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long."""
-    most = MOST_DATA_RESOURCE if event.is_data else MOST_RESOURCE
+    most = MOST_DATA_RESOURCE if heading.is_data else MOST_RESOURCE
     return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
 
 
-def _resource(kind: str, arn: str) -> dict[str, str]:
-    """A resource of a record; the ARNs of S3 name no account."""
+@lru_cache(maxsize=1_024)
+def _resource(kind: str, arn: str) -> str:
+    """A resource of a record as JSON; the ARNs of S3 name no account."""
     account = arn.split(":", 5)[4]
-    return ({"accountId": account} if account else {}) | {"type": kind, "ARN": arn}
+    return text(({"accountId": account} if account else {}) | {"type": kind, "ARN": arn})
 
 
 def service_event(
@@ -204,39 +206,17 @@ def s3_service_event(
     name: str, account: str, region: str, resources: tuple[tuple[str, str], ...], when: float, details: Mapping[str, Any]
 ) -> Event:  # fmt: skip
     """An event about an object, without a caller."""
-    return _service_event("s3", name, account, region, resources, when, details)._replace(is_data=True)
+    return _service_event("s3", name, account, region, resources, when, details)
 
 
 def _service_event(
     service: str, name: str, account: str, region: str, resources: tuple[tuple[str, str], ...], when: float,
     details: Mapping[str, Any],
 ) -> Event:  # fmt: skip
-    return Event(
-        event_id=event_id.new(when), time=when, source=f"{service}.amazonaws.com", name=name, account=account,
-        region=region, identity={"accountId": account, "invokedBy": _INTERNAL}, username=None, access_key_id=None,
-        source_ip=_INTERNAL, user_agent=_INTERNAL, request_parameters=None, response_elements=None, additional=None,
-        service_event=details, request_id=None, read_only=False, resources=resources,
-        error_code=None, error_message=None, tls=None, event_type="AwsServiceEvent",
+    heading = Heading(
+        source=f"{service}.amazonaws.com", name=name, account=account, region=region,
+        identity={"accountId": account, "invokedBy": _INTERNAL}, username=None, access_key_id=None,
+        source_ip=_INTERNAL, user_agent=_INTERNAL, read_only=False, event_type="AwsServiceEvent",
+        is_data=service == "s3",
     )  # fmt: skip
-
-
-def _cut(text: str) -> str:
-    """As much of a text as a record may have."""
-    return text if len(text) * 4 <= _MOST_TEXT else text.encode()[:_MOST_TEXT].decode(errors="ignore")
-
-
-def _json(record: dict[str, Any]) -> str:
-    """The record as JSON, without the contents that are too large for CloudTrail."""
-    written = orjson.dumps(record)
-    if len(written) <= _MOST_ADDITIONAL:
-        return written.decode()
-    if len(orjson.dumps(record.get("additionalEventData"))) > _MOST_ADDITIONAL:
-        del record["additionalEventData"]
-    contents = {
-        member: len(orjson.dumps(record[member])) for member in ("requestParameters", "responseElements")
-    }
-    is_too_large = len(written) > _MOST_RECORD
-    record.update(
-        dict.fromkeys(one for one, size in contents.items() if is_too_large or size > _MOST_CONTENT)
-    )
-    return orjson.dumps(record).decode()
+    return Event(heading, event_id.new(when), when, None, None, resources, service_event=details)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kms_server.audit import event_id
+from kms_server.audit.heading import Heading
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.record import Event
 from kms_server.config import DEFAULT_REGION, Settings
@@ -56,11 +57,10 @@ def change(state: State, name: str, account: str, **parameters: Any) -> Iterator
 def note(tx: Transaction, ledger: Ledger, deed: Deed, now: float) -> None:
     """Have a record commit with the change that it is about."""
     principal = Principal.operator(deed.account)
-    event = Event(
-        event_id=event_id.new(now), time=now, source="kms-server", name=deed.name, account=deed.account,
-        region=deed.region, identity=principal.identity, username=principal.name, access_key_id=None,
-        source_ip="127.0.0.1", user_agent="kms-server", request_parameters=deed.parameters or None,
-        response_elements=None, additional=None, service_event=None, request_id=None, read_only=False,
-        resources=deed.resources, error_code=None, error_message=None, tls=None, event_type="AwsApiCall",
+    heading = Heading(
+        source="kms-server", name=deed.name, account=deed.account, region=deed.region,
+        identity=principal.identity, username=principal.name, access_key_id=None, source_ip="127.0.0.1",
+        user_agent="kms-server", read_only=False, event_type="AwsApiCall",
     )  # fmt: skip
+    event = Event(heading, event_id.new(now), now, deed.parameters or None, None, deed.resources)
     ledger.add(tx.connection, event)

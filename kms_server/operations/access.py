@@ -67,7 +67,9 @@ def settled_key(call: Call, identifier: str, *, action: str | None = None) -> Us
     return usable
 
 
-def settle(call: Call, findings: Findings, identifier: str, usable: UsableKey, *, action: str | None = None) -> None:
+def settle(
+    call: Call, findings: Findings, identifier: str, usable: UsableKey, *, action: str | None = None
+) -> None:
     """Remember that the caller may, unless that depends on the request or on grants."""
     plan = usable.authority.plan(call.principal, action or call.operation.action)
     if call.tx is None and plan.settled is not None and not plan.denials:

@@ -1,10 +1,10 @@
 """From a finished call to its audit event."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
+from kms_server.audit.heading import Heading
 from kms_server.audit.record import Event
 from kms_server.clock import iso_seconds
 from kms_server.operations.call import Call
@@ -18,29 +18,21 @@ DATES = frozenset({
 _NAMES = {"CloudHsmClusterId": "clusterId"}
 
 
-class _Source(NamedTuple):
-    """Where a call came from."""
-
-    identity: Mapping[str, Any]
-    ip: str
-    agent: str | None
-    tls: Mapping[str, str] | None
+# A client says what it is; what is longer is not worth remembering.
+_LONGEST_AGENT = 256
 
 
 def event_of(call: Call) -> Event:
     """The CloudTrail event of a call: request members and response members that the operation lists, no others."""
-    principal, operation, fault = call.principal, call.operation, call.fault
-    source = _source(call)
+    fault = call.fault
+    if fault is not None:
+        return Event(
+            _heading(call), call.event_id, call.time, _parameters(call), None, call.resources, call.additional,
+            call.request_id, fault.code, None if fault.quotes_input else fault.message, None, call.owner, call.echoes,
+        )  # fmt: skip
     return Event(
-        event_id=call.event_id, time=call.time, source=f"{operation.service}.amazonaws.com", name=operation.name,
-        account=call.account or call.owner, region=call.region, identity=source.identity,
-        username=principal.name if principal.has_identity else None,
-        access_key_id=principal.access_key_id, source_ip=source.ip, user_agent=source.agent, request_parameters=_parameters(call),
-        response_elements=None if fault else _elements(call), additional=call.additional,
-        service_event=None, request_id=call.request_id, read_only=operation.records_as_read,
-        resources=call.resources, error_code=fault.code if fault else None,
-        error_message=fault.message if fault and not fault.quotes_input else None, tls=source.tls, event_type="AwsApiCall",
-        is_data=operation.is_data, owner=call.owner, echoes=call.echoes,
+        _heading(call), call.event_id, call.time, _parameters(call), _elements(call), call.resources,
+        call.additional, call.request_id, None, None, None, call.owner, call.echoes,
     )  # fmt: skip
 
 
@@ -54,6 +46,8 @@ def _parameters(call: Call) -> dict[str, Any] | None:
 
 
 def _elements(call: Call) -> dict[str, Any] | None:
+    if not (call.operation.answers or call.answered_extra):
+        return None
     told = call.answer or {}
     elements = {logged_name(name): plain(name, told[name]) for name in call.operation.answers if name in told}
     if call.answered_extra:
@@ -91,17 +85,44 @@ def epoch(date: str) -> float:
     return datetime.strptime(date, "%b %d, %Y, %I:%M:%S %p").replace(tzinfo=UTC).timestamp()
 
 
-def _source(call: Call) -> _Source:
+def _heading(call: Call) -> Heading:
+    """What the record has in common with those of the caller's other calls of the operation, from the same place."""
+    principal, request, findings = call.principal, call.request, call.services.keyring.findings
+    agent = request.headers.get("user-agent")
+    if call.forwarded is not None or principal.is_service or len(agent or "") > _LONGEST_AGENT:
+        return _made_heading(call)
+    tls = request.tls and (request.tls, request.headers.get("host"))
+    place = (id(principal), call.operation.action, call.region, call.owner, request.source_ip, agent, tls)
+    known = findings.get(place)
+    if known is not None and known[0] is principal:
+        heading: Heading = known[1]
+        return heading
+    heading = _made_heading(call)
+    findings.keep(place, (principal, heading))
+    return heading
+
+
+def _made_heading(call: Call) -> Heading:
     """The client, or the service that made the call with its client's session: it shows as AWS's records of 2026 do."""
-    principal, request, forwarded = call.principal, call.request, call.forwarded
+    principal, request, forwarded, operation = call.principal, call.request, call.forwarded, call.operation
+    identity, ip, agent, tls = (
+        principal.identity,
+        request.source_ip,
+        request.headers.get("user-agent"),
+        _tls(call),
+    )
     if principal.is_service:
-        return _Source(principal.identity, principal.name, principal.name, None)
-    if forwarded is None:
-        return _Source(principal.identity, request.source_ip, request.headers.get("user-agent"), _tls(call))
-    service = f"fas.{forwarded.service}.amazonaws.com"
-    session = {"attributes": {"creationDate": iso_seconds(call.time), "mfaAuthenticated": "false"}}
-    identity = {"sessionContext": session, **principal.identity, "invokedBy": service}
-    return _Source(identity, service, service, None)
+        ip, agent, tls = principal.name, principal.name, None
+    elif forwarded is not None:
+        ip = agent = f"fas.{forwarded.service}.amazonaws.com"
+        session = {"attributes": {"creationDate": iso_seconds(call.time), "mfaAuthenticated": "false"}}
+        identity, tls = {"sessionContext": session, **identity, "invokedBy": ip}, None
+    return Heading(
+        source=f"{operation.service}.amazonaws.com", name=operation.name, account=call.account or call.owner,
+        region=call.region, identity=identity, username=principal.name if principal.has_identity else None,
+        access_key_id=principal.access_key_id, source_ip=ip, user_agent=agent, read_only=operation.records_as_read,
+        event_type="AwsApiCall", tls=tls, is_data=operation.is_data,
+    )  # fmt: skip
 
 
 def _tls(call: Call) -> dict[str, str] | None:

@@ -92,10 +92,10 @@ def _check_signed_headers(request: Request, signed: Signed) -> None:
 
 def canonical_request(request: Request, signed: Signed) -> str:
     """SigV4 task 1, in characters that stand for bytes."""
-    _, names_text, names = signed.claim
+    claim = signed.claim
     return (
         f"{request.method}\n{_canonical_path(request.path)}\n{canonical_query(query_pairs(request.query))}\n"
-        f"{canonical_headers(request, names)}\n{names_text}\n{payload_hash(request, signed)}"
+        f"{canonical_headers(request, claim.names)}\n{claim.signed_headers}\n{payload_hash(request, signed)}"
     )
 
 

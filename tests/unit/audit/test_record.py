@@ -1,16 +1,19 @@
 """The CloudTrail record: its members, their order, and what bounds them."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import orjson
 import pytest
 
 from kms_server.audit.chain import COLUMNS
+from kms_server.audit.heading import Heading
 from kms_server.audit.record import Echo, Event, rows_of, service_event, to_row
 from kms_server.storage.audit_tables import audit_events
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 IDENTITY = {"type": "Root", "accountId": "111122223333"}
+_OF_HEADING = [one.name for one in fields(Heading) if one.init]
 
 
 def event(**changes: Any) -> Event:
@@ -22,7 +25,9 @@ def event(**changes: Any) -> Event:
         "read_only": True, "resources": (("AWS::KMS::Key", KEY),), "error_code": None, "error_message": None,
         "tls": None, "event_type": "AwsApiCall",
     }  # fmt: skip
-    return Event(**plain | changes)
+    given = plain | changes
+    heading = Heading(**{name: given.pop(name) for name in _OF_HEADING if name in given})
+    return Event(heading=heading, **given)
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -124,7 +129,8 @@ def test_a_record_over_its_bound_has_no_contents() -> None:
     full = event(request_parameters=content, response_elements=content, tls=host)
     assert len(to_row(full).record) < 262_144
     assert orjson.loads(to_row(full).record)["requestParameters"] is None
-    smaller = full._replace(tls={"clientProvidedHostHeader": "h" * 50_000})
+    tls = {"clientProvidedHostHeader": "h" * 50_000}
+    smaller = full._replace(heading=replace(full.heading, tls=tls))
     assert orjson.loads(to_row(smaller).record)["requestParameters"] == content
 
 
