@@ -12,20 +12,21 @@ _LOG = logging.getLogger(__name__)
 
 
 class Ticket:
-    """Tells one call whether its part of a batch is done.
+    """Tells one call whether its part of a batch is done, or that it `failed`.
 
     `on_done` is called with the ticket once it is; it is set by the thread that settles the ticket, or by a thread that
     waits and looks at `done` afterwards.
     """
 
-    __slots__ = ("done", "on_done")
+    __slots__ = ("done", "failed", "on_done")
 
     def __init__(self) -> None:
-        self.done = False
+        self.done = self.failed = False
         self.on_done: Callable[[Any], object] | None = None
 
-    def settle(self) -> None:
+    def settle(self, *, failed: bool = False) -> None:
         """Say that it is done."""
+        self.failed = failed
         self.done = True
         if self.on_done is not None:
             self.on_done(self)
@@ -105,11 +106,11 @@ class Batches(ABC, Generic[Item]):
                 self.on_batch(self.work(pending[start : start + self._most]))
 
 
-def settle_each(tickets: Iterable[Ticket]) -> None:
+def settle_each(tickets: Iterable[Ticket], *, failed: bool = False) -> None:
     """Settle tickets; what one call does with its own must not keep the others waiting."""
     for ticket in tickets:
         try:
-            ticket.settle()
+            ticket.settle(failed=failed)
         except Exception as error:  # noqa: BLE001 - see above
             _LOG.error("a call failed after its batch: %s", type(error).__name__)
 

@@ -8,27 +8,11 @@ from typing import TypeAlias
 
 from kms_server.audit.log import AuditLog
 from kms_server.audit.record import Row
-from kms_server.batches import Batches, settle_each
-from kms_server.batches import Ticket as AnyTicket
+from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 
 _LOG = logging.getLogger(__name__)
-
-
-class Ticket(AnyTicket):
-    """Tells one call whether its record is on disk, or that it could not be written."""
-
-    __slots__ = ("failed",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failed = False
-
-    def resolve(self, *, failed: bool) -> None:
-        """Say how the write ended."""
-        self.failed = failed
-        self.settle()
 
 
 def wait(ticket: Ticket, deadline: float) -> None:
@@ -61,8 +45,8 @@ class GroupCommit(Batches[Entry]):
         While a write has hung past the deadline the ticket fails at once: what is pending stays bounded.
         """
         ticket = Ticket()
-        if self.stuck_for() > self._deadline:
-            ticket.resolve(failed=True)
+        if self._writing_since is not None and self.stuck_for() > self._deadline:
+            ticket.settle(failed=True)
         else:
             self.add((rows, ticket))
         return ticket
@@ -89,7 +73,4 @@ class GroupCommit(Batches[Entry]):
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)
         self.last_error = type(error).__name__ if error else None
-        tickets = [ticket for _, ticket in batch]
-        for ticket in tickets:
-            ticket.failed = error is not None
-        return partial(settle_each, tickets)
+        return partial(settle_each, [ticket for _, ticket in batch], failed=error is not None)

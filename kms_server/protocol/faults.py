@@ -15,7 +15,8 @@ from kms_server.protocol.json_reader import write
 from kms_server.protocol.message import Response
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
-_COMMON = (
+# The headers of every answer.
+COMMON = (
     ("Content-Type", CONTENT_TYPE),
     ("Cache-Control", "no-cache, no-store, must-revalidate, private"),
     ("Expires", "0"),
@@ -35,7 +36,7 @@ _OF_SERVICE: dict[tuple[str | None, type[ServiceError]], tuple[str, str]] = {
 def answer(result: Mapping[str, Any] | None, request_id: str) -> Response:
     """The response of a call that succeeded; operations without output answer an empty body."""
     body = b"" if result is None else write(result)
-    return Response(200, (*_COMMON, ("x-amzn-RequestId", request_id)), body)
+    return Response(200, (*COMMON, ("x-amzn-RequestId", request_id)), body)
 
 
 def fault(error: ServiceError, service: str | None, request_id: str) -> Response:
@@ -48,5 +49,5 @@ def fault(error: ServiceError, service: str | None, request_id: str) -> Response
     content = {"__type": code}
     if message:
         content["message"] = message
-    headers = (*_COMMON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code))
+    headers = (*COMMON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code))
     return Response(status, headers, write(content))

@@ -10,7 +10,7 @@ import logging
 import time
 from functools import partial
 
-from kms_server.audit.group_commit import Ticket
+from kms_server.batches import Ticket
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import ClientGone, Request, Response, StreamedResponse
 from kms_server.quotas.limiter import Undecided

@@ -5,11 +5,15 @@ from http import HTTPStatus
 from typing import TypeAlias
 
 from kms_server.errors import RequestEntityTooLargeException
+from kms_server.protocol.faults import COMMON
 from kms_server.protocol.message import Response, StreamedResponse
 from kms_server.server.door_types import BODILESS, failure
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+# Rendered once.
+_REPEATED = frozenset(COMMON)
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -20,6 +24,7 @@ class HttpWriter:
     def __init__(self) -> None:
         self._second = 0
         self._date = ""
+        self._lines: dict[tuple[str, str], str] = {}
 
     def date(self) -> str:
         """The Date header's value (RFC 9110 6.6.1), made once a second."""
@@ -49,11 +54,20 @@ class HttpWriter:
         return self._head(response.status, response.headers, length, keep_alive)
 
     def _head(self, status: int, headers: Headers, length: str, keep_alive: bool) -> bytes:  # noqa: FBT001 - the hot path
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
-            raise ValueError("a header has a line break in it")
+        known = self._lines.get
+        lines = "".join([known(header) or self._line(header) for header in headers])
         last = "\r\n" if keep_alive else "Connection: close\r\n\r\n"
         return f"{_STATUS_LINES[status]}{lines}{length}Date: {self.date()}\r\n{last}".encode("latin-1")
+
+    def _line(self, header: tuple[str, str]) -> str:
+        name, value = header
+        line = f"{name}: {value}"
+        if "\n" in line or "\r" in line:
+            raise ValueError("a header has a line break in it")
+        line += "\r\n"
+        if header in _REPEATED:
+            self._lines[header] = line
+        return line
 
 
 def refusal(status: int) -> Response:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
-from kms_server.audit.group_commit import GroupCommit, Ticket, wait
+from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.record import rows_of
+from kms_server.batches import Ticket
 from kms_server.errors import KMSInternalException, ServiceError
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
-from kms_server.audit.group_commit import GroupCommit, Ticket, wait
+from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.batches import Ticket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from tests.unit.audit.audit_rows import CHAIN_KEY, row, stored

@@ -14,7 +14,7 @@ from functools import partial
 
 import uvloop
 
-from kms_server.audit.group_commit import Ticket
+from kms_server.batches import Ticket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock

@@ -48,7 +48,7 @@ def test_no_byte_leaves_before_the_record_is_on_disk() -> None:
         with pytest.raises(TimeoutError):
             client.recv(1)
         client.settimeout(20)
-        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
+        door.call(lambda: pipeline.tickets[0].settle(failed=False))
         status, _, body = read_answer(client)
         assert (status, json.loads(body)["target"]) == (200, "/recorded")
 
@@ -58,7 +58,7 @@ def test_a_record_that_fails_discloses_nothing() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded/secret"))
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].resolve(failed=True))
+        door.call(lambda: pipeline.tickets[0].settle(failed=True))
         status, headers, body = read_answer(client)
         assert (status, headers["x-amzn-errortype"]) == (500, "KMSInternalException")
         assert b"secret" not in body
@@ -69,7 +69,7 @@ def test_a_record_past_its_deadline_discloses_nothing_even_later() -> None:
     with running_door(pipeline, Limits(audit_deadline=0.05)) as door, door.connection() as client:
         client.sendall(get("/recorded/secret"))
         assert read_answer(client)[0] == 500
-        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
+        door.call(lambda: pipeline.tickets[0].settle(failed=False))
         client.sendall(get("/after"))
         status, _, body = read_answer(client)
         assert (status, json.loads(body)["target"]) == (200, "/after")
@@ -80,7 +80,7 @@ def test_a_late_record_is_not_taken_for_that_of_the_next_call() -> None:
     with running_door(pipeline, Limits(audit_deadline=0.3)) as door, door.connection() as client:
         client.sendall(get("/recorded/1") + get("/recorded/2"))
         pipeline.wait_for_calls(2)
-        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
+        door.call(lambda: pipeline.tickets[0].settle(failed=False))
         assert [read_answer(client)[0] for _ in range(2)] == [500, 500]
 
 
@@ -171,7 +171,7 @@ def test_the_refusal_comes_after_the_answers_before_it() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded") + b"\x00garbage")
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
+        door.call(lambda: pipeline.tickets[0].settle(failed=False))
         assert read_answer(client)[0] == 200
         status, headers, _ = read_answer(client)
         assert (status, headers["connection"]) == (400, "close")
@@ -193,7 +193,7 @@ def test_continue_is_said_in_turn_and_only_when_awaited() -> None:
     with running_door(pipeline) as door, door.connection() as client:
         client.sendall(get("/recorded") + head % 1)
         pipeline.wait_for_calls()
-        door.call(lambda: pipeline.tickets[0].resolve(failed=False))
+        door.call(lambda: pipeline.tickets[0].settle(failed=False))
         assert read_answer(client)[0] == 200
         assert read_answer(client)[0] == 100
         client.sendall(b"ab" + head % 2 + b"cd")
