@@ -5,7 +5,6 @@ before and after a change, in turns.
 """
 
 import argparse
-import gc
 import json
 import os
 import tempfile
@@ -23,6 +22,7 @@ from kms_server.server import startup
 from kms_server.server.http_reader import HttpReader
 from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Arrival, Outcome, handle
+from kms_server.server.worker import prepare_collector
 from kms_server.server.worker_state import WorkerState, build
 
 _BATCH = 64
@@ -70,7 +70,6 @@ class Bench:
         """The cost of each step, per call, in microseconds, once per batch."""
         raw = iter(self.requests(operation, [self.bodies[operation]], batches * _BATCH))
         costs: Costs = {}
-        gc.collect()
         for _ in range(batches):
             self._batch(list(islice(raw, _BATCH)), costs)
         return costs
@@ -111,6 +110,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
         bench = Bench(Path(directory))
+        prepare_collector()
         for operation in _OPERATIONS:
             bench.run(operation, 20)
             costs = {name: median(values) for name, values in bench.run(operation, arguments.batches).items()}

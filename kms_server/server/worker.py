@@ -23,6 +23,13 @@ _DRAIN_SECONDS = 25.0
 _TLS_SHUTDOWN_SECONDS = 2.0
 
 
+def prepare_collector() -> None:
+    """What is there now stays; the collector need not look at it again for every few calls."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
 class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
     """One process with one event loop; `app.wsgi()` composes what it serves, after the fork."""
 
@@ -44,10 +51,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""
-        # What is there now stays; the collector need not look at it again for every few calls.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_COLLECT_AFTER)
+        prepare_collector()
         uvloop.run(self._serve())
         sys.exit(0)
 
