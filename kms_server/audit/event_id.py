@@ -5,6 +5,7 @@ operating system anew in each process: asking the operating system every time co
 Event ids are UUIDs of version 7 (RFC 9562): their order is the order of time to the millisecond.
 """
 
+from functools import lru_cache
 from random import getrandbits
 
 _VERSION_4 = 0x4 << 76
@@ -22,6 +23,17 @@ def new_request_id() -> str:
 def new(epoch: float) -> str:
     """A fresh id for an event at `epoch` (seconds)."""
     return _shape(epoch, getrandbits(80))
+
+
+def of_request(request_id: str, epoch: float) -> str:
+    """The id of the event at `epoch` (seconds) that a request is: its random digits are those of the request's id."""
+    return f"{_time(round(epoch * 1_000))}-7{request_id[15:]}"
+
+
+@lru_cache(maxsize=8)
+def _time(milliseconds: int) -> str:
+    digits = f"{milliseconds:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def floor(epoch: float) -> str:

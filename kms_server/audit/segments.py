@@ -35,19 +35,16 @@ _INDEX = [
 ]
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _LOCK = ".full", ".lock"
-_PADDING = (None,) * len(COLUMNS)
+# Without an event id it is no row; empty texts cost the driver least.
+_PADDING = (None, *[""] * (len(COLUMNS) - 1))
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 _SORTING = 65_536  # KiB of memory while a segment is indexed
 
 
-def _itself(value: None) -> None:
-    return value
-
-
 # What has no adapter the driver asks for one, value by value, by way of exceptions: a microsecond each, of which a row
-# has several. These are what it does with them in the end.
-dbapi2.register_adapter(type(None), _itself)
+# has several. These are what it does with them in the end; an empty dictionary's `get` makes None of None in C.
+dbapi2.register_adapter(type(None), {}.get)
 dbapi2.register_adapter(bool, int)
 
 
@@ -66,13 +63,18 @@ def _insert(size: int) -> str:
     """One statement for up to `size` rows; what is not a row is null.
 
     One statement is one transaction and one step. SQLite gives Python's lock up once per step, and a batch of steps
-    beside a busy event loop would wait for it as often as it has rows. Sizes are powers of two, so that the few
-    statements there are stay prepared.
+    beside a busy event loop would wait for it as often as it has rows.
     """
     row = f"({', '.join('?' * len(COLUMNS))})"
     return (
         f"INSERT INTO audit_events SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column1 IS NOT NULL"  # noqa: S608 - question marks alone
     )
+
+
+def _size(rows: int) -> int:
+    """Of a statement for so many rows: few sizes, so that statements stay prepared, and little that is only padding."""
+    step = 1 if rows <= 8 else 8 if rows <= 64 else 16
+    return -(-rows // step) * step
 
 
 def is_chained(connection: Any) -> bool:  # noqa: ANN401 - the driver has no types
@@ -117,7 +119,7 @@ class SegmentLog:
             while self._connection is None:
                 self._open()
             batch = extended(self._key, self._writer, self._head, rows)
-            size = 1 << (len(rows) - 1).bit_length()
+            size = _size(len(rows))
             padding = (_PADDING,) * (size - len(rows))
             self._connection.execute(_insert(size), tuple(chain.from_iterable((*batch.rows, *padding))))
         except dbapi2.IntegrityError:

@@ -22,13 +22,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_server.crypto.capabilities import MaterialError
-from kms_server.crypto.encryption_context import canonical, length_prefixed
+from kms_server.crypto.encryption_context import canonical
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import InvalidCiphertextException
 
 _FORMAT = 1
 _HEADER = 66
 _SEALED = _HEADER + 32
+_BEFORE_HEADER, _BEFORE_COMMITMENT = _HEADER.to_bytes(4), (_SEALED - _HEADER).to_bytes(4)
 _SALT = 16
 _TAG = 16
 _NONCE = bytes(12)
@@ -120,4 +121,6 @@ class MessageCipher:
 
 
 def _associated_data(header: bytes, commitment: bytes, context: Mapping[str, str]) -> bytes:
-    return length_prefixed(header, commitment, canonical(context))
+    # Header and commitment have one length each: `length_prefixed` of the three.
+    bound = canonical(context)
+    return b"".join((_BEFORE_HEADER, header, _BEFORE_COMMITMENT, commitment, len(bound).to_bytes(4), bound))

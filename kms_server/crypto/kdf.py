@@ -3,7 +3,6 @@
 import hashlib
 
 _BLOCK = 64
-_DIGEST = 32
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -31,8 +30,10 @@ class Prf:
 
     def derive(self, label: bytes, context: bytes, length: int) -> bytes:
         """Derive `length` bytes: K(i) = HMAC([i] || label || 0x00 || context || [L]), 32-bit counter and L (bits)."""
-        fixed = label + b"\0" + context + (length * 8).to_bytes(4)
+        fixed = b"%b\0%b%b" % (label, context, (length * 8).to_bytes(4))
         derived = self.digest(b"\0\0\0\1" + fixed)
-        for counter in range(2, -(-length // _DIGEST) + 1):
+        counter = 1
+        while len(derived) < length:
+            counter += 1
             derived += self.digest(counter.to_bytes(4) + fixed)
         return derived[:length]

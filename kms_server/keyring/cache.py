@@ -52,6 +52,7 @@ class ScopedCache:
         self._lock = threading.Lock()
         self._stamp: int | None = None
         self._generation = -1
+        self._newest = database.generation.counter
         self.findings = Findings(capacity)
 
     def refresh(self, *, may_block: bool) -> None:
@@ -60,7 +61,7 @@ class ScopedCache:
         Raises:
             WouldBlock: something changed and `may_block` is false.
         """
-        if self._database.generation.read() == self._generation:
+        if self._newest[0] == self._generation:
             return
         if not may_block:
             raise WouldBlock
@@ -72,7 +73,7 @@ class ScopedCache:
         with self._database.waits.noted(), self._lock:
             # The generation is taken before the look and kept after the entries are gone: whoever compares with it
             # in between sees the old one and waits here.
-            generation = self._database.generation.read()
+            generation = self._newest[0]
             with self._database.read() as connection:
                 newest = latest_change(connection)
                 changed = [] if self._stamp is None else changed_since(connection, self._stamp)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 from kms_server.crypto.capabilities import (
     AgreementKey,
@@ -102,38 +102,43 @@ class UsableKey:
             InvalidCiphertextException: the key has no such version.
             KeyUnavailableException: the stored material does not open under the root key.
         """
-        return cast("EncryptionKey", self._material(material_id or self.current.material_id))
+        found: EncryptionKey = self._material(material_id or self.current.material_id)
+        return found
 
     def signing(self) -> SigningKey:
         """A key of usage SIGN_VERIFY."""
-        return cast("SigningKey", self._material(self.current.material_id))
+        found: SigningKey = self._material(self.current.material_id)
+        return found
 
     def mac(self) -> MacKey:
         """A key of usage GENERATE_VERIFY_MAC."""
-        return cast("MacKey", self._material(self.current.material_id))
+        found: MacKey = self._material(self.current.material_id)
+        return found
 
     def agreement(self) -> AgreementKey:
         """A key of usage KEY_AGREEMENT."""
-        return cast("AgreementKey", self._material(self.current.material_id))
+        found: AgreementKey = self._material(self.current.material_id)
+        return found
 
     def encapsulation(self) -> EncapsulationKey:
         """A key of usage ENCAPSULATE_DECAPSULATE."""
-        return cast("EncapsulationKey", self._material(self.current.material_id))
+        found: EncapsulationKey = self._material(self.current.material_id)
+        return found
 
     def public(self) -> PublicKey:
         """The public half of a key pair."""
-        return cast("PublicKey", self._material(self.current.material_id))
+        found: PublicKey = self._material(self.current.material_id)
+        return found
 
-    def _material(self, material_id: str) -> object:
-        opened = self._opened.get(material_id)
-        if opened is None:
-            version = next((one for one in self.versions if one.material_id == material_id), None)
-            if version is None:
-                raise InvalidCiphertextException
-            opened = self.spec.type.open(
-                open_material(self.key, version, self._root), self.key.key_id, material_id
-            )
-            self._opened[material_id] = opened
+    def _material(self, material_id: str) -> Any:  # noqa: ANN401 - a key's usage tells what it is
+        return self._opened.get(material_id) or self._open(material_id)
+
+    def _open(self, material_id: str) -> object:
+        version = next((one for one in self.versions if one.material_id == material_id), None)
+        if version is None:
+            raise InvalidCiphertextException
+        material = open_material(self.key, version, self._root)
+        opened = self._opened[material_id] = self.spec.type.open(material, self.key.key_id, material_id)
         return opened
 
 

@@ -32,12 +32,13 @@ class _Source(NamedTuple):
 
 def encrypt(call: Call) -> Answer:
     """Encrypt up to 4,096 bytes under the current version of a key (AWS Encrypt)."""
-    algorithm = call.get("EncryptionAlgorithm", _SYMMETRIC)
+    parameters = call.parameters
+    algorithm = parameters.get("EncryptionAlgorithm", _SYMMETRIC)
     call.logged_extra = {"encryptionAlgorithm": algorithm}
-    usable = access.use_key(call, call.parameters["KeyId"])
+    usable = access.use_key(call, parameters["KeyId"])
     usable.spec.require(algorithm, ENCRYPT)
     context = encryption_context(call, "EncryptionContext")
-    ciphertext = usable.encryption().encrypt(algorithm, call.parameters["Plaintext"], context)
+    ciphertext = usable.encryption().encrypt(algorithm, parameters["Plaintext"], context)
     call.additional = _material(usable)
     stop_dry_run(call)
     return {"CiphertextBlob": ciphertext, "KeyId": usable.key.arn, "EncryptionAlgorithm": algorithm}

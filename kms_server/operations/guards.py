@@ -34,10 +34,11 @@ def encryption_context(call: Call, member: str) -> Mapping[str, str]:
     Raises:
         ValidationException: it is larger than the limit.
     """
-    context: Mapping[str, str] = call.get(member) or {}
-    limit = call.services.limits.max_encryption_context_bytes
-    if context and len(canonical(context)) > limit:
-        raise ValidationException(f"{member} is larger than {limit} bytes.")
+    context: Mapping[str, str] = call.parameters.get(member) or {}
+    if context:
+        limit = call.services.limits.max_encryption_context_bytes
+        if len(canonical(context)) > limit:
+            raise ValidationException(f"{member} is larger than {limit} bytes.")
     return context
 
 
@@ -57,5 +58,5 @@ def stop_dry_run(call: Call) -> None:
     Raises:
         DryRunOperationException: DryRun is set.
     """
-    if call.get("DryRun"):
+    if call.parameters.get("DryRun"):
         raise DryRunOperationException

@@ -95,6 +95,11 @@ class ClientLink(asyncio.Protocol, Guest):
         if not (self._ending or self._answers_due() or self._reader.in_message):
             self._end()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether more than the answer to the request under way may be due."""
+        return self._reader.is_behind or self._half_closed or not self._reading
+
     def _answers_due(self) -> bool:
         return self._current is not None or self._reader.waiting
 

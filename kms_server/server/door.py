@@ -30,6 +30,10 @@ class Guest(Protocol):
     def go(self, stage: Stage) -> None:
         """Take the request under way through a stage."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether anything may wait."""
+
     def advance(self) -> None:
         """Go on with whatever waits."""
 
@@ -88,11 +92,15 @@ class Door:
         turn, self._turn = list(dict.fromkeys(self._turn)), []
         for connection in turn:
             self._try(connection, connection.begin)
+        self._go(turn)
+
+    def _go(self, turn: list[Guest]) -> None:
         for stage in self.stages:
             for connection in turn:
                 connection.go(stage)
         for connection in turn:
-            self._try(connection, connection.advance)
+            if connection.is_due:
+                self._try(connection, connection.advance)
 
     def again(self, connection: Guest) -> None:
         """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
@@ -102,11 +110,7 @@ class Door:
 
     def _take_held(self) -> None:
         turn, self._held = self._held, []
-        for stage in self.stages:
-            for connection in turn:
-                connection.go(stage)
-        for connection in turn:
-            self._try(connection, connection.advance)
+        self._go(turn)
 
     def _try(self, connection: Guest, step: Callable[[], object]) -> None:
         try:

@@ -238,7 +238,8 @@ class Connection(ClientLink):
         outcome = self._outcome
         if outcome is not None and outcome.ticket is ticket:
             self._settle(outcome, ticket)
-            self.advance()
+            if self.is_due:
+                self.advance()
 
     def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
         self._answer(outcome.unaudited() if ticket.failed else outcome.response)

@@ -77,6 +77,11 @@ class HttpReader:
         return bool(self._unread) or len(self._requests) >= self._limits.max_pipelined
 
     @property
+    def is_behind(self) -> bool:
+        """Whether anything that has arrived, or should, needs a look."""
+        return bool(self._requests or self._unread or self.in_message) or self.refusal is not None
+
+    @property
     def waiting(self) -> bool:
         """Whether a request or a refusal waits for its turn."""
         return bool(self._requests) or self.refusal is not None

@@ -130,8 +130,8 @@ class Pipeline:
             return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))
         now = services.clock.now()
         return Call(
-            operation, services, caller.principal, caller.region, request, request_id, event_id.new(now), now,
-            may_block, document, caller.forwarded,
+            operation, services, caller.principal, caller.region, request, request_id,
+            event_id.of_request(request_id, now), now, may_block, document, caller.forwarded,
         )  # fmt: skip
 
     def _refused(

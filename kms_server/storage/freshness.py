@@ -9,7 +9,7 @@ _BYTES = 8
 
 
 class Generation:
-    """A counter in memory shared by all processes of this host.
+    """A counter in memory shared by all processes of this host; to read it is well under a microsecond.
 
     Writers raise it before and after each commit, so that a change holds at once on every worker. When a writer dies
     in between, or commits on another host, the look at the database a few times a second finds the change.
@@ -20,19 +20,15 @@ class Generation:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(descriptor, _BYTES)
-            self._counter = memoryview(mmap.mmap(descriptor, _BYTES)).cast("Q")
+            self.counter = memoryview(mmap.mmap(descriptor, _BYTES)).cast("Q")
         finally:
             os.close(descriptor)
-
-    def read(self) -> int:
-        """The present generation (well under a microsecond)."""
-        return self._counter[0]
 
     def raise_(self) -> None:
         """Tell every reader to look again; the lock keeps the counter from ever falling back."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._counter[0] += 1
+            self.counter[0] += 1
         finally:
             os.close(descriptor)

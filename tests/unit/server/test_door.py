@@ -20,8 +20,8 @@ class Stages:
 class Guest:
     """Notes what the door asks of it."""
 
-    def __init__(self, name: str, notes: list[str], fails_at: str = "") -> None:
-        self._name, self._notes, self._fails_at = name, notes, fails_at
+    def __init__(self, name: str, notes: list[str], fails_at: str = "", *, is_due: bool = True) -> None:
+        self._name, self._notes, self._fails_at, self.is_due = name, notes, fails_at, is_due
 
     def _note(self, step: str) -> None:
         self._notes.append(f"{self._name} {step}")
@@ -68,6 +68,10 @@ def test_a_stage_takes_all_before_the_next() -> None:
     assert turn(lambda notes: [Guest("a", notes), Guest("b", notes)]) == [
         f"{name} {step}" for step in ("begin", "stage 0", "stage 1", "advance") for name in "ab"
     ]
+
+
+def test_who_waits_for_nothing_more_is_left_alone() -> None:
+    assert turn(lambda notes: [Guest("a", notes, is_due=False)]) == ["a begin", "a stage 0", "a stage 1"]
 
 
 def test_one_that_fails_does_not_stop_the_others() -> None:
