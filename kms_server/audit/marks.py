@@ -1,6 +1,6 @@
 """The mark of a sealed segment: what a question can know of the segment without opening it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -10,17 +10,20 @@ from kms_server.audit import value_filter
 from kms_server.storage.resource_types import resource_type
 
 SUFFIX = ".sealed"
+# Where each attribute stands, by the name of its index.
 _COLUMNS = {
-    "event_name": "event_name",
-    "event_source": "event_source",
-    "username": "username",
-    "access_key_id": "access_key_id",
-    "resource_1": "resource",
-    "resource_2": "resource",
-    str(resource_type("resource_1")): "resource_type",
-    str(resource_type("resource_2")): "resource_type",
-    "CASE WHEN read_only THEN 'true' ELSE 'false' END": "read_only",
+    "event_name": ("event_name", "event_name"),
+    "event_source": ("event_source", "event_source"),
+    "username": ("username", "username"),
+    "access_key_id": ("access_key_id", "access_key_id"),
+    "resource_1": ("resource_1", "resource"),
+    "resource_2": ("resource_2", "resource"),
+    "resource_1_type": (str(resource_type("resource_1")), "resource_type"),
+    "resource_2_type": (str(resource_type("resource_2")), "resource_type"),
+    "read_only": ("CASE WHEN read_only THEN 'true' ELSE 'false' END", "read_only"),
 }
+_FIRST = f"SELECT {', '.join(one for one, _ in _COLUMNS.values())} FROM audit_events LIMIT 1"  # noqa: S608 - columns alone
+_OTHERS = f"SELECT {', '.join(f'sum({one} IS NOT ?)' for one, _ in _COLUMNS.values())} FROM audit_events"  # noqa: S608
 
 # Segments of before there were chains may be empty: they come before all others.
 _ENDS = "SELECT coalesce(min(event_id), '0'), coalesce(max(event_id), '0') FROM audit_events"
@@ -40,17 +43,35 @@ def value_of(account: str, region: str, attribute: tuple[str, str] | None) -> in
     return value_filter.fingerprint(account, region, *(attribute or ()))
 
 
-def describe(connection: Any) -> Mark:  # noqa: ANN401 - pysqlite3 has no types
-    """The mark of a segment that is indexed."""
+def uniform(connection: Any) -> dict[str, str]:  # noqa: ANN401 - pysqlite3 has no types
+    """The values that all rows of a segment have alike, by the names of their indexes.
+
+    Who asks for such a value asks for all rows of an account, and needs no more than the index of these.
+    """
+    first = connection.execute(_FIRST).fetchone()
+    if first is None:
+        return {}
+    (others,) = connection.execute(_OTHERS, first)
+    each = zip(_COLUMNS, first, others, strict=True)
+    return {name: value for name, value, count in each if value is not None and not count}
+
+
+def describe(connection: Any, alike: Mapping[str, str] | None = None) -> Mark:  # noqa: ANN401
+    """The mark of a segment; `alike` is what `uniform` says of it, and has no index."""
     ((first, last),) = connection.execute(_ENDS)
-    return Mark(first, last, value_filter.build(_values(connection)))
+    return Mark(first, last, value_filter.build(_values(connection, alike or {})))
 
 
-def _values(connection: Any) -> Iterator[int]:  # noqa: ANN401
+def _values(connection: Any, alike: Mapping[str, str]) -> Iterator[int]:  # noqa: ANN401
     found = "SELECT DISTINCT account, region"
-    for account, region in connection.execute(f"{found} FROM audit_events"):
+    places = connection.execute(f"{found} FROM audit_events").fetchall()
+    for account, region in places:
         yield value_of(account, region, None)
-    for column, attribute in _COLUMNS.items():
+    for name, (column, attribute) in _COLUMNS.items():
+        if name in alike:
+            for account, region in places:
+                yield value_of(account, region, (attribute, alike[name]))
+            continue
         rows = connection.execute(f"{found}, {column} FROM audit_events WHERE {column} IS NOT NULL")
         for account, region, value in rows:
             yield value_of(account, region, (attribute, value))

@@ -7,6 +7,7 @@ import pytest
 from pysqlite3 import dbapi2
 from sqlalchemy import Engine, text
 
+from kms_server.audit import marks
 from kms_server.audit.lookup import lookup
 from kms_server.audit.merge import Part
 from kms_server.audit.places import Plan
@@ -15,7 +16,7 @@ from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_events
 from tests.databases import with_schema
 from tests.postgres_server import Postgres
-from tests.unit.audit.audit_rows import CHAIN_KEY, query, row
+from tests.unit.audit.audit_rows import CHAIN_KEY, places, query, row
 
 INDEXES = {
     None: ["account"],
@@ -41,6 +42,12 @@ FROM generate_series(1, 20000) AS number
 """
 
 
+_OTHERS = {
+    "event_name": "AssumeRole", "event_source": "sts.amazonaws.com", "read_only": False, "username": "root",
+    "access_key_id": None, "resource_2": "arn:aws:iam::444455556666:role/a",
+}  # fmt: skip
+
+
 class Asked:
     """A place that keeps the plan of the question that it is asked."""
 
@@ -63,7 +70,7 @@ def planned(attribute: tuple[str, str] | None, after: str | None) -> Plan:
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("audit")
     log = SegmentLog(directory, Limits(segment_rows=100), CHAIN_KEY)
-    log.append([row(number) for number in range(100)])
+    log.append([row(number, **(_OTHERS if number % 2 else {})) for number in range(100)])
     seal(directory)
     return segment_files(directory)[0]
 
@@ -83,6 +90,25 @@ def test_a_sealed_segment_is_searched_by_index(
         of_value = "account=? AND region=?" if attribute is None else "account=? AND region=? AND "
         assert f"USING INDEX ix_audit_events_{name} ({of_value}" in step[3]
         assert "event_id>? AND event_id<?" in step[3]
+
+
+def test_what_all_rows_have_alike_needs_no_index(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path, Limits(segment_rows=100), CHAIN_KEY)
+    log.append([row(number, event_name="Decrypt") for number in range(100)])
+    seal(tmp_path)
+    connection = dbapi2.connect(str(segment_files(tmp_path)[0]))
+    ((sql, parameters),) = planned(("event_name", "Decrypt"), None).of_sealed
+    (step,) = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    mark = marks.read(segment_files(tmp_path)[0])
+    assert mark == marks.describe(connection)
+    connection.close()
+    assert (
+        "USING INDEX ix_audit_events_account (account=? AND region=? AND event_id>? AND event_id<?)"
+        in step[3]
+    )
+    events = lookup(places(tmp_path), query(attribute=("event_name", "Decrypt"), limit=51))
+    assert len(events) == 51
+    assert lookup(places(tmp_path), query(attribute=("event_name", "Encrypt"))) == []
 
 
 @pytest.mark.parametrize(

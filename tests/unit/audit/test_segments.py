@@ -108,9 +108,7 @@ def test_full_segments_are_sealed_once_and_know_their_range(tmp_path: Path) -> N
     connection = dbapi2.connect(str(sealed[0]))
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
     connection.close()
-    assert {
-        f"ix_audit_events_{name}" for name in ("account", "username", "resource_1", "resource_2")
-    } <= names
+    assert {f"ix_audit_events_{name}" for name in ("account", "resource_1", "resource_2")} <= names
     assert stored(tmp_path) == identifiers
 
 
