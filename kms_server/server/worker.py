@@ -18,7 +18,7 @@ from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _SWEEP_SECONDS = 0.25
-_COLLECT_AFTER = 10_000
+_COLLECT_AFTER = 50_000
 _DRAIN_SECONDS = 25.0
 _TLS_SHUTDOWN_SECONDS = 2.0
 

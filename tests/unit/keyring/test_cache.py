@@ -288,3 +288,40 @@ def test_readers_in_many_threads_see_what_was_committed_before_they_began(
     for reader in readers:
         reader.join()
     assert failures == []
+
+
+def test_findings_end_with_what_they_came_from(cache: ScopedCache, database: Database) -> None:
+    cache.findings.keep(("a",), 1)
+    write(database, "elsewhere", "other")
+    assert cache.findings[("a",)] == 1  # nobody has looked yet
+    early = cache.findings
+    cache.refresh(may_block=True)
+    assert not cache.findings
+    # Who took them before the change adds to what nobody sees any more.
+    early.keep(("b",), 2)
+    assert not cache.findings
+
+
+def test_findings_stay_where_nothing_changes(cache: ScopedCache) -> None:
+    cache.findings.keep(("a",), 1)
+    cache.reread()
+    cache.refresh(may_block=False)
+    assert cache.findings[("a",)] == 1
+
+
+def test_findings_are_bounded(cache: ScopedCache) -> None:
+    for number in range(25):
+        cache.findings.keep((number,), number)
+        assert len(cache.findings) <= 10
+    assert cache.findings[(24,)] == 24
+
+
+def test_whatever_watches_looks_before_anybody_is_served_what_is_new(database: Database) -> None:
+    seen: list[str | None] = []
+    cache = ScopedCache(database, 10, lambda connection: seen.append(load(connection)))
+    write(database, "one")
+    cache.refresh(may_block=True)
+    cache.refresh(may_block=True)
+    write(database, "two")
+    cache.refresh(may_block=True)
+    assert seen == ["one", "two"]
