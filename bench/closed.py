@@ -6,6 +6,7 @@ Ours, moto, the bare loop and Redis take turns at each number of connections. Th
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from statistics import median
 
 from bench.figures import ratio, spread
 from bench.redis_set import redis_set
@@ -40,9 +41,8 @@ def _rows(connections: int, found: dict[tuple[str, str], list[Run]]) -> Iterator
     for (operation, server), runs in found.items():
         row: Row = {"conns": connections, "operation": operation, "server": server}
         row |= spread("req/s", rates[operation, server])
-        row |= spread("p50 ms", [run.p50_ms for run in runs]) | spread("p99 ms", [run.p99_ms for run in runs])
-        row |= spread("CPU µs", [run.cpu_us for run in runs])
-        row[BUSY] = max(run.load_busy for run in runs)
+        row |= {"p50 ms": median(run.p50_ms for run in runs)} | spread("p99 ms", [run.p99_ms for run in runs])
+        row |= {"CPU µs": median(run.cpu_us for run in runs), BUSY: max(run.load_busy for run in runs)}
         if server == _OURS:
             for name, reference in (("bare", _BARE), ("redis", _REDIS), ("moto", (operation, "moto"))):
                 row |= ratio(name, rates[operation, server], rates[reference])

@@ -101,7 +101,7 @@ def measure(job: Job) -> Measured:
     supply = Supply(job)
     warmed = closed_loop.run(connections, supply.warm(), job.seconds / 3)
     rate = job.rate or len(warmed.latencies) / warmed.seconds * _HEADROOM
-    requests = supply.at_least(int(rate * job.seconds) + job.connections)
+    requests = supply.at_least(int(rate * job.seconds) + _WARM_UP_REQUESTS)
     # Collecting the generator's own garbage would count as the server's latency.
     gc.freeze()
     gc.disable()

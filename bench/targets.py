@@ -57,12 +57,15 @@ class Target:
         return Run(**asdict(measured), cpu_us=used / measured.answers * 1e6)
 
 
-def ours(stack: ExitStack, setup: Setup, *options: str, name: str = "data", workers: int = 1) -> Target:
+def ours(
+    stack: ExitStack, setup: Setup, *options: str, name: str = "data", workers: int = 1,
+    module: str = "kms_server.cli.main",
+) -> Target:  # fmt: skip
     """Our server in strict mode, in a directory called `name`, ready for load; it goes when the stack ends."""
     data_dir = setup.directory / name
     where = ("--port", "0", "--workers", str(workers), "--data-dir", str(data_dir))
     with setup.on_servers():
-        server = stack.enter_context(running("kms_server.cli.main", "serve", *where, *options))
+        server = stack.enter_context(running(module, "serve", *where, *options))
     access = credentials(data_dir)
     return Target(server, *access, bodies(server.url, *access), checks=True)
 
