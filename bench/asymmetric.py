@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from bench.figures import spread
+from bench.load import Measured
 from bench.primitives import MESSAGE, Primitive, all_primitives, cpu_microseconds
 from bench.report import BUSY
 from bench.setup import Row, Setup
-from bench.targets import Run, Target, client, ours
+from bench.targets import Target, client, ours
 from kms_server.quotas.table import QUOTAS, Kind
 
 TITLE = "Signatures and MACs: server CPU for a call beyond the bare primitive, closed loop at 16 connections"
@@ -58,7 +59,7 @@ def _prepared(server: Target, primitive: Primitive) -> tuple[Target, dict[str, C
 def _row(
     setup: Setup, primitive: Primitive, operation: str, target: Target, bare: Callable[[], object]
 ) -> Row:
-    loads: list[Run] = []
+    loads: list[Measured] = []
 
     def alone() -> float:
         with setup.on_servers():

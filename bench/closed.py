@@ -9,10 +9,11 @@ from functools import partial
 from statistics import median
 
 from bench.figures import ratio, spread
+from bench.load import Measured
 from bench.redis_set import redis_set
 from bench.report import BUSY
 from bench.setup import Row, Setup
-from bench.targets import OPERATIONS, Run, bare_loop, moto, ours
+from bench.targets import OPERATIONS, bare_loop, moto, ours
 
 TITLE = "Closed loop: ours beside the bare loop, Redis SET (appendfsync always) and moto"
 _OURS = "kms-server"
@@ -26,7 +27,7 @@ def measure(setup: Setup) -> Iterator[Row]:
         others = moto(stack, setup, (server.access_key_id, server.secret))
         bare, store = bare_loop(stack, setup, server), redis_set(stack, setup)
         for connections in setup.connections:
-            work: dict[tuple[str, str], Callable[[], Run]] = {
+            work: dict[tuple[str, str], Callable[[], Measured]] = {
                 _BARE: partial(bare.load, "Encrypt", connections, setup.seconds),
                 _REDIS: partial(store.load, "Encrypt", connections, setup.seconds),
             }
@@ -36,7 +37,7 @@ def measure(setup: Setup) -> Iterator[Row]:
             yield from _rows(connections, setup.in_turns(work))
 
 
-def _rows(connections: int, found: dict[tuple[str, str], list[Run]]) -> Iterator[Row]:
+def _rows(connections: int, found: dict[tuple[str, str], list[Measured]]) -> Iterator[Row]:
     rates = {who: [run.rate for run in runs] for who, runs in found.items()}
     for (operation, server), runs in found.items():
         row: Row = {"conns": connections, "operation": operation, "server": server}

@@ -12,10 +12,11 @@ from statistics import median
 
 from bench import raw_commit
 from bench.figures import ratio, spread
+from bench.load import Measured
 from bench.raw_commit import Commits
 from bench.report import BUSY
 from bench.setup import Row, Setup
-from bench.targets import Run, ours
+from bench.targets import ours
 
 TITLE = "Open loop: latency of Encrypt from the time it was due, 256 connections, beside the raw group commit"
 OURS, RAW = "kms-server", "raw group commit"
@@ -38,7 +39,7 @@ def measure(setup: Setup) -> Iterator[Row]:
             def raw(rate: float = rate) -> Commits:
                 return raw_commit.measure(setup, f"raw-{next(names)}", rate, seconds)
 
-            work: dict[str, Callable[[], Run | Commits]] = {
+            work: dict[str, Callable[[], Measured | Commits]] = {
                 OURS: partial(server.load, "Encrypt", _CONNECTIONS, seconds, rate),
                 RAW: raw,
             }
@@ -50,12 +51,12 @@ def measure(setup: Setup) -> Iterator[Row]:
                 yield row | (_beside(runs, found[RAW]) if name == OURS else {})
 
 
-def _beside(runs: list[Run | Commits], raw: list[Run | Commits]) -> Row:
+def _beside(runs: list[Measured | Commits], raw: list[Measured | Commits]) -> Row:
     """How our latencies compare, how late the generator itself was, and how many requests found no connection free."""
     row: Row = {}
     for column, member in (("raw p99", "p99_ms"), ("raw p99.9", "p999_ms")):
         row |= ratio(column, [getattr(run, member) for run in runs], [getattr(run, member) for run in raw])
-    loads = [run for run in runs if isinstance(run, Run)]
+    loads = [run for run in runs if isinstance(run, Measured)]
     return row | {
         "load late p99 ms": max(run.late_ms for run in loads),
         "no conn. free %": max(run.crowded for run in loads) * 100,

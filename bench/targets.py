@@ -23,13 +23,6 @@ OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
 
 
 @dataclass(frozen=True)
-class Run(Measured):
-    """What came of a load, with the processor time of the server for each answer, in microseconds."""
-
-    cpu_us: float = 0.0
-
-
-@dataclass(frozen=True)
 class Target:
     """A server, what to send it, and whether it checks signatures."""
 
@@ -39,13 +32,12 @@ class Target:
     bodies: Mapping[str, list[str]]
     checks: bool
 
-    def load(self, operation: str, connections: int, seconds: float, rate: float | None = None) -> Run:
+    def load(self, operation: str, connections: int, seconds: float, rate: float | None = None) -> Measured:
         """Run the load generator once, at a rate or as fast as the answers come; exits when a request failed."""
         job = Job(
             self.server.url, operation, self.bodies[operation], self.access_key_id, self.secret, connections,
-            seconds, self.checks, rate,
+            seconds, self.checks, self.server.pids(), rate,
         )  # fmt: skip
-        before = self.server.cpu_seconds()
         done = subprocess.run(
             [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), stdout=subprocess.PIPE,
             text=True, check=True,
@@ -53,8 +45,7 @@ class Target:
         measured = Measured(**json.loads(done.stdout))
         if measured.errors:
             sys.exit(f"{operation}: {len(measured.errors)} errors, the first: {measured.errors[0]}")
-        used = self.server.cpu_seconds() - before
-        return Run(**asdict(measured), cpu_us=used / measured.answers * 1e6)
+        return measured
 
 
 def ours(
