@@ -20,12 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.charts import drawn
 from bench.machine import describe
 from bench.report import table
 from bench.sections import SECTIONS, Section
 from bench.servers import cores
 from bench.setup import RESULTS, Setup
-from bench.svg import charts
 
 _DEFAULT = Setup(Path(), frozenset(), frozenset())
 
@@ -101,7 +101,9 @@ def main() -> None:
             print(table(section.module.TITLE, rows), flush=True)
             found["sections"][section.name] = rows
             (RESULTS / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "latest.svg").write_text(charts(found["sections"]))
+    picture = drawn(found["sections"])
+    if picture is not None:
+        (RESULTS / "latest.svg").write_text(picture)
 
 
 if __name__ == "__main__":
