@@ -1,8 +1,8 @@
 """`make profile`: where a live worker spends its time under load, by py-spy: the functions with the most self time.
 
 A sample counts for the function that holds Python's lock, C code that it calls included; what runs without the lock
-(syncs, encryption of large texts, waiting) does not count. With --native C functions stand for themselves, and
-everything counts that has the lock or not. The share is of all samples, and `with callees` that of the samples in which
+(syncs, encryption of large texts, waiting) does not count. With --native C functions stand for themselves. The share is
+of all samples, and `with callees` that of the samples in which
 the function is anywhere on the stack.
 """
 
@@ -66,7 +66,7 @@ def main() -> None:
             [
                 str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(worker), "--function",
                 "--format", "raw", "--output", str(output), "--rate", str(_SAMPLES),
-                "--native" if arguments.native else "--gil",
+                "--gil", *(["--native"] if arguments.native else []),
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

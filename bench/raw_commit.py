@@ -42,51 +42,54 @@ class Commits:
 
 
 class Submissions(asyncio.Protocol):
-    """Submits the next record for each byte that comes."""
+    """Submits the next record for each byte that comes; `warm` when the first ones are settled, `done` when all are."""
 
     def __init__(self, commit: GroupCommit, count: int) -> None:
         self._commit = commit
-        self._rows = list(rows(count))
+        self._rows = list(rows(_WARM_UP + count))
+        self._submitted = 0
+        self._ended = False
         self.latencies: list[float] = []
         self.failed = 0
-        self._expected = 0
-        self._done = asyncio.Event()
+        self.warm, self.done = asyncio.Event(), asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
         for _ in data:
             since = time.perf_counter()
             self._commit.submit(self._rows.pop()).on_done = partial(self._settled, since)
+        self._submitted += len(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._ended = True
+        self._look()
 
     def _settled(self, since: float, ticket: Ticket) -> None:
         self.latencies.append(time.perf_counter() - since)
         self.failed += ticket.failed
-        if len(self.latencies) == self._expected:
-            self._done.set()
+        self._look()
 
-    async def settled(self, count: int) -> None:
-        """Wait until so many are settled, since the beginning."""
-        self._expected = count
-        if len(self.latencies) < count:
-            await self._done.wait()
-        self._done.clear()
+    def _look(self) -> None:
+        if len(self.latencies) == _WARM_UP:
+            self.warm.set()
+        if self._ended and len(self.latencies) == self._submitted:
+            self.done.set()
 
 
 async def serve(directory: Path, count: int) -> Commits:
-    """Take records until `count` of them are settled, beside some to warm up."""
+    """Take records until no more come, `count` at most beside those that warm up."""
     loop = asyncio.get_running_loop()
     limits = Limits()
     commit = GroupCommit(SegmentLog(directory, limits, ChainKey(os.urandom(32))), limits)
     commit.soon = commit.on_batch = loop.call_soon_threadsafe
-    submissions = Submissions(commit, _WARM_UP + count)
-    for _ in range(_WARM_UP // 100):
-        submissions.data_received(bytes(100))
-    await submissions.settled(_WARM_UP)
+    submissions = Submissions(commit, count)
+    await loop.connect_read_pipe(lambda: submissions, sys.stdin)
+    await submissions.warm.wait()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
-    await loop.connect_read_pipe(lambda: submissions, sys.stdin)
     print("ready", flush=True)
-    await submissions.settled(_WARM_UP + count)
+    await submissions.done.wait()
     await loop.run_in_executor(None, commit.close)
     if submissions.failed:
         sys.exit(f"{submissions.failed} records could not be written")
@@ -107,6 +110,8 @@ def measure(setup: Setup, name: str, rate: float, seconds: float) -> Commits:
     ):  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write(bytes(_WARM_UP))
+        process.stdin.flush()
         process.stdout.readline()
         os.sched_setaffinity(0, setup.of_load)
         schedule, sent = Schedule(time.perf_counter(), rate, count), 0
@@ -114,6 +119,7 @@ def measure(setup: Setup, name: str, rate: float, seconds: float) -> Commits:
             due = schedule.due(time.perf_counter())
             if due > sent:
                 sent += os.write(process.stdin.fileno(), bytes(due - sent))
+        process.stdin.close()
         return Commits(**json.loads(process.stdout.read()))
 
 

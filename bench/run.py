@@ -11,6 +11,7 @@ the load generator set, rather than the server.
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -70,7 +71,7 @@ def announced(sections: Sequence[Section], scale: float) -> Iterator[Section]:
             scale = (time.monotonic() - begin) / 60 / expected
         left = sum(one.minutes for one in sections[number - 1 :]) * scale
         print(
-            f"[{number}/{len(sections)}] {section.name}, about {left:.0f} min left",
+            f"[{number}/{len(sections)}] {section.name}, about {math.ceil(left)} min left",
             file=sys.stderr,
             flush=True,
         )

@@ -25,11 +25,11 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("closed", closed, 7.0),
-    Section("open", open_rates, 2.0),
-    Section("single", single, 0.7),
-    Section("payloads", payloads, 1.9),
-    Section("workers", workers, 1.2),
+    Section("closed", closed, 6.5),
+    Section("open", open_rates, 2.1),
+    Section("single", single, 0.6),
+    Section("payloads", payloads, 1.7),
+    Section("workers", workers, 1.0),
     Section("databases", databases, 1.2),
-    Section("asymmetric", asymmetric, 1.5),
+    Section("asymmetric", asymmetric, 1.3),
 )
