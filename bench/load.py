@@ -48,8 +48,8 @@ class Measured:
     """What came of a job: answers a second and percentiles of latencies in ms.
 
     `cpu_us` is the processor time of the server for an answer, in microseconds; `load_busy` is the share of the time in
-    which the generator had something to do. Of an open loop `late_ms` is the 99th percentile of how late the generator itself was, and
-    `crowded` the share of requests that had to wait for a connection.
+    which the generator had something to do. Of an open loop `late_ms` is the 99th percentile of how late the generator
+    itself was, and `crowded` the share of requests that had to wait for a connection.
     """
 
     rate: float

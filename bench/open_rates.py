@@ -7,7 +7,6 @@ audit records is taken away.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import count
 from statistics import median
 
 from bench import raw_commit
@@ -28,20 +27,16 @@ _LONGER = 3  # than a closed loop takes: a thousandth must be several answers
 
 def measure(setup: Setup) -> Iterator[Row]:
     """Two rows for each share of the peak, ours and the raw group commit's."""
-    seconds, names = setup.seconds * _LONGER, count()
+    seconds = setup.seconds * _LONGER
     with ExitStack() as stack:
         server = ours(stack, setup)
         peaks = setup.in_turns({"peak": partial(server.load, "Encrypt", _CONNECTIONS, setup.seconds)})["peak"]
         peak = median(run.rate for run in peaks)
         for share, part in _SHARES.items():
             rate = peak * part
-
-            def raw(rate: float = rate) -> Commits:
-                return raw_commit.measure(setup, f"raw-{next(names)}", rate, seconds)
-
             work: dict[str, Callable[[], Measured | Commits]] = {
                 OURS: partial(server.load, "Encrypt", _CONNECTIONS, seconds, rate),
-                RAW: raw,
+                RAW: partial(raw_commit.measure, setup, rate, seconds),
             }
             found = setup.in_turns(work)
             for name, runs in found.items():

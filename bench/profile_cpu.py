@@ -2,8 +2,7 @@
 
 A sample counts for the function that holds Python's lock, C code that it calls included; what runs without the lock
 (syncs, encryption of large texts, waiting) does not count. With --native C functions stand for themselves. The share is
-of all samples, and `with callees` that of the samples in which
-the function is anywhere on the stack.
+of all samples, and `with callees` that of the samples in which the function is anywhere on the stack.
 """
 
 import argparse

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -46,7 +47,7 @@ class Submissions(asyncio.Protocol):
 
     def __init__(self, commit: GroupCommit, count: int) -> None:
         self._commit = commit
-        self._rows = list(rows(_WARM_UP + count))
+        self._rows = list(rows(_WARM_UP + count))[::-1]  # the oldest is taken first, as event ids grow
         self._submitted = 0
         self._ended = False
         self.latencies: list[float] = []
@@ -97,14 +98,14 @@ async def serve(directory: Path, count: int) -> Commits:
     return Commits(*(percentile(ordered, share) * 1e3 for share in (0.5, 0.99, 0.999, 1.0)))
 
 
-def measure(setup: Setup, name: str, rate: float, seconds: float) -> Commits:
-    """Have records submitted at a rate for so long, an open loop as of requests, in an empty directory called `name`."""
-    directory, count = setup.directory / name, int(rate * seconds)
-    directory.mkdir(mode=0o700)
+def measure(setup: Setup, rate: float, seconds: float) -> Commits:
+    """Have records submitted at a rate for so long, an open loop as of requests, in a directory that goes afterwards."""
+    count = int(rate * seconds)
     with (
+        tempfile.TemporaryDirectory(dir=setup.directory) as directory,
         setup.on_servers(),
         subprocess.Popen(
-            [sys.executable, "-m", "bench.raw_commit", str(directory), str(count)],
+            [sys.executable, "-m", "bench.raw_commit", directory, str(count)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         ) as process,
     ):  # fmt: skip

@@ -40,8 +40,10 @@ class Target:
         )  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), stdout=subprocess.PIPE,
-            text=True, check=True,
+            text=True, check=False,
         )  # fmt: skip
+        if done.returncode:
+            sys.exit(f"{operation} over {connections} connections: the load generator failed, see above")
         measured = Measured(**json.loads(done.stdout))
         if measured.errors:
             sys.exit(f"{operation}: {len(measured.errors)} errors, the first: {measured.errors[0]}")
