@@ -1,7 +1,7 @@
 """A closed loop: N connections, each sends its next request when the last is answered."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from bench.connections import Connections
@@ -15,13 +15,18 @@ class Closed(NamedTuple):
     answers: int
 
 
-def run(connections: Connections, requests: Iterable[bytes], seconds: float) -> Closed:
+def run(
+    connections: Connections, requests: Iterable[bytes], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> Closed:  # fmt: skip
     """Keep every connection busy for so long, or until the requests are used up.
+
+    It takes longer where not even as many answers have come as there are connections: the first of them come together
+    from a slow server, and a rate of what comes before or after says nothing.
 
     Raises:
         TimeoutError: nothing was answered for a long time.
     """
-    supply, clock = iter(requests), time.perf_counter
+    supply = iter(requests)
     latencies: list[float] = []
     begin = clock()
     end = begin + seconds
@@ -29,16 +34,19 @@ def run(connections: Connections, requests: Iterable[bytes], seconds: float) -> 
     for connection, request in zip(connections.all(), supply, strict=False):
         connection.send(request, clock())
         waiting += 1
+    least = waiting
     while waiting:
         for connection in connections.answered():
-            now = clock()
+            now, request = clock(), b""
             answers += 1
-            if now < end:
+            if now < end or len(latencies) < least:
                 latencies.append(now - connection.sent)
-            request = next(supply, b"") if now < end else b""
+                end = max(end, now)
+                request = next(supply, b"")
+                if not request:
+                    end, least = now, 0
             if request:
                 connection.send(request, now)
             else:
-                end = min(end, now)
                 waiting -= 1
     return Closed(latencies, end - begin, answers)

@@ -120,8 +120,6 @@ def _closed(connections: Connections, requests: list[bytes], seconds: float) -> 
     busy = time.process_time()
     done = closed_loop.run(connections, requests, seconds)
     busy = time.process_time() - busy
-    if not done.latencies:
-        raise TimeoutError(f"nothing was answered within {seconds:g} s")
     return Measured(
         rate=len(done.latencies) / done.seconds, **_percentiles(done.latencies),
         load_busy=busy / done.seconds, errors=connections.errors,
