@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits profile profile-memory soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits bench-stages profile profile-memory soak mutation interop openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -45,6 +45,9 @@ bench-audit: .venv/.dev ## measure pages of LookupEvents in a short and in a lon
 
 bench-limits: .venv/.dev ## measure what the check of its limits costs a call
 	$(BIN)/python -m bench.limits $(ARGS)
+
+bench-stages: .venv/.dev ## measure what each step of a call costs, without sockets
+	$(BIN)/python -m bench.stages $(ARGS)
 
 profile: .venv/.dev ## where a live worker spends its time under load
 	$(BIN)/python -m bench.profile_cpu $(ARGS)

@@ -27,12 +27,12 @@ class InProcess:
     def __init__(self, directory: Path) -> None:
         settings = Settings(data_dir=directory)
         startup.prepare(settings)
-        self._state = build(settings)
-        self._state.jobs.stop()
+        self.state = build(settings)
+        self.state.jobs.stop()
         self._access = credentials(directory)
-        self._reader, self._writer = HttpReader(Limits(), _ADDRESS, None), HttpWriter()
+        self.reader, self.writer = HttpReader(Limits(), _ADDRESS, None), HttpWriter()
         self._wakes: list[Callable[[], None]] = []
-        self._state.commit.soon = self._wakes.append
+        self.state.commit.soon = self._wakes.append
         key = self._called("CreateKey", {})["KeyMetadata"]["KeyId"]
         plain = {"KeyId": key, "Plaintext": "A" * 43 + "="}
         sealed = self._called("Encrypt", plain)["CiphertextBlob"]
@@ -57,10 +57,10 @@ class InProcess:
 
     def outcome(self, raw: bytes) -> Outcome:
         """Take a request up to where its answer waits for its record."""
-        self._reader.receive(raw)
-        incoming = self._reader.take()
+        self.reader.receive(raw)
+        incoming = self.reader.take()
         assert isinstance(incoming, Incoming)
-        outcome = handle(self._state.pipeline.stages, incoming.request)
+        outcome = handle(self.state.pipeline.stages, incoming.request)
         assert outcome.response.status == 200, outcome.response.body
         return outcome
 
@@ -70,11 +70,9 @@ class InProcess:
             self._wakes.pop()()
         for outcome in outcomes:
             if outcome.ticket is not None:
-                wait(outcome.ticket, self._state.limits.audit_deadline)
-        return [
-            self._writer.render(outcome.response, keep_alive=True, with_body=True) for outcome in outcomes
-        ]
+                wait(outcome.ticket, self.state.limits.audit_deadline)
+        return [self.writer.render(outcome.response, keep_alive=True, with_body=True) for outcome in outcomes]
 
     def close(self) -> None:
         """End the worker."""
-        self._state.close()
+        self.state.close()

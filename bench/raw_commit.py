@@ -25,8 +25,8 @@ from bench.open_loop import Schedule
 from bench.setup import Setup
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.group_commit import GroupCommit
-from kms_server.batches import Ticket
 from kms_server.audit.segments import SegmentLog
+from kms_server.batches import Ticket
 from kms_server.config import Limits
 
 _WARM_UP = 2_000

@@ -159,9 +159,15 @@ def _check_signed_headers(request: Request, names: tuple[str, ...]) -> None:
         raise InvalidSignatureException(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    for name in request.headers:
-        if name[:6] == "x-amz-" and name not in names:
-            raise InvalidSignatureException(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    unsigned = _unsigned(tuple(request.headers), names)
+    if unsigned is not None:
+        raise InvalidSignatureException(f"'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+@lru_cache(maxsize=256)
+def _unsigned(sent: tuple[str, ...], signed: tuple[str, ...]) -> str | None:
+    """The first of AWS's headers in a request that is not signed; the requests of a client have the same names."""
+    return next((name for name in sent if name[:6] == "x-amz-" and name not in signed), None)
 
 
 def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:
