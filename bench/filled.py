@@ -26,15 +26,19 @@ from kms_server.keys.identifiers import new_key_id
 from kms_server.keys.key import AWS_KMS, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
+from kms_server.quotas import subjects
+from kms_server.quotas.table import GRANTS, KEYS
 from kms_server.root_keys.provider import RootKey
 from kms_server.server.state import State
-from kms_server.storage import aliases, audit_writers, grants, tables
+from kms_server.storage import aliases, audit_writers, grants, limits, tables
 from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import Transaction
+from kms_server.storage.limits import SetLimit
 from kms_server.storage.scopes import key_scope
 
 _BATCH = 5_000
 _RECORDS = 512
+_PLENTY = 1e6
 _CREATED_AT = 1_700_000_000.0
 _OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey")
 _MODEL = KmsKey(
@@ -70,6 +74,7 @@ def fill(state: State, size: Size) -> Filled:
         _add_labels(tx, key_ids, size)
         _add_grants(tx, key_ids[0], size.grants)
         _mark(tx, key_ids, size)
+        _raise_quotas(tx)
     _add_records(state, size.records)
     return Filled(key_ids)
 
@@ -160,6 +165,12 @@ def _mark(tx: Transaction, key_ids: Sequence[str], size: Size) -> None:
         (key_scope(one, REGION) for one in key_ids),
     )
     _insert(tx, tables.changes, ({"scope": one, "value": tx.stamp} for one in scopes))
+
+
+def _raise_quotas(tx: Transaction) -> None:
+    """Let there be more of what there is as much of as AWS allows."""
+    for quota in (KEYS, GRANTS):
+        limits.put(tx, SetLimit(subjects.of_quota(ACCOUNT, REGION, quota), _PLENTY, None))
 
 
 def _add_records(state: State, count: int) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    TextClause,
     and_,
     delete,
     func,
@@ -29,7 +30,7 @@ _PLACE = frozenset({"key_id", "region"})
 _KEY_COLUMNS = [column for column in keys.c if column.name != "last_use"]
 _VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _PLACE]
 # What falls due, and of which keys. A bound on the date lets the partial indexes answer, which have the same conditions.
-_DATES: tuple[tuple[Column[Any], ColumnElement[bool]], ...] = (
+_DATES: tuple[tuple[Column[Any], ColumnElement[bool] | TextClause], ...] = (
     (keys.c.deletion_date, true()),
     (keys.c.next_rotation_at, ROTATES),
     (keys.c.scheduled_rotation_at, ROTATES),
