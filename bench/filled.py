@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Table, insert
 
@@ -59,14 +59,8 @@ class Size:
     records: int = 1_000_000
 
 
-class Filled(NamedTuple):
-    """What a filled database holds: the ids of its keys, in order; the first of them has all the grants."""
-
-    key_ids: list[str]
-
-
-def fill(state: State, size: Size) -> Filled:
-    """Fill a database in which nothing but its first start has happened."""
+def fill(state: State, size: Size) -> list[str]:
+    """Fill a database in which nothing but its first start has happened; the ids of its keys, the first with the grants."""
     key_ids = sorted(new_key_id() for _ in range(size.keys))
     with state.database.write() as tx:
         _make_room(tx)
@@ -76,7 +70,7 @@ def fill(state: State, size: Size) -> Filled:
         _mark(tx, key_ids, size)
         _raise_quotas(tx)
     _add_records(state, size.records)
-    return Filled(key_ids)
+    return key_ids
 
 
 def alias(number: int) -> str:
