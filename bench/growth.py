@@ -18,7 +18,7 @@ from bench import closed_loop
 from bench.connections import Connection, Connections
 from bench.figures import ratio, spread
 from bench.filled import Size, fill
-from bench.grown import CALLS, Grown
+from bench.grown import CALLS, Cost, Grown
 from bench.servers import Server, running
 from bench.setup import Row, Setup
 from bench.targets import OPERATIONS
@@ -51,19 +51,26 @@ def measure(setup: Setup) -> Iterator[Row]:
         }
         yield from _warm(setup, servers)
         for what, call in CALLS.items():
-            yield _row(
-                what, "µs", _by_turns(setup, {name: partial(call, one) for name, one in servers.items()})
-            )
+            calls = {name: partial(call, one) for name, one in servers.items()}
+            yield _row_of_calls(what, _by_turns(setup, calls))
         looks = {name: stack.enter_context(_look_for_due(setup.directory / name)) for name in SIZES}
-        yield _row("look for what is due", "µs", _by_turns(setup, looks))
+        yield _row_of_calls("look for what is due", _by_turns(setup, looks))
         yield from _memory(servers[FULL], key_ids[FULL])
 
 
-def _row(what: str, unit: str, costs: Mapping[str, Sequence[float]]) -> Row:
+def _row(what: str, unit: str, taken: Mapping[str, Sequence[float]]) -> Row:
     row: Row = {"what": what, "unit": unit}
     for name in SIZES:
-        row |= spread(name, costs[name])
-    return row | ratio(SMALL, costs[FULL], costs[SMALL])
+        row |= spread(name, taken[name])
+    return row | ratio(SMALL, taken[FULL], taken[SMALL])
+
+
+def _row_of_calls(what: str, costs: Mapping[str, Sequence[Cost]]) -> Row:
+    row = _row(what, "µs", {name: [one.taken for one in each] for name, each in costs.items()})
+    used = {name: [one.used for one in each] for name, each in costs.items()}
+    for name in SIZES:
+        row |= spread(f"CPU {name}", used[name])
+    return row | ratio(f"CPU {SMALL}", used[FULL], used[SMALL])
 
 
 def _filled(directory: Path, size: Size) -> list[str]:
@@ -100,33 +107,34 @@ def _warm(setup: Setup, servers: Mapping[str, Grown]) -> Iterator[Row]:
             for name, one in servers.items()
         }
         found = setup.in_turns(loads)
-        costs = {name: [1e6 / run.rate for run in runs] for name, runs in found.items()}
-        yield _row(f"{operation}, {_CONNECTIONS} connections", "µs", costs)
+        costs = {name: [Cost(1e6 / run.rate, run.cpu_us) for run in runs] for name, runs in found.items()}
+        yield _row_of_calls(f"{operation}, {_CONNECTIONS} connections", costs)
 
 
-def _by_turns(setup: Setup, work: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """The median cost of each repeat; calls take turns."""
-    found: dict[str, list[float]] = {name: [] for name in work}
+def _by_turns(setup: Setup, work: Mapping[str, Callable[[], Cost]]) -> dict[str, list[Cost]]:
+    """The medians of each repeat; calls take turns."""
+    found: dict[str, list[Cost]] = {name: [] for name in work}
     for _ in range(setup.repeats):
-        costs: dict[str, list[float]] = {name: [] for name in work}
+        costs: dict[str, list[Cost]] = {name: [] for name in work}
         for _ in range(int(_CALLS * setup.seconds)):
             for name, one in work.items():
                 costs[name].append(one())
-        for name, taken in costs.items():
-            found[name].append(median(taken))
+        for name, each in costs.items():
+            found[name].append(Cost(median(one.taken for one in each), median(one.used for one in each)))
     return found
 
 
 @contextmanager
-def _look_for_due(directory: Path) -> Iterator[Callable[[], float]]:
+def _look_for_due(directory: Path) -> Iterator[Callable[[], Cost]]:
     """What a server does each second for the sake of rotations, expiries and deletions."""
     state = open_state(Settings(directory))
     lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
 
-    def look() -> float:
-        begin = time.perf_counter()
+    def look() -> Cost:
+        used, begin = time.thread_time(), time.perf_counter()
         lifecycle.run_due()
-        return (time.perf_counter() - begin) * 1e6
+        taken, used = time.perf_counter() - begin, time.thread_time() - used
+        return Cost(taken * 1e6, used * 1e6)
 
     yield look
     state.database.close()
@@ -150,7 +158,7 @@ def _memory(server: Grown, key_ids: Sequence[str]) -> Iterator[Row]:
 
 
 def _proportional_set(server: Server) -> float:
-    """The proportional set size of its worker, which is the last of its processes, in MiB."""
-    lines = Path(f"/proc/{server.pids()[-1]}/smaps_rollup").read_text().splitlines()
+    """The proportional set size of its worker, in MiB."""
+    lines = Path(f"/proc/{server.worker}/smaps_rollup").read_text().splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("Pss:"))
     return int(kilobytes) / 1_024
