@@ -69,7 +69,8 @@ def fill(state: State, size: Size) -> list[str]:
         _add_grants(tx, key_ids[0], size.grants)
         _mark(tx, key_ids, size)
         _raise_quotas(tx)
-    _add_records(state, size.records)
+    if size.records:
+        _add_records(state, size.records)
     return key_ids
 
 
