@@ -26,14 +26,14 @@ _PAGE = 50
 
 
 class Cost(NamedTuple):
-    """What a call took until it was answered, and the processor time that the worker used meanwhile, in microseconds."""
+    """What something took, and the processor time that was used for it, both in the same unit."""
 
     taken: float
     used: float
 
 
 class Answered(NamedTuple):
-    """An answer as JSON has it, and what it cost."""
+    """An answer as JSON has it, and what it cost the worker, in microseconds."""
 
     body: Any
     cost: Cost

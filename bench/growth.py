@@ -49,28 +49,23 @@ def measure(setup: Setup) -> Iterator[Row]:
             name: Grown(stack.enter_context(_serving(setup, name)), setup.directory / name, key_ids[name])
             for name in SIZES
         }
-        yield from _warm(setup, servers)
         for what, call in CALLS.items():
             calls = {name: partial(call, one) for name, one in servers.items()}
-            yield _row_of_calls(what, _by_turns(setup, calls))
+            yield _row(what, "µs", _by_turns(setup, calls))
         looks = {name: stack.enter_context(_look_for_due(setup.directory / name)) for name in SIZES}
-        yield _row_of_calls("look for what is due", _by_turns(setup, looks))
+        yield _row("look for what is due", "µs", _by_turns(setup, looks))
+        yield from _warm(setup, servers)
         yield from _memory(servers[FULL], key_ids[FULL])
 
 
-def _row(what: str, unit: str, taken: Mapping[str, Sequence[float]]) -> Row:
+def _row(what: str, unit: str, costs: Mapping[str, Sequence[Cost]]) -> Row:
     row: Row = {"what": what, "unit": unit}
-    for name in SIZES:
-        row |= spread(name, taken[name])
-    return row | ratio(SMALL, taken[FULL], taken[SMALL])
-
-
-def _row_of_calls(what: str, costs: Mapping[str, Sequence[Cost]]) -> Row:
-    row = _row(what, "µs", {name: [one.taken for one in each] for name, each in costs.items()})
-    used = {name: [one.used for one in each] for name, each in costs.items()}
-    for name in SIZES:
-        row |= spread(f"CPU {name}", used[name])
-    return row | ratio(f"CPU {SMALL}", used[FULL], used[SMALL])
+    for before, member in (("", "taken"), ("CPU ", "used")):
+        figures = {name: [getattr(one, member) for one in each] for name, each in costs.items()}
+        for name in SIZES:
+            row |= spread(f"{before}{name}", figures[name])
+        row |= ratio(f"{before}{SMALL}", figures[FULL], figures[SMALL])
+    return row
 
 
 def _filled(directory: Path, size: Size) -> list[str]:
@@ -92,11 +87,11 @@ def _serving(setup: Setup, name: str) -> Iterator[Server]:
         yield server
 
 
-def _start(setup: Setup, name: str) -> float:
-    """Milliseconds from the command to the line that says that it is ready."""
+def _start(setup: Setup, name: str) -> Cost:
+    """From the command to the line that says that it is ready, in milliseconds."""
     begin = time.perf_counter()
-    with _serving(setup, name):
-        return (time.perf_counter() - begin) * 1e3
+    with _serving(setup, name) as server:
+        return Cost((time.perf_counter() - begin) * 1e3, server.cpu_seconds() * 1e3)
 
 
 def _warm(setup: Setup, servers: Mapping[str, Grown]) -> Iterator[Row]:
@@ -108,7 +103,7 @@ def _warm(setup: Setup, servers: Mapping[str, Grown]) -> Iterator[Row]:
         }
         found = setup.in_turns(loads)
         costs = {name: [Cost(1e6 / run.rate, run.cpu_us) for run in runs] for name, runs in found.items()}
-        yield _row_of_calls(f"{operation}, {_CONNECTIONS} connections", costs)
+        yield _row(f"{operation}, {_CONNECTIONS} connections", "µs", costs)
 
 
 def _by_turns(setup: Setup, work: Mapping[str, Callable[[], Cost]]) -> dict[str, list[Cost]]:

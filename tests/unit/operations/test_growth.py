@@ -202,9 +202,11 @@ def on_postgresql(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) 
 def test_postgresql_goes_through_no_large_table(on_postgresql: Grown, what: str) -> None:
     engine = on_postgresql.state.database.engine
     asked: dict[str, Any] = {}
+    thread = threading.get_ident()
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        asked[statement] = parameters[0] if isinstance(parameters, list) else parameters
+        if threading.get_ident() == thread:
+            asked[statement] = parameters[0] if isinstance(parameters, list) else parameters
 
     with _listening(engine, before_cursor_execute=note):
         CALLS[what](on_postgresql)
