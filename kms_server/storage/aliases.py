@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from kms_server.arn import alias_arn
 from kms_server.storage.database import Transaction
 from kms_server.storage.distinct import distinct
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import aliases
+
+_OF_KEY = (
+    select(aliases)
+    .where(aliases.c.key_id == bindparam("key_id"), aliases.c.region == bindparam("region"))
+    .order_by(aliases.c.name)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,5 @@ def count_of_key(connection: Connection, key_id: str, region: str) -> int:
 
 def of_key(connection: Connection, key_id: str, region: str) -> list[Alias]:
     """All aliases of a key, in the order of their names."""
-    statement = select(aliases).where(aliases.c.key_id == key_id, aliases.c.region == region)
-    rows = connection.execute(statement.order_by(aliases.c.name))
+    rows = connection.execute(_OF_KEY, {"key_id": key_id, "region": region})
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     TextClause,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,6 +30,13 @@ from kms_server.storage.tables import ROTATES, backing_keys, key_counts, key_ids
 _PLACE = frozenset({"key_id", "region"})
 _KEY_COLUMNS = [column for column in keys.c if column.name != "last_use"]
 _VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _PLACE]
+# Made once: a key that no cache has is loaded by these, and making one takes longer than its answer.
+_ONE = select(*_KEY_COLUMNS).where(keys.c.key_id == bindparam("key_id"), keys.c.region == bindparam("region"))
+_VERSIONS = (
+    select(*_VERSION_COLUMNS)
+    .where(backing_keys.c.key_id == bindparam("key_id"), backing_keys.c.region == bindparam("region"))
+    .order_by(backing_keys.c.number)
+)
 # What falls due, and of which keys. A bound on the date lets the partial indexes answer, which have the same conditions.
 _DATES: tuple[tuple[Column[Any], ColumnElement[bool] | TextClause], ...] = (
     (keys.c.deletion_date, true()),
@@ -53,8 +61,7 @@ def _of(key: KmsKey) -> ColumnElement[bool]:
 
 def get(connection: Connection, key_id: str, region: str) -> KmsKey | None:
     """The key with that id in a Region, of whatever account, or None."""
-    statement = select(*_KEY_COLUMNS).where(keys.c.key_id == key_id, keys.c.region == region)
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_ONE, {"key_id": key_id, "region": region}).one_or_none()
     return _key(row) if row else None
 
 
@@ -77,7 +84,7 @@ def regions_of_account(connection: Connection, account: str) -> Iterator[str]:
 
 def get_backing_keys(connection: Connection, key: KmsKey) -> list[BackingKey]:
     """All versions of a key's material, oldest first."""
-    rows = connection.execute(select(*_VERSION_COLUMNS).where(_of(key)).order_by(backing_keys.c.number))
+    rows = connection.execute(_VERSIONS, {"key_id": key.key_id, "region": key.region})
     return [BackingKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
