@@ -71,8 +71,24 @@ def remove(tx: Transaction, grant: Grant) -> None:
 
 def mark_of_key(tx: Transaction, key: KmsKey) -> None:
     """Tell that the grants of a key go with it: a replica may come back under the same id."""
+    _mark(tx, key, _on(key))
+
+
+def remove_some(tx: Transaction, key: KmsKey, most: int) -> int:
+    """Delete up to `most` grants on a key; how many they were."""
+    ids = select(grants.c.grant_id).where(_on(key)).order_by(grants.c.grant_id).limit(most)
+    found = tx.connection.execute(ids).scalars().all()
+    if found:
+        first_ones = _on(key) & (grants.c.grant_id <= found[-1])
+        _mark(tx, key, first_ones)
+        tx.connection.execute(delete(grants).where(first_ones))
+        _change_count(tx, key, by=-len(found))
+    return len(found)
+
+
+def _mark(tx: Transaction, key: KmsKey, condition: ColumnElement[bool]) -> None:
     prefix = literal(_prefix(key.key_id, key.region))
-    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(_on(key)).distinct())
+    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(condition).distinct())
 
 
 def of_grantee(
@@ -126,9 +142,9 @@ def _page(
     return sorted(found, key=lambda grant: grant.grant_id)[:limit]
 
 
-def _change_count(tx: Transaction, grant: Grant, *, by: int) -> bool:
+def _change_count(tx: Transaction, of: Grant | KmsKey, *, by: int) -> bool:
     """Whether there is a count to change."""
-    counted = update(grant_counts).where(*_counted(grant.key_id, grant.region))
+    counted = update(grant_counts).where(*_counted(of.key_id, of.region))
     return tx.connection.execute(counted.values(grants=grant_counts.c.grants + by)).rowcount > 0
 
 

@@ -6,6 +6,7 @@ among them. PostgreSQL tells how it would find the rows.
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
 from bench.filled import Size, alias, fill, grantee
 from kms_server.arn import key_arn, root_arn
 from kms_server.audit.ledger import Ledger
+from kms_server.clock import DAY
+from kms_server.operations import lifecycle
 from kms_server.operations.lifecycle import Lifecycle
-from kms_server.storage import aliases, keys
+from kms_server.storage import aliases, grants, keys, tables
 from tests.databases import new_url
 from tests.postgres_server import Postgres
 from tests.unit.operations.service import ACCOUNT, REGION, Service
@@ -93,8 +96,8 @@ class Grown:
     def run_due(self) -> None:
         """Look for what is due."""
         state = self.state
-        lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
-        assert lifecycle.run_due() == 0
+        work = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
+        assert work.run_due() == 0
 
     def next_due(self) -> None:
         """Look for what the clock would stop at, which is nothing."""
@@ -187,6 +190,25 @@ def test_a_call_takes_as_many_steps_in_a_large_database(few: Grown, many: Grown,
     usual = steps(few, CALLS[what])
     assert usual > 0
     assert steps(many, CALLS[what]) <= usual + SLACK
+
+
+def test_a_key_of_many_grants_is_deleted_in_steps(few: Grown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_GRANTS_AT_ONCE", 8)
+    key_id = few.new()
+    for number in range(20):
+        few.ok("CreateGrant", KeyId=key_id, GranteePrincipal=grantee(number), Operations=["Encrypt"])
+    few.ok("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    few.service.advance(7 * DAY)
+    assert few.service.refused("CancelKeyDeletion", KeyId=key_id).code == "NotFoundException"
+    assert few.service.refused("DescribeKey", KeyId=key_id).code == "NotFoundException"
+    scope = tables.changes.c.scope.startswith(grants.scope(key_id, REGION, ""))
+    stamps = select(tables.changes.c.value).where(scope)
+    with few.state.database.read() as connection:
+        found = Counter(connection.execute(stamps).scalars())
+        assert (
+            connection.execute(select(tables.grants).where(tables.grants.c.key_id == key_id)).first() is None
+        )
+    assert sorted(found.values()) == [4, 8, 8]
 
 
 @pytest.fixture(scope="module")
