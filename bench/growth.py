@@ -37,6 +37,7 @@ SIZES = {
 # A slow disk is measured, too, rather than given up.
 _OPTIONS = ("--port", "0", "--workers", "1", "--quota-profile", "unlimited", "--audit-deadline", "30")
 _CONNECTIONS = 64
+_PARTS = 5
 _CALLS = 30  # for each second of a measurement
 
 
@@ -137,20 +138,20 @@ def _look_for_due(directory: Path) -> Iterator[Callable[[], Cost]]:
 
 
 def _memory(server: Grown, key_ids: Sequence[str]) -> Iterator[Row]:
-    """The memory of a worker while it encrypts with all keys, twice."""
+    """The memory of a worker while it encrypts with all keys, twice, and what a call costs whose key is in no cache."""
     yield {"what": "memory of the worker", "unit": "MiB", FULL: _proportional_set(server.server)}
-    connections = Connections(Connection, server.address, _CONNECTIONS)
-    part = len(key_ids) // 4
-    for number in range(8):
-        begin = number % 4 * part
+    part, costs = len(key_ids) // _PARTS, []
+    for number in range(2 * _PARTS):
+        begin = number % _PARTS * part
+        connections = Connections(Connection, server.address, _CONNECTIONS)
         asked = closed_loop.run(connections, server.encrypts(key_ids[begin : begin + part]), inf)
+        connections.close()
         if connections.errors:
             sys.exit(f"Encrypt: {connections.errors[0]}")
+        costs.append(asked.seconds / asked.answers * 1e6)
         what = f"... after {(number + 1) * part:,} calls of Encrypt, each with another key"
         yield {"what": what, "unit": "MiB", FULL: _proportional_set(server.server)}
-    cost = asked.seconds / asked.answers * 1e6
-    yield {"what": f"Encrypt, cold, {_CONNECTIONS} connections", "unit": "µs", FULL: cost}
-    connections.close()
+    yield {"what": f"Encrypt, cold, {_CONNECTIONS} connections", "unit": "µs", **spread(FULL, costs)}
 
 
 def _proportional_set(server: Server) -> float:
