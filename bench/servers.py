@@ -43,6 +43,11 @@ class Server:
         """Its processes."""
         return list(_family(self._process.pid))
 
+    @property
+    def worker(self) -> int:
+        """Its last process, which is the worker where there is one."""
+        return self.pids()[-1]
+
 
 def running(*command: str, port: int | None = None) -> AbstractContextManager[Server]:
     """Run a Python module as a server, as `running_program` runs a program."""

@@ -11,21 +11,25 @@ from urllib.parse import urlsplit
 REGION = "us-east-1"
 _SIGNED = "content-type;host;x-amz-date;x-amz-target"
 _CONTENT_TYPE = "application/x-amz-json-1.1"
+_TARGETS = {"kms": "TrentService", "cloudtrail": "CloudTrail_20131101"}
 
 
 class Signer:
     """Makes complete HTTP requests of one operation, each signed at its own time with an invocation id of its own."""
 
-    def __init__(self, url: str, operation: str, access_key_id: str, secret: str) -> None:
+    def __init__(
+        self, url: str, operation: str, access_key_id: str, secret: str, service: str = "kms"
+    ) -> None:
         self._host = urlsplit(url).netloc
-        self._target = f"TrentService.{operation}"
+        self._service = service
+        self._target = f"{_TARGETS[service]}.{operation}"
         self._access_key_id = access_key_id
         self._secret = secret
 
     def requests(self, bodies: list[str], count: int) -> Iterator[bytes]:
         """`count` requests; the bodies take turns."""
         day = time.strftime("%Y%m%d", time.gmtime())
-        scope = f"{day}/{REGION}/kms/aws4_request"
+        scope = f"{day}/{REGION}/{self._service}/aws4_request"
         key = f"AWS4{self._secret}".encode()
         for part in scope.split("/"):
             key = hmac.digest(key, part.encode(), "sha256")

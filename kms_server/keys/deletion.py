@@ -22,3 +22,8 @@ def after_last_replica(primary: KmsKey, now: float) -> dict[str, object]:
     window = primary.pending_window_days
     assert window is not None  # noqa: S101 - it waits
     return {"pending_window_days": None, **scheduled(primary, [primary.region], now, window)}
+
+
+def is_due(key: KmsKey, now: float) -> bool:
+    """Whether the time of a key is over; from then on its deletion may be under way."""
+    return key.deletion_date is not None and key.deletion_date <= now

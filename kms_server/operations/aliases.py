@@ -73,10 +73,10 @@ def list_aliases(call: Call) -> Answer:
     with call.services.database.read() as connection:
 
         def fetch(after: str, count: int) -> list[Alias]:
-            stored = aliases.page(
-                connection, call.account, call.region, after, count, key.key_id if key else None
-            )
-            return stored if key else _with_predefined(call, stored, after, count)
+            if key is not None:
+                return aliases.page_of_key(connection, key.key_id, call.region, after, count)
+            stored = aliases.page(connection, call.account, call.region, after, count)
+            return _with_predefined(call, stored, after, count)
 
         found, rest = page(call, fetch, lambda alias: alias.name, default=50, maximum=100)
     return {"Aliases": [_entry(alias) for alias in found], **rest}

@@ -86,11 +86,10 @@ def list_retirable_grants(call: Call) -> Answer:
             lambda after, count: grants.page_retirable(connection, own, call.region, after, count),
             lambda grant: grant.grant_id, default=50, maximum=100,
         )  # fmt: skip
-        granted = [
-            (grant, keys.get(connection, grant.key_id, grant.region))
-            for grant in grant_parties.shown(connection, found)
-        ]
-    return {"Grants": [grant.entry(key.arn) for grant, key in granted if key is not None], **rest}
+        shown = grant_parties.shown(connection, found)
+        granted = {one: keys.get(connection, one, call.region) for one in {grant.key_id for grant in shown}}
+    arns = {key_id: key.arn for key_id, key in granted.items() if key is not None}
+    return {"Grants": [one.entry(arns[one.key_id]) for one in shown if one.key_id in arns], **rest}
 
 
 def retire_grant(call: Call) -> Answer:

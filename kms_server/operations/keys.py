@@ -83,6 +83,8 @@ def schedule_key_deletion(call: Call) -> Answer:
 def cancel_key_deletion(call: Call) -> Answer:
     """Keep a key that was to be deleted; it is disabled (AWS CancelKeyDeletion)."""
     key = customer_managed(call, access.use_key(call, call.parameters["KeyId"]))
+    if deletion.is_due(key, call.time):
+        raise e.NotFoundException(f"Key '{key.arn}' does not exist")
     versions = keys.get_backing_keys(call.connection, key)
     state = imports.state_of(key, versions, KeyState.DISABLED)
     keys.change(call.writing, key, state=state, deletion_date=None, pending_window_days=None)

@@ -15,8 +15,11 @@ from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.root_keys.provider import RootKey
-from kms_server.storage import keys, settings
+from kms_server.storage import grants, keys, settings
 from kms_server.storage.database import Database, Transaction
+
+# 50,000 would take seconds, and every other change would wait for them.
+_GRANTS_AT_ONCE = 1_000
 
 
 class Lifecycle:
@@ -74,8 +77,10 @@ class Lifecycle:
         return bool(expired)
 
     def _delete(self, tx: Transaction, key: KmsKey, now: float) -> bool:
-        if key.deletion_date is None or key.deletion_date > now:
+        if key.deletion_date is None or not deletion.is_due(key, now):
             return False
+        if grants.count(tx.connection, key) > _GRANTS_AT_ONCE:
+            return grants.remove_some(tx, key, _GRANTS_AT_ONCE) > 0
         keys.remove(tx, key, now)
         note(tx, self._ledger, "DeleteKey", key, key.deletion_date, {"keyId": key.key_id})
         material.release_pending(tx, key.key_id)

@@ -2,12 +2,19 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from kms_server.arn import alias_arn
 from kms_server.storage.database import Transaction
+from kms_server.storage.distinct import distinct
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import aliases
+
+_OF_KEY = (
+    select(aliases)
+    .where(aliases.c.key_id == bindparam("key_id"), aliases.c.region == bindparam("region"))
+    .order_by(aliases.c.name)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +89,28 @@ def _mark(tx: Transaction, alias: Alias, *key_ids: str) -> None:
         tx.mark(key_scope(key_id, alias.region))
 
 
-def page(
-    connection: Connection, account: str, region: str, after: str, limit: int, key_id: str | None
-) -> list[Alias]:
-    """Up to `limit` aliases that sort after `after`, of one key or of the whole account and Region."""
-    statement = select(aliases).where(
-        aliases.c.account == account, aliases.c.region == region, aliases.c.name > after
-    )
-    if key_id is not None:
-        statement = statement.where(aliases.c.key_id == key_id)
-    rows = connection.execute(statement.order_by(aliases.c.name).limit(limit))
-    return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+def page(connection: Connection, account: str, region: str, after: str, limit: int) -> list[Alias]:
+    """Up to `limit` aliases of an account and Region that sort after `after`."""
+    return _page(connection, (aliases.c.account == account) & (aliases.c.region == region), after, limit)
+
+
+def page_of_key(connection: Connection, key_id: str, region: str, after: str, limit: int) -> list[Alias]:
+    """Up to `limit` aliases of a key that sort after `after`.
+
+    Nothing is said of their account, which is the key's: by it SQLite would go through all aliases of the account.
+    """
+    return _page(connection, (aliases.c.key_id == key_id) & (aliases.c.region == region), after, limit)
+
+
+def _page(connection: Connection, condition: ColumnElement[bool], after: str, limit: int) -> list[Alias]:
+    statement = select(aliases).where(condition, aliases.c.name > after).order_by(aliases.c.name).limit(limit)
+    return [Alias(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def regions(connection: Connection, account: str, name: str) -> list[str]:
     """The Regions in which an account has an alias of that name."""
-    statement = select(aliases.c.region).where(aliases.c.account == account, aliases.c.name == name)
-    return list(connection.execute(statement.order_by(aliases.c.region)).scalars())
+    everywhere = distinct(connection, aliases.c.region, aliases.c.account == account)
+    return [region for region in everywhere if get(connection, account, region, name) is not None]
 
 
 def count_of_key(connection: Connection, key_id: str, region: str) -> int:
@@ -109,6 +121,5 @@ def count_of_key(connection: Connection, key_id: str, region: str) -> int:
 
 def of_key(connection: Connection, key_id: str, region: str) -> list[Alias]:
     """All aliases of a key, in the order of their names."""
-    statement = select(aliases).where(aliases.c.key_id == key_id, aliases.c.region == region)
-    rows = connection.execute(statement.order_by(aliases.c.name))
+    rows = connection.execute(_OF_KEY, {"key_id": key_id, "region": region})
     return [Alias(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

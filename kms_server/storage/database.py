@@ -26,6 +26,7 @@ from kms_server.storage.writer_lock import WriterLock
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
 MINIMUM_SQLITE = (3, 51, 3)
 _COUNTER = ""  # the scope whose row counts all write transactions
+_NEWEST = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
 # A host that has gone must not keep its connections for good. What the URL says goes before.
 _CONNECTING = {
     "connect_timeout": "5",
@@ -157,8 +158,7 @@ class Database:
 
 def latest_change(connection: Connection) -> int:
     """The stamp of the newest write transaction that `connection` can see."""
-    statement = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
-    newest: int = connection.execute(statement).scalar_one()
+    newest: int = connection.execute(_NEWEST).scalar_one()
     return newest
 
 

@@ -4,10 +4,10 @@ What a grantee may do with a key changes with its own grants alone, so each has 
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, literal, select, update
 
 from kms_server.keys.grant_index import Bounds, Held
 from kms_server.keys.grants import Grant, Party
@@ -71,8 +71,24 @@ def remove(tx: Transaction, grant: Grant) -> None:
 
 def mark_of_key(tx: Transaction, key: KmsKey) -> None:
     """Tell that the grants of a key go with it: a replica may come back under the same id."""
+    _mark(tx, key, _on(key))
+
+
+def remove_some(tx: Transaction, key: KmsKey, most: int) -> int:
+    """Delete up to `most` grants on a key; how many they were."""
+    ids = select(grants.c.grant_id).where(_on(key)).order_by(grants.c.grant_id).limit(most)
+    found = tx.connection.execute(ids).scalars().all()
+    if found:
+        first_ones = _on(key) & (grants.c.grant_id <= found[-1])
+        _mark(tx, key, first_ones)
+        tx.connection.execute(delete(grants).where(first_ones))
+        _change_count(tx, key, by=-len(found))
+    return len(found)
+
+
+def _mark(tx: Transaction, key: KmsKey, condition: ColumnElement[bool]) -> None:
     prefix = literal(_prefix(key.key_id, key.region))
-    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(_on(key)).distinct())
+    tx.mark_each(select(prefix.op("||")(grants.c.grantee_key)).where(condition).distinct())
 
 
 def of_grantee(
@@ -102,30 +118,33 @@ def page_of_key(
     grantees: Collection[str] | None,
 ) -> list[Grant]:
     """Up to `limit` grants on a key whose ids sort after `after`, of one id or some grantees' keys where given."""
-    statement = select(grants).where(_on(key))
-    if grant_id is not None:
-        statement = statement.where(grants.c.grant_id == grant_id)
-    if grantees is not None:
-        statement = statement.where(grants.c.grantee_key.in_(grantees))
-    return _page(connection, statement, after, limit)
+    whole = _on(key) if grant_id is None else _on(key) & (grants.c.grant_id == grant_id)
+    parts = [whole] if grantees is None else [whole & (grants.c.grantee_key == one) for one in grantees]
+    return _page(connection, parts, after, limit)
 
 
 def page_retirable(
     connection: Connection, retiring: Collection[str], region: str, after: str, limit: int
 ) -> list[Grant]:
     """Up to `limit` grants of a Region that whoever has one of the keys may retire and whose ids sort after `after`."""
-    statement = select(grants).where(grants.c.retiring_key.in_(retiring), grants.c.region == region)
-    return _page(connection, statement, after, limit)
+    parts = [(grants.c.retiring_key == one) & (grants.c.region == region) for one in retiring]
+    return _page(connection, parts, after, limit)
 
 
-def _page(connection: Connection, statement: Select[Any], after: str, limit: int) -> list[Grant]:
-    ordered = statement.where(grants.c.grant_id > after).order_by(grants.c.grant_id).limit(limit)
-    return [_grant(row) for row in connection.execute(ordered)]
+def _page(
+    connection: Connection, parts: Iterable[ColumnElement[bool]], after: str, limit: int
+) -> list[Grant]:
+    """A page of all parts, each of which is a range of an index; together they would be sorted first."""
+    found: list[Grant] = []
+    for part in parts:
+        rows = select(grants).where(part, grants.c.grant_id > after).order_by(grants.c.grant_id).limit(limit)
+        found += [_grant(row) for row in connection.execute(rows)]
+    return sorted(found, key=lambda grant: grant.grant_id)[:limit]
 
 
-def _change_count(tx: Transaction, grant: Grant, *, by: int) -> bool:
+def _change_count(tx: Transaction, of: Grant | KmsKey, *, by: int) -> bool:
     """Whether there is a count to change."""
-    counted = update(grant_counts).where(*_counted(grant.key_id, grant.region))
+    counted = update(grant_counts).where(*_counted(of.key_id, of.region))
     return tx.connection.execute(counted.values(grants=grant_counts.c.grants + by)).rowcount > 0
 
 

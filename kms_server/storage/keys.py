@@ -1,21 +1,48 @@
 """KMS keys and their backing keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from kms_server.keys.key import CURRENT, NON_CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.storage import aliases, grants, settings
 from kms_server.storage.database import Transaction
+from kms_server.storage.distinct import distinct
 from kms_server.storage.scopes import key_scope
-from kms_server.storage.tables import backing_keys, key_ids, keys
+from kms_server.storage.tables import ROTATES, backing_keys, key_counts, key_ids, keys
 
 _PLACE = frozenset({"key_id", "region"})
 _KEY_COLUMNS = [column for column in keys.c if column.name != "last_use"]
 _VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _PLACE]
-_ROTATES = (keys.c.state == KeyState.ENABLED) & (
-    keys.c.primary_region.is_(None) | (keys.c.primary_region == keys.c.region)
+# Made once: a key that no cache has is loaded by these, and making one takes longer than its answer.
+_ONE = select(*_KEY_COLUMNS).where(keys.c.key_id == bindparam("key_id"), keys.c.region == bindparam("region"))
+_VERSIONS = (
+    select(*_VERSION_COLUMNS)
+    .where(backing_keys.c.key_id == bindparam("key_id"), backing_keys.c.region == bindparam("region"))
+    .order_by(backing_keys.c.number)
+)
+# What falls due, and of which keys. A bound on the date lets the partial indexes answer, which have the same conditions.
+_DATES: tuple[tuple[Column[Any], ColumnElement[bool] | TextClause], ...] = (
+    (keys.c.deletion_date, true()),
+    (keys.c.next_rotation_at, ROTATES),
+    (keys.c.scheduled_rotation_at, ROTATES),
+    (backing_keys.c.valid_to, true()),
 )
 
 
@@ -34,8 +61,7 @@ def _of(key: KmsKey) -> ColumnElement[bool]:
 
 def get(connection: Connection, key_id: str, region: str) -> KmsKey | None:
     """The key with that id in a Region, of whatever account, or None."""
-    statement = select(*_KEY_COLUMNS).where(keys.c.key_id == key_id, keys.c.region == region)
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_ONE, {"key_id": key_id, "region": region}).one_or_none()
     return _key(row) if row else None
 
 
@@ -51,16 +77,14 @@ def regions(connection: Connection, key_id: str) -> Sequence[str]:
     return connection.execute(statement).scalars().all()
 
 
-def regions_of_account(connection: Connection, account: str) -> Sequence[str]:
+def regions_of_account(connection: Connection, account: str) -> Iterator[str]:
     """The Regions in which an account has keys."""
-    return (
-        connection.execute(select(keys.c.region).where(keys.c.account == account).distinct()).scalars().all()
-    )
+    return distinct(connection, keys.c.region, keys.c.account == account)
 
 
 def get_backing_keys(connection: Connection, key: KmsKey) -> list[BackingKey]:
     """All versions of a key's material, oldest first."""
-    rows = connection.execute(select(*_VERSION_COLUMNS).where(_of(key)).order_by(backing_keys.c.number))
+    rows = connection.execute(_VERSIONS, {"key_id": key.key_id, "region": key.region})
     return [BackingKey(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
@@ -82,6 +106,7 @@ def add(tx: Transaction, key: KmsKey, versions: Sequence[BackingKey]) -> None:
     tx.connection.execute(insert(keys).values(**values))
     for version in versions:
         add_backing_key(tx, key, version)
+    _change_count(tx, key, by=1)
     mark_members(tx, key)
 
 
@@ -150,6 +175,7 @@ def remove(tx: Transaction, key: KmsKey, now: float) -> None:
     grants.mark_of_key(tx, key)
     mark_members(tx, key)
     tx.connection.execute(delete(keys).where(_is(key)))
+    _change_count(tx, key, by=-1)
     settings.put(tx, settings.UNERASED, str(tx.stamp))
     if not regions(tx.connection, key.key_id):
         gone = update(key_ids).where(key_ids.c.key_id == key.key_id)
@@ -174,36 +200,40 @@ def page(connection: Connection, account: str, region: str, after: str, limit: i
 
 def count_customer_keys(connection: Connection, account: str, region: str) -> int:
     """How many keys of the account and Region count against its quota."""
-    statement = select(func.count()).where(
-        keys.c.account == account, keys.c.region == region, keys.c.manager == "CUSTOMER"
-    )
-    return connection.execute(statement).scalar_one()
+    counted = select(key_counts.c["keys"]).where(*_counted(account, region))
+    return connection.execute(counted).scalar() or 0
+
+
+def _change_count(tx: Transaction, key: KmsKey, *, by: int) -> None:
+    if key.manager != "CUSTOMER":
+        return
+    column = key_counts.c["keys"]
+    changed = update(key_counts).where(*_counted(key.account, key.region)).values({column: column + by})
+    if tx.connection.execute(changed).rowcount == 0:
+        tx.connection.execute(
+            insert(key_counts).values({"account": key.account, "region": key.region, "keys": by})
+        )
+
+
+def _counted(account: str, region: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return key_counts.c.account == account, key_counts.c.region == region
 
 
 def due(connection: Connection, now: float) -> list[tuple[str, str]]:
     """Id and Region of keys with something due at `now`: deletion, rotation, or material that expires."""
-    statement = select(keys.c.key_id, keys.c.region).where(
-        or_(
-            keys.c.deletion_date <= now,
-            _ROTATES & (keys.c.next_rotation_at <= now),
-            _ROTATES & (keys.c.scheduled_rotation_at <= now),
-        )
-    )
-    expiring = select(backing_keys.c.key_id, backing_keys.c.region).where(backing_keys.c.valid_to <= now)
-    return [(row.key_id, row.region) for row in connection.execute(statement.union(expiring))]
+    found: set[tuple[str, str]] = set()
+    # In one statement SQLite would go through all keys.
+    for date, condition in _DATES:
+        table = date.table
+        statement = select(table.c.key_id, table.c.region).where(date <= now, condition)
+        found.update((row.key_id, row.region) for row in connection.execute(statement))
+    return sorted(found)
 
 
 def next_due(connection: Connection, until: float) -> float | None:
     """The earliest time up to `until` at which something is due."""
-    dates = (
-        (keys.c.deletion_date, true()),
-        (keys.c.next_rotation_at, _ROTATES),
-        (keys.c.scheduled_rotation_at, _ROTATES),
-        (backing_keys.c.valid_to, true()),
-    )
-    # The bound lets the partial indexes answer: they hold the rows that have a date.
     earliest = [
         connection.execute(select(func.min(date)).where(date <= until, condition)).scalar()
-        for date, condition in dates
+        for date, condition in _DATES
     ]
     return min((when for when in earliest if when is not None), default=None)

@@ -53,6 +53,15 @@ key_ids = Table(
     UniqueConstraint("key_id", "account"),
 )
 
+# Of a key that cannot rotate now the dates may be long past: it is not looked at.
+ROTATES = text("state = 'Enabled' AND (primary_region IS NULL OR primary_region = region)")
+
+
+def _rotating(column: str) -> Index:
+    given = text(f"{column} IS NOT NULL AND {ROTATES}")
+    return Index(f"ix_keys_{column}", column, sqlite_where=given, postgresql_where=given)
+
+
 keys = Table(
     "keys",
     metadata,
@@ -90,12 +99,23 @@ keys = Table(
     Index("ix_keys_account_region", "account", "region", "key_id"),
     Index("ix_keys_deletion_date", "deletion_date", sqlite_where=text("deletion_date IS NOT NULL"),
           postgresql_where=text("deletion_date IS NOT NULL")),
-    Index("ix_keys_next_rotation_at", "next_rotation_at", sqlite_where=text("next_rotation_at IS NOT NULL"),
-          postgresql_where=text("next_rotation_at IS NOT NULL")),
-    Index("ix_keys_scheduled_rotation_at", "scheduled_rotation_at",
-          sqlite_where=text("scheduled_rotation_at IS NOT NULL"),
-          postgresql_where=text("scheduled_rotation_at IS NOT NULL")),
+    _rotating("next_rotation_at"),
+    _rotating("scheduled_rotation_at"),
 )  # fmt: skip
+
+key_counts = Table(
+    "key_counts",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column(
+        "keys",
+        Integer,
+        nullable=False,
+        comment="how many count against the quota; counting 100,000 takes long",
+    ),
+    CheckConstraint("keys >= 0", name="keys"),
+)
 
 backing_keys = Table(
     "backing_keys",
@@ -183,7 +203,7 @@ grants = Table(
     UniqueConstraint("key_id", "region", "request"),
     Index("ix_grants_key_id", "key_id", "region", "grant_id"),
     Index("ix_grants_retiring", "retiring", "region", "grant_id"),
-    Index("ix_grants_grantee_key", "key_id", "region", "grantee_key"),
+    Index("ix_grants_grantee_key", "key_id", "region", "grantee_key", "grant_id"),
     Index("ix_grants_retiring_key", "retiring_key", "region", "grant_id"),
 )
 

@@ -75,6 +75,23 @@ def test_with_a_key_all_that_is_known_of_its_grantees_ends(database: Database) -
     assert changes(database, before) == scopes | {key_scope(key.key_id, key.region)}
 
 
+def test_some_grants_of_a_key_go_before_the_others(database: Database) -> None:
+    key, other = stored_key(database), stored_key(database)
+    made = sorted((grant(key, f"AIDA{number}") for number in range(3)), key=lambda one: one.grant_id)
+    stored(database, *made, grant(other, "AIDA0"))
+    before = now(database)
+    with database.write() as tx:
+        assert grants.remove_some(tx, key, 2) == 2
+    assert changes(database, before) == {
+        grants.scope(key.key_id, key.region, one.grantee.key) for one in made[:2]
+    }
+    with database.read() as connection:
+        assert [grants.get(connection, one.grant_id) for one in made] == [None, None, made[2]]
+        assert [grants.count(connection, one) for one in (key, other)] == [1, 1]
+    with database.write() as tx:
+        assert [grants.remove_some(tx, key, 2) for _ in range(2)] == [1, 0]
+
+
 def test_what_a_grantee_holds(database: Database) -> None:
     key, other = stored_key(database), stored_key(database)
     one, same, bound = grant(key), grant(key), grant(key, SourceArn="arn")

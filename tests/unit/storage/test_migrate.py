@@ -55,7 +55,7 @@ NEW = (
     "grants", "grant_counts", "key_ids", "identities", "inline_policies", "attachments", "memberships", "identity_tags",
     "oidc_providers", "buckets", "objects", "object_versions", "uploads", "parts", "doomed_blobs",
     "audit_data_events", "audit_writers", "audit_positions", "audit_checkpoints", "trails", "trail_tags", "trail_files",
-    "trail_digests", "signing_keys", "quota_requests", "injected_faults",
+    "trail_digests", "signing_keys", "quota_requests", "injected_faults", "key_counts",
 )  # fmt: skip
 OF_AWS = ("managed_policies", "managed_policy_versions")
 UPGRADE = """
@@ -288,6 +288,8 @@ def test_keys_of_the_second_schema_stay(engine: Engine) -> None:
         assert tags.of_key(connection, found) == {"a": "b"}
         assert [one.key_id for one in aliases.of_key(connection, "k", "eu-west-1")] == ["k"]
         assert keys.id_was_used(connection, "gone")
+        assert keys.count_customer_keys(connection, "111122223333", "eu-west-1") == 1
+        assert keys.due(connection, 7.0) == [("k", "eu-west-1")]
 
 
 def _identities_of_the_third_schema(engine: Engine) -> None:

@@ -81,10 +81,10 @@ def test_pages_of_aliases_are_in_order_of_names(database: Database) -> None:
         for name in reversed(names):
             aliases.add(tx, alias(other if name == "alias/B" else one, name))
     with database.read() as connection:
-        everything = aliases.page(connection, ACCOUNT, REGION, "", 9, None)
+        everything = aliases.page(connection, ACCOUNT, REGION, "", 9)
         assert [found.name for found in everything] == names
-        assert aliases.page(connection, ACCOUNT, REGION, "alias/B", 1, None) == [alias(one, "alias/_")]
-        assert len(aliases.page(connection, ACCOUNT, REGION, "", 9, one)) == 3
+        assert aliases.page(connection, ACCOUNT, REGION, "alias/B", 1) == [alias(one, "alias/_")]
+        assert len(aliases.page_of_key(connection, one, REGION, "", 9)) == 3
 
 
 def test_tags_replace_those_of_the_same_key(database: Database) -> None:
