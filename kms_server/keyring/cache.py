@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -135,8 +136,10 @@ class ScopedCache:
             # A change newer than the snapshot may already have been applied: the value serves this call only.
             if self._stamp is None or self._stamp > snapshot:
                 return
-            while len(self._entries) >= self._capacity:
-                self._entries.pop(next(iter(self._entries)))
+            if len(self._entries) >= self._capacity:
+                # Many at a time: a dictionary takes longer to find its first entry the more it has lost before it.
+                for oldest in list(islice(self._entries, 1 + self._capacity // 16)):
+                    del self._entries[oldest]
             self._entries[scope] = value
 
 
