@@ -72,7 +72,12 @@ class HttpReader:
         """Whether the client is so far ahead of its answers that nothing more should be read from it."""
         if self.streamed is not None:
             return self.streamed.full
-        return bool(self._unread) or len(self._requests) >= self._limits.max_pipelined
+        if self._unread or not self._requests:
+            return bool(self._unread)
+        limits, waiting = self._limits, self._requests
+        return len(waiting) >= limits.max_pipelined or (
+            sum(len(incoming.request.body) for incoming in waiting) > limits.max_body_bytes
+        )
 
     @property
     def waiting(self) -> bool:
@@ -179,10 +184,11 @@ class HttpReader:
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
             self._refuse(505)
-        if "host" not in headers and self._is_1_1:
+        if not http_headers.is_host(headers.get("host", None if self._is_1_1 else "")):
             self._refuse(400)
-        if not self._target.startswith(b"/") and self._target != b"*":
-            self._refuse(400)  # absolute form names a second authority beside Host
+        if b"#" in self._target or not (self._target.startswith(b"/") or self._target == b"*"):
+            # The absolute form names a second authority beside Host, and some readers drop a fragment.
+            self._refuse(400)
         if self._parser.should_upgrade():
             self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
         if not _BODY_HEADERS.isdisjoint(headers):
