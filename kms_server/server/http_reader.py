@@ -59,7 +59,7 @@ class HttpReader:
         self._parser = httptools.HttpRequestParser(self)
         self._requests: deque[Incoming] = deque()
         self._unread = b""
-        self._wire_bytes = 0
+        self._wire_bytes = self._idle_bytes = 0
         self.refusal: int | None = None
         self.in_message = False
         self.in_body = False
@@ -131,13 +131,15 @@ class HttpReader:
         if not self.in_message:
             return
         # The callbacks see neither an unfinished header nor chunk extensions. A piece may hold older requests too.
-        self._wire_bytes += min(self._piece_bytes, _PIECE_BYTES)
+        count = min(self._piece_bytes, _PIECE_BYTES)
+        self._wire_bytes += count
+        self._idle_bytes += count
         limits = self._limits
         allowed = limits.max_header_bytes + limits.max_target_bytes + _PIECE_BYTES
-        if self.in_body and self.streamed is None:
-            allowed += _CHUNK_OVERHEAD * limits.max_body_bytes
-        if self._wire_bytes > allowed:
+        if self._idle_bytes > allowed:
             self._refuse(413 if self.in_body else 431)
+        if self.streamed is None and self._wire_bytes > allowed + _CHUNK_OVERHEAD * limits.max_body_bytes:
+            self._refuse(413)
 
     def _refuse(self, status: int) -> NoReturn:
         self.refusal = status
@@ -149,7 +151,7 @@ class HttpReader:
         """A request begins."""
         self.in_message = True
         self.began = time.monotonic()
-        self._wire_bytes = 0
+        self._wire_bytes = self._idle_bytes = 0
         self._target = b""
         self._headers: dict[str, str] = {}
         self._lines: list[tuple[bytes, bytes]] = []
@@ -226,9 +228,9 @@ class HttpReader:
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
+        # Extensions and trailers do not bring the body on, and httptools copies a line anew for each of its pieces.
+        self._idle_bytes = -self._piece_bytes
         if self.streamed is not None:
-            # What is counted is what comes without bringing the body on.
-            self._wire_bytes = -self._piece_bytes
             self.streamed.feed(part)
             return
         self.awaits_continue = False
