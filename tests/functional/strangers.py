@@ -25,6 +25,11 @@ class Front:
         bundle = self.server.access.verify
         self._context = ssl.create_default_context(cafile=bundle) if bundle else None
 
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._context is not None
+
     def plain(self) -> socket.socket:
         """A connection; before TLS where that is spoken."""
         made = socket.create_connection(self.address, timeout=_SECONDS)
