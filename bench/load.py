@@ -1,34 +1,33 @@
-"""A closed-loop load generator: N keep-alive connections, each sends its next request when the last is answered.
+"""The load generator, a process of its own: reads a job as JSON, prints what it measured as JSON.
 
-A warm-up tells how many requests the measured window will take; then so many are signed, each at its own time and
-with an invocation id of its own, and none is sent twice. A server that checks no signature may get the same ones
-again. One thread, raw sockets, epoll: the generator must keep up with the bare loop, or it flatters whatever stands
-beside it. Reads a job as JSON, prints what it measured as JSON.
+A warm-up tells how many requests a closed loop will take; then so many are signed, each at its own time and with an
+invocation id of its own, and none is sent twice. A server that checks no signature may get the same ones again.
 """
 
 import gc
 import json
-import select
-import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from itertools import cycle
-from statistics import quantiles
-from typing import Any
 from urllib.parse import urlsplit
 
+from bench import closed_loop, open_loop
+from bench.connections import Connection, Connections, RedisConnection
+from bench.figures import percentile
 from bench.signing import Signer
 
 _WARM_UP_REQUESTS = 2_000
 _HEADROOM = 1.5
-_STALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to send where, for how long (seconds), over how many connections; `fresh`: no request is sent twice."""
+    """What to send where, for how long (seconds), over how many connections; `fresh`: no request is sent twice.
+
+    With a `rate` (a second) it is an open loop. Where the URL is Redis's, the bodies are stored under keys of their own.
+    """
 
     url: str
     operation: str
@@ -38,141 +37,103 @@ class Job:
     connections: int
     seconds: float
     fresh: bool
+    rate: float | None = None
 
 
-class Connection:
-    """A connection with at most one request under way; answers end by their Content-Length."""
+@dataclass(frozen=True)
+class Measured:
+    """What came of a job: answers a second and percentiles of latencies in ms.
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
-        self._buffer = b""
-        self.socket = self._connected()
-        self.sent = 0.0
+    `answers` are all, those of the warm-up included; `load_busy` is the share of the time in which the generator had
+    something to do. Of an open loop `late_ms` is the 99th percentile of how late the generator itself was, and
+    `crowded` the share of requests that had to wait for a connection.
+    """
 
-    def _connected(self) -> socket.socket:
-        made = socket.create_connection(self._address)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
-    def reconnect(self) -> None:
-        """Connect anew where the server closes after each answer."""
-        self.socket.close()
-        self.socket = self._connected()
-
-    def send(self, request: bytes, now: float) -> None:
-        """Send one request whose latency counts from `now`."""
-        self.sent = now
-        self.socket.sendall(request)
-
-    def receive(self) -> bytes | None:
-        """Read what came: the whole answer once it is complete, else None.
-
-        Raises:
-            ConnectionError: the server closed within an answer.
-        """
-        data = self.socket.recv(65_536)
-        if not data:
-            raise ConnectionError(f"closed after {len(self._buffer)} bytes of an answer")
-        answer = self._buffer + data if self._buffer else data
-        end = answer.find(b"\r\n\r\n")
-        if end >= 0:
-            head = answer[:end].lower()
-            _, _, length = head.partition(b"\r\ncontent-length:")
-            if len(answer) >= end + 4 + int(length.partition(b"\r\n")[0]):
-                self._buffer = b""
-                return answer
-        self._buffer = answer
-        return None
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    most_ms: float
+    answers: int
+    load_busy: float
+    errors: list[str]
+    late_ms: float = 0.0
+    crowded: float = 0.0
 
 
-class Load:
-    """All connections of a job."""
+class Supply:
+    """The requests of a job."""
 
-    def __init__(self, address: tuple[str, int], connections: int) -> None:
-        self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
-        self.errors: list[str] = []
-        for _ in range(connections):
-            self._watch(Connection(address))
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._signer = Signer(job.url, job.operation, job.access_key_id, job.secret)
+        self._few = self._made(_WARM_UP_REQUESTS)
 
-    def _watch(self, connection: Connection) -> None:
-        descriptor = connection.socket.fileno()
-        self._connections[descriptor] = connection
-        self._epoll.register(descriptor, select.EPOLLIN)
+    def _made(self, count: int) -> list[bytes]:
+        if urlsplit(self._job.url).scheme == "redis":
+            return [
+                _set(number, body)
+                for number, body in zip(range(count), cycle(self._job.bodies), strict=False)
+            ]
+        return list(self._signer.requests(self._job.bodies, count))
 
-    def run(self, requests: Iterable[bytes], seconds: float) -> tuple[list[float], float]:
-        """Keep every connection busy for so long, or until the requests are used up.
+    def warm(self) -> Iterator[bytes]:
+        """Requests without end; they repeat."""
+        return cycle(self._few)
 
-        Gives the latencies of the answers within that time and the time, all in seconds.
-        """
-        supply, clock = iter(requests), time.perf_counter
-        latencies: list[float] = []
-        begin = clock()
-        end = begin + seconds
-        for connection, request in zip(self._connections.values(), supply, strict=False):
-            connection.send(request, clock())
-        waiting = len(self._connections)
-        while waiting:
-            for connection, answer in self._answers():
-                now = clock()
-                if now < end:
-                    latencies.append(now - connection.sent)
-                if b"\r\nconnection: close" in answer[:400].lower():
-                    self._reconnect(connection)
-                request = next(supply, b"") if now < end else b""
-                if request:
-                    connection.send(request, now)
-                else:
-                    end = min(end, now)
-                    waiting -= 1
-        return latencies, end - begin
-
-    def _answers(self) -> Iterator[tuple[Connection, bytes]]:
-        """The answers that are complete; waits for the first bytes of one."""
-        events = self._epoll.poll(_STALL_SECONDS)
-        if not events:
-            raise TimeoutError(f"no answer within {_STALL_SECONDS:g} s")
-        for descriptor, _ in events:
-            connection = self._connections[descriptor]
-            answer = connection.receive()
-            if answer is not None:
-                if not answer.startswith(b"HTTP/1.1 200"):
-                    self.errors.append(answer[:600].decode("latin-1"))
-                yield connection, answer
-
-    def _reconnect(self, connection: Connection) -> None:
-        del self._connections[connection.socket.fileno()]
-        connection.reconnect()
-        self._watch(connection)
+    def at_least(self, count: int) -> list[bytes]:
+        """So many requests, and no request twice where that matters."""
+        if self._job.fresh:
+            return self._made(count)
+        return self._few * (count // len(self._few) + 1)
 
 
-def measure(job: Job) -> dict[str, Any]:
-    """Warm up for a third of the time, sign, then measure."""
+def _set(number: int, value: str) -> bytes:
+    key = f"key:{number:08}"
+    return f"*3\r\n$3\r\nSET\r\n${len(key)}\r\n{key}\r\n${len(value)}\r\n{value}\r\n".encode()
+
+
+def measure(job: Job) -> Measured:
+    """Warm up for a third of the time, make requests, then measure."""
     parts = urlsplit(job.url)
-    load = Load((parts.hostname or "", parts.port or 80), job.connections)
-    signer = Signer(job.url, job.operation, job.access_key_id, job.secret)
-    requests = list(signer.requests(job.bodies, _WARM_UP_REQUESTS))
-    warmed, warm_up = load.run(cycle(requests), job.seconds / 3)
-    if job.fresh:
-        expected = len(warmed) / warm_up * job.seconds
-        requests = list(signer.requests(job.bodies, int(expected * _HEADROOM) + _WARM_UP_REQUESTS))
+    kind = RedisConnection if parts.scheme == "redis" else Connection
+    connections = Connections(kind, (parts.hostname or "", parts.port or 80), job.connections)
+    supply = Supply(job)
+    warmed = closed_loop.run(connections, supply.warm(), job.seconds / 3)
+    rate = job.rate or len(warmed.latencies) / warmed.seconds * _HEADROOM
+    requests = supply.at_least(int(rate * job.seconds) + job.connections)
     # Collecting the generator's own garbage would count as the server's latency.
     gc.freeze()
     gc.disable()
+    if job.rate is None:
+        return _closed(connections, requests, job.seconds, warmed.answers)
+    return _open(connections, requests[: int(rate * job.seconds)], rate, warmed.answers)
+
+
+def _closed(connections: Connections, requests: list[bytes], seconds: float, warmed: int) -> Measured:
     busy = time.process_time()
-    latencies, elapsed = load.run(requests if job.fresh else cycle(requests), job.seconds)
+    done = closed_loop.run(connections, requests, seconds)
     busy = time.process_time() - busy
-    cuts = quantiles(latencies, n=100)
-    return {
-        "rate": round(len(latencies) / elapsed, 1),
-        "p50_ms": round(cuts[49] * 1000, 3),
-        "p99_ms": round(cuts[98] * 1000, 3),
-        "answers": len(warmed) + len(latencies),
-        "load_busy": round(busy / elapsed, 2),
-        "errors": len(load.errors),
-        "first_error": load.errors[0] if load.errors else "",
-    }
+    return Measured(
+        rate=len(done.latencies) / done.seconds, **_percentiles(done.latencies), answers=warmed + done.answers,
+        load_busy=busy / done.seconds, errors=connections.errors,
+    )  # fmt: skip
+
+
+def _open(connections: Connections, requests: list[bytes], rate: float, warmed: int) -> Measured:
+    done = open_loop.run(connections, requests, rate)
+    return Measured(
+        rate=len(requests) / done.seconds, **_percentiles(done.latencies), answers=warmed + len(requests),
+        load_busy=done.busy / done.seconds, errors=connections.errors,
+        late_ms=percentile(sorted(done.lateness), 0.99) * 1e3, crowded=done.crowded / len(requests),
+    )  # fmt: skip
+
+
+def _percentiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    shares = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999, "most_ms": 1.0}
+    return {name: percentile(ordered, share) * 1e3 for name, share in shares.items()}
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Job(**json.loads(sys.stdin.read())))))
+    print(json.dumps(asdict(measure(Job(**json.loads(sys.stdin.read()))))))

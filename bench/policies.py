@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.run import RESULTS
 from bench.servers import cores, running
-from bench.targets import Target, bodies, client, credentials, median_run
+from bench.setup import RESULTS
+from bench.targets import Run, Target, bodies, client, credentials
 
 _STATEMENTS = 100
 _POLICY_BYTES = 32_768
@@ -108,17 +108,22 @@ def scenes(stack: ExitStack, directory: Path) -> dict[str, Target]:
 
 def measurements(arguments: argparse.Namespace, targets: dict[str, Target]) -> Iterator[str]:
     """A line for each target; they take turns, so that a slow spell of the machine does not fall on one of them."""
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in targets}
+    runs: dict[str, list[Run]] = {name: [] for name in targets}
     for _ in range(arguments.repeats):
         for name, target in targets.items():
             runs[name].append(target.load("Encrypt", arguments.connections, arguments.seconds))
-    rows = {name: median_run(of_target) for name, of_target in runs.items()}
+    rows = {name: _middle(of_target) for name, of_target in runs.items()}
     base = rows["default policy"]
     for name, row in rows.items():
         yield (
-            f"{name:32} {row['rate']:8.0f} {row['p50_ms']:8.2f} {row['p99_ms']:8.2f} {row['server_cpu_us']:8.1f} "
-            f"{row['rate'] / base['rate']:8.1%} {base['server_cpu_us'] / row['server_cpu_us']:8.1%}"
+            f"{name:32} {row.rate:8.0f} {row.p50_ms:8.2f} {row.p99_ms:8.2f} {row.cpu_us:8.1f} "
+            f"{row.rate / base.rate:8.1%} {base.cpu_us / row.cpu_us:8.1%}"
         )
+
+
+def _middle(runs: list[Run]) -> Run:
+    """The run of median rate."""
+    return sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
 
 
 def main() -> None:

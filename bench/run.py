@@ -1,122 +1,107 @@
-"""`make bench`: our server beside the bare loop and moto, in one run on one machine, as one table.
+"""`make bench`: everything that is measured, in one run on one machine, as tables of medians with their spread.
 
-The servers run on one core and the load on another, where there are two. Limits are high but checked: the default
-profile allows 100,000 cryptographic operations per second in us-east-1. The data lies on the disk of `--directory`,
-since every answer waits for its audit record to be synced.
+The servers, references among them, share one core, and what loads them has the other. They take turns, so that a slow
+spell of the machine does not fall on one of them; ratios are medians of the ratios of each turn. The data lies on the
+disk of --directory, since every answer waits for its audit record to be synced. Everything found is kept as
+bench/results/latest.json after each section, and as charts in bench/results/latest.svg at the end.
+
+Two cores of a machine that does nothing else are needed for figures that mean something; the table marks figures that
+the load generator set, rather than the server.
 """
 
 import argparse
 import json
 import os
-import platform
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from bench.servers import cores, free_port, running
-from bench.targets import Target, bodies, credentials, median_run
+from bench.machine import describe
+from bench.report import table
+from bench.sections import SECTIONS, Section
+from bench.servers import cores
+from bench.setup import RESULTS, Setup
+from bench.svg import charts
 
-OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
-RESULTS = Path(__file__).parent / "results"
-_COLUMNS = f"{'operation':15} {'conns':>5} {'server':10} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs':>7} {'of bare':>8} {'of moto':>8}"
-
-
-def targets(stack: ExitStack, directory: Path, workers: int) -> dict[str, Target]:
-    """The three servers, ready for load."""
-    data_dir, port = directory / "data", free_port()
-    serve = ("serve", "--port", "0", "--workers", str(workers), "--data-dir", str(data_dir))
-    ours = stack.enter_context(running("kms_server.cli.main", *serve))
-    bare = stack.enter_context(running("bench.bare_loop"))
-    moto = stack.enter_context(running("moto.server", "-H", "127.0.0.1", "-p", str(port), port=port))
-    access = credentials(data_dir)
-    prepared = bodies(ours.url, *access)
-    return {
-        "kms-server": Target(ours, *access, prepared, checks=True),
-        "bare loop": Target(bare, *access, prepared, checks=False),
-        "moto": Target(moto, *access, bodies(moto.url, *access), checks=False),
-    }
+_DEFAULT = Setup(Path(), frozenset(), frozenset())
 
 
-def measurements(arguments: argparse.Namespace, servers: dict[str, Target]) -> Iterator[list[dict[str, Any]]]:
-    """For each operation and number of connections a row of each server: the run of median rate.
+def chosen(names: str | None) -> list[Section]:
+    """The sections that `--only` names; all of them without it.
 
-    The servers take turns, so that a slow spell of the machine does not fall on one of them.
+    Raises:
+        ArgumentTypeError: there is none of that name.
     """
-    for operation in OPERATIONS:
-        for connections in arguments.connections:
-            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
-            for _ in range(arguments.repeats):
-                for name, target in servers.items():
-                    runs[name].append(target.load(operation, connections, arguments.seconds))
-            rows = [
-                {"operation": operation, "connections": connections, "server": name} | median_run(runs[name])
-                for name in servers
-            ]
-            rates = {row["server"]: row["rate"] for row in rows}
-            for row in rows:
-                row["of_bare"] = row["rate"] / rates["bare loop"]
-                row["of_moto"] = row["rate"] / rates["moto"]
-            yield rows
+    known = {section.name: section for section in SECTIONS}
+    if names is None:
+        return list(SECTIONS)
+    unknown = [name for name in names.split(",") if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no section {unknown[0]}: they are {', '.join(known)}")
+    return [known[name] for name in names.split(",")]
 
 
-def line(row: dict[str, Any]) -> str:
-    """One line of the table."""
-    of_bare = f"1/{1 / row['of_bare']:.1f}"
-    return (
-        f"{row['operation']:15} {row['connections']:5} {row['server']:10} {row['rate']:8.0f} {row['p50_ms']:8.2f} "
-        f"{row['p99_ms']:8.2f} {row['server_cpu_us']:7.1f} {of_bare:>8} {row['of_moto']:7.1f}x"
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    sections = "\n".join(
+        f"  {section.name:12} {section.module.TITLE} (about {section.minutes:g} min)" for section in SECTIONS
     )
+    parser = argparse.ArgumentParser(
+        prog="make bench", usage='make bench [ARGS="--only SECTION,... --seconds S ..."]', description=__doc__,
+        epilog=f"sections:\n{sections}", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--only", type=chosen, default=list(SECTIONS), metavar="SECTION,...", help="which sections; all of them by default")  # fmt: skip
+    parser.add_argument("--seconds", type=float, default=_DEFAULT.seconds, help="of one measurement, after a third as much of warm-up; %(default)g by default")  # fmt: skip
+    parser.add_argument("--repeats", type=int, default=_DEFAULT.repeats, help="of each measurement; %(default)d by default")  # fmt: skip
+    parser.add_argument("--connections", type=int, nargs="+", default=list(_DEFAULT.connections), help="of the closed loop; %(default)s by default")  # fmt: skip
+    parser.add_argument("--directory", type=Path, default=RESULTS, help="on the disk to measure; bench/results by default")  # fmt: skip
+    return parser.parse_args()
 
 
-def sync_microseconds(directory: Path) -> int:
-    """What one synced write of 4 KiB costs in a directory: the median of 50."""
-    costs = []
-    with tempfile.TemporaryFile(dir=directory) as file:
-        for _ in range(50):
-            begin = time.perf_counter()
-            os.write(file.fileno(), bytes(4_096))
-            os.fdatasync(file.fileno())
-            costs.append(time.perf_counter() - begin)
-    return round(median(costs) * 1e6)
+def announced(sections: Sequence[Section], scale: float) -> Iterator[Section]:
+    """The sections one after the other; says on standard error which one it is and about how long is left."""
+    begin, expected = time.monotonic(), 0.0
+    for number, section in enumerate(sections, 1):
+        if expected:
+            scale = (time.monotonic() - begin) / 60 / expected
+        left = sum(one.minutes for one in sections[number - 1 :]) * scale
+        print(
+            f"[{number}/{len(sections)}] {section.name}, about {left:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
+        yield section
+        expected += section.minutes
 
 
 def main() -> None:
-    """Measure, print the table, keep the results as JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64, 256])
-    parser.add_argument(
-        "--seconds", type=float, default=2.0, help="measured time per run, after a third of warm-up"
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="runs, of which the median counts")
-    parser.add_argument(
-        "--workers", type=int, default=1, help="workers of kms-server, all on the servers' core"
-    )
-    parser.add_argument("--directory", type=Path, default=RESULTS, help="where the server keeps its data")
-    arguments = parser.parse_args()
+    """Measure, print the tables, keep what was found."""
+    wanted = arguments()
     RESULTS.mkdir(exist_ok=True)
     of_servers, of_load = cores()
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.directory)))
-        machine = {
-            "python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count(),
-            "workers": arguments.workers, "sync_us": sync_microseconds(directory),
-        }  # fmt: skip
-        print(", ".join(f"{name} {value}" for name, value in machine.items()))
-        os.sched_setaffinity(0, of_servers)
-        servers = targets(stack, directory, arguments.workers)
-        os.sched_setaffinity(0, of_load)
-        print(_COLUMNS, flush=True)
-        rows = []
-        for measured in measurements(arguments, servers):
-            print("\n".join(line(row) for row in measured), flush=True)
-            rows += measured
-    (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
+    with tempfile.TemporaryDirectory(prefix="run-", dir=wanted.directory) as directory:
+        # PostgreSQL runs as another user when root measures, and must find its own directory below.
+        Path(directory).chmod(0o711)
+        setup = Setup(
+            Path(directory), of_servers, of_load, wanted.seconds, wanted.repeats, tuple(wanted.connections)
+        )
+        machine = describe(setup.directory)
+        print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+        os.sched_setaffinity(0, setup.of_load)
+        found: dict[str, Any] = {"machine": machine, "sections": {}}
+        scale = setup.seconds * setup.repeats / _DEFAULT.seconds / _DEFAULT.repeats
+        for section in announced(wanted.only, scale):
+            place = setup.directory / section.name
+            place.mkdir(mode=0o711)
+            rows = list(section.module.measure(replace(setup, directory=place)))
+            print(table(section.module.TITLE, rows), flush=True)
+            found["sections"][section.name] = rows
+            (RESULTS / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
+    (RESULTS / "latest.svg").write_text(charts(found["sections"]))
 
 
 if __name__ == "__main__":

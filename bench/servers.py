@@ -7,17 +7,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 _START_SECONDS = 60.0
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def cores() -> tuple[set[int], set[int]]:
+def cores() -> tuple[frozenset[int], frozenset[int]]:
     """The core of the servers and the core of the load; the same one where there is only one."""
     available = sorted(os.sched_getaffinity(0))
-    return {available[0]}, {available[-1]}
+    return frozenset({available[0]}), frozenset({available[-1]})
 
 
 def free_port() -> int:
@@ -44,24 +44,25 @@ class Server:
         return list(_family(self._process.pid))
 
 
+def running(*command: str, port: int | None = None) -> AbstractContextManager[Server]:
+    """Run a Python module as a server, as `running_program` runs a program."""
+    return running_program(sys.executable, "-m", *command, port=port)
+
+
 @contextmanager
-def running(*command: str, port: int | None = None) -> Iterator[Server]:
-    """Run a Python module as a server until the block ends.
+def running_program(*command: str, port: int | None = None, scheme: str = "http") -> Iterator[Server]:
+    """Run a program as a server until the block ends.
 
     It is ready when it prints a line that ends with its URL, or answers on `port`.
     """
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            stdout=subprocess.PIPE if port is None else log,
-            stderr=log,
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE if port is None else log, stderr=log)
         try:
-            url = _printed_url(process) if port is None else _answering_url(process, port)
+            url = _printed_url(process) if port is None else _answering_url(process, port, scheme)
             if url is None:
                 process.wait()
                 log.seek(0)
-                sys.exit(f"{command[0]} did not start: {log.read().decode(errors='replace')}")
+                sys.exit(f"{' '.join(command)} did not start: {log.read().decode(errors='replace')}")
             yield Server(process, url)
         finally:
             process.terminate()
@@ -76,7 +77,7 @@ def _printed_url(process: "subprocess.Popen[bytes]") -> str | None:
     return words[-1] if words else None
 
 
-def _answering_url(process: "subprocess.Popen[bytes]", port: int) -> str | None:
+def _answering_url(process: "subprocess.Popen[bytes]", port: int, scheme: str) -> str | None:
     until = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < until:
         try:
@@ -84,7 +85,7 @@ def _answering_url(process: "subprocess.Popen[bytes]", port: int) -> str | None:
         except OSError:
             time.sleep(0.1)
         else:
-            return f"http://127.0.0.1:{port}"
+            return f"{scheme}://127.0.0.1:{port}"
     process.kill()
     return None
 

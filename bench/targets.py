@@ -1,21 +1,32 @@
-"""A server to measure: what to send it, as whom, and what came of it."""
+"""Servers to measure: what to send them, as whom, and what came of it."""
 
 import base64
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import boto3
 
-from bench.servers import Server
+from bench.load import Job, Measured
+from bench.servers import Server, free_port, running
+from bench.setup import Setup
 from bench.signing import REGION
 
 _BODIES = 64
+OPERATIONS = ("Encrypt", "Decrypt", "GenerateDataKey")
+
+
+@dataclass(frozen=True)
+class Run(Measured):
+    """What came of a load, with the processor time of the server for each answer, in microseconds."""
+
+    cpu_us: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -25,26 +36,50 @@ class Target:
     server: Server
     access_key_id: str
     secret: str = field(repr=False)
-    bodies: dict[str, list[str]]
+    bodies: Mapping[str, list[str]]
     checks: bool
 
-    def load(self, operation: str, connections: int, seconds: float) -> dict[str, Any]:
-        """Run the load generator once; exits when a request failed."""
-        job = {
-            "url": self.server.url, "operation": operation, "bodies": self.bodies[operation],
-            "access_key_id": self.access_key_id, "secret": self.secret, "connections": connections,
-            "seconds": seconds, "fresh": self.checks,
-        }  # fmt: skip
+    def load(self, operation: str, connections: int, seconds: float, rate: float | None = None) -> Run:
+        """Run the load generator once, at a rate or as fast as the answers come; exits when a request failed."""
+        job = Job(
+            self.server.url, operation, self.bodies[operation], self.access_key_id, self.secret, connections,
+            seconds, self.checks, rate,
+        )  # fmt: skip
         before = self.server.cpu_seconds()
         done = subprocess.run(
-            [sys.executable, "-m", "bench.load"], input=json.dumps(job), stdout=subprocess.PIPE, text=True,
-            check=True,
+            [sys.executable, "-m", "bench.load"], input=json.dumps(asdict(job)), stdout=subprocess.PIPE,
+            text=True, check=True,
         )  # fmt: skip
-        result: dict[str, Any] = json.loads(done.stdout)
-        if result["errors"]:
-            sys.exit(f"{operation}: {result['errors']} errors, the first: {result['first_error']}")
+        measured = Measured(**json.loads(done.stdout))
+        if measured.errors:
+            sys.exit(f"{operation}: {len(measured.errors)} errors, the first: {measured.errors[0]}")
         used = self.server.cpu_seconds() - before
-        return result | {"server_cpu_us": round(used / result["answers"] * 1e6, 1)}
+        return Run(**asdict(measured), cpu_us=used / measured.answers * 1e6)
+
+
+def ours(stack: ExitStack, setup: Setup, *options: str, name: str = "data", workers: int = 1) -> Target:
+    """Our server in strict mode, in a directory called `name`, ready for load; it goes when the stack ends."""
+    data_dir = setup.directory / name
+    where = ("--port", "0", "--workers", str(workers), "--data-dir", str(data_dir))
+    with setup.on_servers():
+        server = stack.enter_context(running("kms_server.cli.main", "serve", *where, *options))
+    access = credentials(data_dir)
+    return Target(server, *access, bodies(server.url, *access), checks=True)
+
+
+def moto(stack: ExitStack, setup: Setup, access: tuple[str, str]) -> Target:
+    """The moto server, which checks no signature and keeps nothing."""
+    port = free_port()
+    with setup.on_servers():
+        server = stack.enter_context(running("moto.server", "-H", "127.0.0.1", "-p", str(port), port=port))
+    return Target(server, *access, bodies(server.url, *access), checks=False)
+
+
+def bare_loop(stack: ExitStack, setup: Setup, like: Target) -> Target:
+    """The bare loop, which is sent what another target is."""
+    with setup.on_servers():
+        server = stack.enter_context(running("bench.bare_loop"))
+    return Target(server, like.access_key_id, like.secret, like.bodies, checks=False)
 
 
 def client(service: Literal["kms", "iam", "cloudtrail"], url: str, access_key_id: str, secret: str) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -55,16 +90,19 @@ def client(service: Literal["kms", "iam", "cloudtrail"], url: str, access_key_id
     )  # fmt: skip
 
 
-def bodies(url: str, access_key_id: str, secret: str) -> dict[str, list[str]]:
-    """Request bodies for each operation, with a key made for them."""
+def bodies(
+    url: str, access_key_id: str, secret: str, *, size: int = 32, context: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:  # fmt: skip
+    """Request bodies for each operation, with a key made for them; plaintexts have `size` bytes."""
     kms = client("kms", url, access_key_id, secret)
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    plaintexts = [os.urandom(32) for _ in range(_BODIES)]
-    sealed = [kms.encrypt(KeyId=key, Plaintext=plaintext)["CiphertextBlob"] for plaintext in plaintexts]
+    told = {"EncryptionContext": context} if context else {}
+    plaintexts = [os.urandom(size) for _ in range(_BODIES)]
+    sealed = [kms.encrypt(KeyId=key, Plaintext=text, **told)["CiphertextBlob"] for text in plaintexts]
     return {
-        "Encrypt": [json.dumps({"KeyId": key, "Plaintext": _base64(text)}) for text in plaintexts],
-        "Decrypt": [json.dumps({"CiphertextBlob": _base64(blob)}) for blob in sealed],
-        "GenerateDataKey": [json.dumps({"KeyId": key, "KeySpec": "AES_256"})],
+        "Encrypt": [json.dumps({"KeyId": key, "Plaintext": _base64(text)} | told) for text in plaintexts],
+        "Decrypt": [json.dumps({"CiphertextBlob": _base64(blob)} | told) for blob in sealed],
+        "GenerateDataKey": [json.dumps({"KeyId": key, "KeySpec": "AES_256"} | told)],
     }
 
 
@@ -77,9 +115,3 @@ def credentials(data_dir: Path) -> tuple[str, str]:
     lines = (data_dir / "credentials.env").read_text().splitlines()
     values = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     return values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"]
-
-
-def median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The run of median rate, with the rates of all."""
-    middle = median(run["rate"] for run in runs)
-    return min(runs, key=lambda run: abs(run["rate"] - middle)) | {"rates": [run["rate"] for run in runs]}

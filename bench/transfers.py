@@ -24,8 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench.run import RESULTS
 from bench.servers import Server, cores, free_port, running
+from bench.setup import RESULTS
 from bench.signing import REGION
 from bench.targets import credentials
 from kms_server.crypto.stream import CHUNK

