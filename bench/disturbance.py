@@ -148,8 +148,7 @@ KINDS: dict[str, Callable[[Caller], Iterator[None]]] = {
 def main() -> None:
     """Work until nobody wants it any more."""
     job = Job(**json.loads(sys.stdin.readline()))
-    if "DN" in os.environ: os.nice(int(os.environ["DN"]))
-    else: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     done = 0
     for _ in KINDS[job.kind](Caller(job)):
         done += 1

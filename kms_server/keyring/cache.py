@@ -1,7 +1,8 @@
 """A bounded cache whose entries are dropped by the scopes that commits name."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -29,6 +30,7 @@ class ScopedCache:
         self._lock = threading.Lock()
         self._stamp: int | None = None
         self._generation = -1
+        self._is_recent = False
 
     def refresh(self, *, may_block: bool) -> None:
         """Drop whatever has changed since the last call.
@@ -39,8 +41,27 @@ class ScopedCache:
         if self._database.generation.read() == self._generation:
             return
         if not may_block:
+            if self._is_recent:
+                return
             raise WouldBlock
         self.reread()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something may have changed since the database was last asked."""
+        return self._database.generation.read() != self._generation
+
+    @contextmanager
+    def recent(self) -> Iterator[None]:
+        """Within the block what was last read is good enough for this thread's calls that may not block.
+
+        It is for those that came before the last `reread` began: later changes need not hold for them.
+        """
+        self._is_recent = True
+        try:
+            yield
+        finally:
+            self._is_recent = False
 
     def reread(self) -> None:
         """Ask the database itself what has changed."""

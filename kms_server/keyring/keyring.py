@@ -1,6 +1,7 @@
 """What calls need of the database, opened once and kept until it changes."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hmac import compare_digest
@@ -72,6 +73,15 @@ class Keyring:
         self._cache.refresh(may_block=may_block)
         offset = self._cache.get(settings.CLOCK_SCOPE, _clock_offset, may_block=may_block)
         self._clock.advance_to(offset or 0.0)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether `refresh` has to ask the database."""
+        return self._cache.is_stale
+
+    def recent(self) -> AbstractContextManager[None]:
+        """Within the block what was last read is good enough for calls on the event loop; see `ScopedCache.recent`."""
+        return self._cache.recent()
 
     def reread(self) -> None:
         """Look for changes that nobody on this host announced; called a few times a second."""
