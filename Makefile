@@ -7,10 +7,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits profile profile-memory soak mutation interop openapi lock migrate clean
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
 
 run: .venv/.run ## set up and serve from nothing, strict mode, data in .data
 	exec $(BIN)/kms-server serve --data-dir $(DATA)
@@ -31,7 +31,7 @@ fmt: .venv/.dev ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev ## measure beside a bare HTTP loop and moto
+bench: .venv/.dev ## measure everything beside its references, in twenty minutes; ARGS=--help says more
 	$(BIN)/python -m bench.run $(ARGS)
 
 bench-policies: .venv/.dev ## measure what large policies and many grants cost
@@ -45,6 +45,12 @@ bench-audit: .venv/.dev ## measure pages of LookupEvents in a short and in a lon
 
 bench-limits: .venv/.dev ## measure what the check of its limits costs a call
 	$(BIN)/python -m bench.limits $(ARGS)
+
+profile: .venv/.dev ## where a live worker spends its time under load
+	$(BIN)/python -m bench.profile_cpu $(ARGS)
+
+profile-memory: .venv/.dev ## what a call allocates, and what it leaves
+	$(BIN)/python -m bench.profile_memory $(ARGS)
 
 soak: .venv/.dev ## the long rounds, at full rates, and new random examples
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \

@@ -9,13 +9,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import cycle
 from urllib.parse import urlsplit
 
 from bench import closed_loop, open_loop
 from bench.connections import Connection, Connections, RedisConnection
 from bench.figures import percentile
+from bench.servers import cpu_seconds
 from bench.signing import Signer
 
 _WARM_UP_REQUESTS = 2_000
@@ -27,6 +28,7 @@ class Job:
     """What to send where, for how long (seconds), over how many connections; `fresh`: no request is sent twice.
 
     With a `rate` (a second) it is an open loop. Where the URL is Redis's, the bodies are stored under keys of their own.
+    `pids` are the server's processes.
     """
 
     url: str
@@ -37,6 +39,7 @@ class Job:
     connections: int
     seconds: float
     fresh: bool
+    pids: list[int]
     rate: float | None = None
 
 
@@ -44,9 +47,9 @@ class Job:
 class Measured:
     """What came of a job: answers a second and percentiles of latencies in ms.
 
-    `answers` are all, those of the warm-up included; `load_busy` is the share of the time in which the generator had
-    something to do. Of an open loop `late_ms` is the 99th percentile of how late the generator itself was, and
-    `crowded` the share of requests that had to wait for a connection.
+    `cpu_us` is the processor time of the server for an answer, in microseconds; `load_busy` is the share of the time in
+    which the generator had something to do. Of an open loop `late_ms` is the 99th percentile of how late the generator
+    itself was, and `crowded` the share of requests that had to wait for a connection.
     """
 
     rate: float
@@ -54,9 +57,9 @@ class Measured:
     p99_ms: float
     p999_ms: float
     most_ms: float
-    answers: int
     load_busy: float
     errors: list[str]
+    cpu_us: float = 0.0
     late_ms: float = 0.0
     crowded: float = 0.0
 
@@ -101,32 +104,37 @@ def measure(job: Job) -> Measured:
     supply = Supply(job)
     warmed = closed_loop.run(connections, supply.warm(), job.seconds / 3)
     rate = job.rate or len(warmed.latencies) / warmed.seconds * _HEADROOM
-    requests = supply.at_least(int(rate * job.seconds) + job.connections)
+    requests = supply.at_least(int(rate * job.seconds) + _WARM_UP_REQUESTS)
     # Collecting the generator's own garbage would count as the server's latency.
     gc.freeze()
     gc.disable()
+    before = cpu_seconds(job.pids)
     if job.rate is None:
-        return _closed(connections, requests, job.seconds, warmed.answers)
-    return _open(connections, requests[: int(rate * job.seconds)], rate, warmed.answers)
+        measured, answers = _closed(connections, requests, job.seconds)
+    else:
+        measured, answers = _open(connections, requests[: int(rate * job.seconds)], rate)
+    return replace(measured, cpu_us=(cpu_seconds(job.pids) - before) / answers * 1e6)
 
 
-def _closed(connections: Connections, requests: list[bytes], seconds: float, warmed: int) -> Measured:
+def _closed(connections: Connections, requests: list[bytes], seconds: float) -> tuple[Measured, int]:
     busy = time.process_time()
     done = closed_loop.run(connections, requests, seconds)
     busy = time.process_time() - busy
+    if not done.latencies:
+        raise TimeoutError(f"nothing was answered within {seconds:g} s")
     return Measured(
-        rate=len(done.latencies) / done.seconds, **_percentiles(done.latencies), answers=warmed + done.answers,
+        rate=len(done.latencies) / done.seconds, **_percentiles(done.latencies),
         load_busy=busy / done.seconds, errors=connections.errors,
-    )  # fmt: skip
+    ), done.answers  # fmt: skip
 
 
-def _open(connections: Connections, requests: list[bytes], rate: float, warmed: int) -> Measured:
+def _open(connections: Connections, requests: list[bytes], rate: float) -> tuple[Measured, int]:
     done = open_loop.run(connections, requests, rate)
     return Measured(
-        rate=len(requests) / done.seconds, **_percentiles(done.latencies), answers=warmed + len(requests),
+        rate=len(requests) / done.seconds, **_percentiles(done.latencies),
         load_busy=done.busy / done.seconds, errors=connections.errors,
         late_ms=percentile(sorted(done.lateness), 0.99) * 1e3, crowded=done.crowded / len(requests),
-    )  # fmt: skip
+    ), len(requests)  # fmt: skip
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:

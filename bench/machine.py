@@ -24,6 +24,7 @@ def describe(directory: Path) -> dict[str, str | int]:
         "cores": os.cpu_count() or 0,
         "memory": f"{int(_line('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GiB",
         "kernel": platform.release(),
+        "load before": f"{os.getloadavg()[0]:.1f}",
         "Python": f"{platform.python_version()} {'with' if optimized else 'without'} --enable-optimizations",
         "disk sync": f"{sync_microseconds(directory)} µs",
         "OpenSSL": backend.openssl_version_text().split()[1],

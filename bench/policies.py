@@ -16,9 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bench.load import Measured
 from bench.servers import cores, running
 from bench.setup import RESULTS
-from bench.targets import Run, Target, bodies, client, credentials
+from bench.targets import Target, bodies, client, credentials
 
 _STATEMENTS = 100
 _POLICY_BYTES = 32_768
@@ -108,7 +109,7 @@ def scenes(stack: ExitStack, directory: Path) -> dict[str, Target]:
 
 def measurements(arguments: argparse.Namespace, targets: dict[str, Target]) -> Iterator[str]:
     """A line for each target; they take turns, so that a slow spell of the machine does not fall on one of them."""
-    runs: dict[str, list[Run]] = {name: [] for name in targets}
+    runs: dict[str, list[Measured]] = {name: [] for name in targets}
     for _ in range(arguments.repeats):
         for name, target in targets.items():
             runs[name].append(target.load("Encrypt", arguments.connections, arguments.seconds))
@@ -121,7 +122,7 @@ def measurements(arguments: argparse.Namespace, targets: dict[str, Target]) -> I
         )
 
 
-def _middle(runs: list[Run]) -> Run:
+def _middle(runs: list[Measured]) -> Measured:
     """The run of median rate."""
     return sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
 

@@ -35,7 +35,7 @@ def _cell(row: Row, column: str) -> str:
     if column == BUSY:
         return f"{value:.0%}{_MARK if is_bottleneck(row) else ''}"
     low, high = row.get(f"{column} min"), row.get(f"{column} max")
-    if isinstance(low, int | float) and isinstance(high, int | float):
+    if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
         return f"{number(value)} ({number(low)}-{number(high)})"
     return number(value)
 

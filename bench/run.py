@@ -11,6 +11,7 @@ the load generator set, rather than the server.
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -20,12 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.charts import drawn
 from bench.machine import describe
 from bench.report import table
 from bench.sections import SECTIONS, Section
 from bench.servers import cores
 from bench.setup import RESULTS, Setup
-from bench.svg import charts
 
 _DEFAULT = Setup(Path(), frozenset(), frozenset())
 
@@ -70,7 +71,7 @@ def announced(sections: Sequence[Section], scale: float) -> Iterator[Section]:
             scale = (time.monotonic() - begin) / 60 / expected
         left = sum(one.minutes for one in sections[number - 1 :]) * scale
         print(
-            f"[{number}/{len(sections)}] {section.name}, about {left:.0f} min left",
+            f"[{number}/{len(sections)}] {section.name}, about {math.ceil(left)} min left",
             file=sys.stderr,
             flush=True,
         )
@@ -101,7 +102,9 @@ def main() -> None:
             print(table(section.module.TITLE, rows), flush=True)
             found["sections"][section.name] = rows
             (RESULTS / "latest.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "latest.svg").write_text(charts(found["sections"]))
+    picture = drawn(found["sections"])
+    if picture is not None:
+        (RESULTS / "latest.svg").write_text(picture)
 
 
 if __name__ == "__main__":

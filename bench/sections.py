@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from bench import closed
+from bench import asymmetric, closed, databases, open_rates, payloads, single, workers
 from bench.setup import Row, Setup
 
 
@@ -24,4 +24,12 @@ class Section(NamedTuple):
     minutes: float
 
 
-SECTIONS = (Section("closed", closed, 7.0),)
+SECTIONS = (
+    Section("closed", closed, 6.5),
+    Section("open", open_rates, 2.1),
+    Section("single", single, 0.6),
+    Section("payloads", payloads, 1.7),
+    Section("workers", workers, 1.0),
+    Section("databases", databases, 1.2),
+    Section("asymmetric", asymmetric, 1.3),
+)

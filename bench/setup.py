@@ -30,7 +30,7 @@ class Setup:
     directory: Path
     of_servers: frozenset[int]
     of_load: frozenset[int]
-    seconds: float = 2.0
+    seconds: float = 1.5
     repeats: int = 3
     connections: tuple[int, ...] = (1, 16, 64, 256, 512)
 

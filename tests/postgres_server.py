@@ -50,8 +50,11 @@ class Postgres:
         os.posix_spawnp("rm", ["rm", "-rf", str(self.directory)], os.environ, setsid=True)
 
 
-def start(directory: Path) -> Postgres:
-    """Start a server whose files are all in `directory`, an existing empty one; those above stay as they are."""
+def start(directory: Path, *, durable: bool = False) -> Postgres:
+    """Start a server whose files are all in `directory`, an existing empty one; those above stay as they are.
+
+    No test cuts the power, so what is committed is on the disk only where `durable` asks for it.
+    """
     above = [(parent, parent.stat().st_mode) for parent in directory.parents]
     installed = _installed()
     if os.geteuid() == 0:
@@ -69,10 +72,7 @@ def start(directory: Path) -> Postgres:
     _run(
         binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
     )
-    # No test cuts the power, so nothing needs to be on the disk.
-    options = (
-        f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200 -c fsync=off"
-    )
+    options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200 -c fsync={'on' if durable else 'off'}"
     _run(binaries / "pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
     assert above == [(parent, parent.stat().st_mode) for parent in directory.parents]
     return Postgres(directory, binaries)
