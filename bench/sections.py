@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from bench import asymmetric, closed, databases, open_rates, payloads, single, workers
+from bench import asymmetric, closed, databases, isolation, open_rates, payloads, single, workers
 from bench.setup import Row, Setup
 
 
@@ -32,4 +32,5 @@ SECTIONS = (
     Section("workers", workers, 1.0),
     Section("databases", databases, 1.2),
     Section("asymmetric", asymmetric, 1.3),
+    Section("isolation", isolation, 3.5),
 )

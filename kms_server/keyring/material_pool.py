@@ -86,7 +86,11 @@ class MaterialPool:
             maker.start()
 
     def _run(self) -> None:
-        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
+        thread = threading.get_native_id()
+        try:
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        except OSError:  # not every sandbox has it
+            os.setpriority(os.PRIO_PROCESS, thread, 19)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._missing() is not None)
