@@ -167,7 +167,8 @@ class Connection(ClientLink):
             self._looked = True
             self._forgotten = (stage, work)
             return
-        assert self._current is not None  # noqa: S101 - there is work only on a request under way
+        if self._current is None:
+            return  # it has been answered as failed
         request = self._current.request
         self._in_thread(self._door.threads, partial(go_on, self._door.stages, stage, work, request))
 
@@ -277,4 +278,5 @@ class Connection(ClientLink):
 
     def _fail(self, what: str) -> None:
         _LOG.error("%s", what)
+        self._forgotten = None
         self._answer(broken(self._current.request if self._current is not None else None), last=True)

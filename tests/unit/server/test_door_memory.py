@@ -110,3 +110,9 @@ def test_calls_that_a_look_holds_up_are_answered_for(
         client.sendall(FRESH % 2)
         assert read_answer(client)[0] == 200
     assert pipeline.threads == ["cold"]
+    memory.gate.set()
+    eventually(lambda: door.door.looking is None)
+    with door.connection() as client:
+        client.sendall(FRESH % 3)
+        assert read_answer(client)[0] == 200
+    assert [request.path for request in pipeline.requests] == ["/fresh/2", "/fresh/3"]
