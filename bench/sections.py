@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from bench import asymmetric, closed, databases, growth, open_rates, payloads, single, workers
+from bench import asymmetric, closed, databases, growth, isolation, open_rates, payloads, single, workers
 from bench.setup import Row, Setup
 
 
@@ -33,4 +33,5 @@ SECTIONS = (
     Section("databases", databases, 1.2),
     Section("asymmetric", asymmetric, 1.3),
     Section("growth", growth, 8.0),
+    Section("isolation", isolation, 3.5),
 )

@@ -120,6 +120,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Seconds after which a call is refused whose record, or change, is not on disk.",
 )  # fmt: skip
 @option(
+    "--header-timeout", type=click.FloatRange(0.1, 600), default=10.0,
+    help="Seconds in which a client must have sent the headers of a request, or agreed on TLS.",
+)  # fmt: skip
+@option(
     "--audit-delivery-interval", type=click.FloatRange(1, 3_600), default=300.0,
     help="Seconds between two deliveries of a trail's log files. A table [audit.buckets.NAME] in the file of --config with "
     "`directory`, or with `endpoint`, `region`, `access-key-file` and `secret-key-file`, says where a bucket is that is "
@@ -127,7 +131,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )  # fmt: skip
 @retention_options
 @state_options
-def serve(audit_deadline: float, **options: object) -> None:
+def serve(audit_deadline: float, header_timeout: float, **options: object) -> None:
     """Run the service in the foreground.
 
     The first start makes a root key and a root access key for account 000000000000, which it writes to
@@ -135,7 +139,7 @@ def serve(audit_deadline: float, **options: object) -> None:
     """
     known = {field.name for field in fields(Settings)}
     given = {name: value for name, value in options.items() if name in known}
-    limits = Limits(audit_deadline=audit_deadline)
+    limits = Limits(audit_deadline=audit_deadline, header_timeout=header_timeout)
     settings = Settings(**given, audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:

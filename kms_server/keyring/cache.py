@@ -1,7 +1,8 @@
 """A bounded cache whose entries are dropped by the scopes that commits name."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -55,6 +56,7 @@ class ScopedCache:
         self._generation = -1
         self._newest = database.generation.counter
         self.findings = Findings(capacity)
+        self._is_recent = False
 
     def refresh(self, *, may_block: bool) -> None:
         """Drop whatever has changed since the last call.
@@ -65,8 +67,27 @@ class ScopedCache:
         if self._newest[0] == self._generation:
             return
         if not may_block:
+            if self._is_recent:
+                return
             raise WouldBlock
         self.reread()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something may have changed since the database was last asked."""
+        return self._newest[0] != self._generation
+
+    @contextmanager
+    def recent(self) -> Iterator[None]:
+        """Within the block what was last read is good enough for this thread's calls that may not block.
+
+        It is for those that came before the last `reread` began: later changes need not hold for them.
+        """
+        self._is_recent = True
+        try:
+            yield
+        finally:
+            self._is_recent = False
 
     def reread(self) -> None:
         """Ask the database itself what has changed."""

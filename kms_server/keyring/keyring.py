@@ -1,6 +1,7 @@
 """What calls need of the database, opened once and kept until it changes."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hmac import compare_digest
@@ -85,6 +86,15 @@ class Keyring:
     def findings(self) -> Findings:
         """What calls have worked out from all that is here, until any of it changes."""
         return self._cache.findings
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether `refresh` has to ask the database."""
+        return self._cache.is_stale
+
+    def recent(self) -> AbstractContextManager[None]:
+        """Within the block what was last read is good enough for calls on the event loop; see `ScopedCache.recent`."""
+        return self._cache.recent()
 
     def reread(self) -> None:
         """Look for changes that nobody on this host announced; called a few times a second."""

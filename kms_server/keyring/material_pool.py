@@ -1,12 +1,16 @@
-"""Fresh key material. What takes long to make is made ahead, off every request's way."""
+"""Fresh key material. What takes long to make is made off every request's way, ahead where that is possible."""
 
 import os
 import threading
-from collections import deque
-from contextlib import suppress
+from collections import Counter, deque
 
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keys.specs import KEY_SPECS, KeySpec
+
+# More at a time would only take the processors in turns.
+_MAKERS = 2
+# Where processors are never idle a call makes its own after this time.
+_PATIENCE_SECONDS = 5.0
 
 
 class NoneReady(WouldBlock):
@@ -20,7 +24,9 @@ class NoneReady(WouldBlock):
 class MaterialPool:
     """Gives out material; of slow specs `ready` pieces each wait in memory once a first one was asked for.
 
-    The library makes RSA keys without holding the interpreter's lock, so that a thread is enough.
+    Slow material is made by threads of its own. The library makes RSA keys without holding the
+    interpreter's lock, and the system runs these threads when nothing else wants the processor: then they delay no
+    request, while ordinary ones make each wake-up of the event loop wait for the end of their time slices.
     """
 
     def __init__(self, ready: int = 2) -> None:
@@ -28,9 +34,12 @@ class MaterialPool:
         self._pools: dict[str, deque[bytes]] = {
             spec.name: deque() for spec in KEY_SPECS.values() if spec.is_slow_to_make
         }
-        self._wanted = threading.Condition()
-        self._asked: set[str] = set()
-        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        # By spec: how many pieces shall be there, how many calls wait for one, how many are being made.
+        self._wanted: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+        self._coming: Counter[str] = Counter()
+        self._makers: list[threading.Thread] = []
 
     def take(self, spec: KeySpec, *, may_block: bool) -> bytes:
         """Fresh material of a spec, given out once.
@@ -41,37 +50,65 @@ class MaterialPool:
         pool = self._pools.get(spec.name)
         if pool is None:
             return spec.type.generate()
-        piece = None
-        with suppress(IndexError):
-            piece = pool.popleft()
-        self._refill(spec.name)
-        if piece is not None:
-            return piece
-        if not may_block:
-            raise NoneReady(spec)
-        return spec.type.generate()
+        with self._changed:
+            self._wanted[spec.name] = self._ready
+            self._start()
+            if pool:
+                return pool.popleft()
+            if not may_block:
+                raise NoneReady(spec)
+        return self._made(spec)
 
     def make(self, spec: KeySpec) -> None:
-        """Make one piece and keep it for whoever asks next; takes up to seconds."""
-        self._pools[spec.name].append(spec.type.generate())
+        """Have one piece made and keep it for whoever asks next; takes up to seconds."""
+        piece = self._made(spec)
+        with self._changed:
+            self._pools[spec.name].append(piece)
+            self._changed.notify_all()
 
-    def _refill(self, name: str) -> None:
-        with self._wanted:
-            self._asked.add(name)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="key material", daemon=True)
-                self._thread.start()
-            self._wanted.notify()
+    def _made(self, spec: KeySpec) -> bytes:
+        pool = self._pools[spec.name]
+        with self._changed:
+            self._waiting[spec.name] += 1
+            self._start()
+            self._changed.wait_for(lambda: pool, _PATIENCE_SECONDS)
+            self._waiting[spec.name] -= 1
+            if pool:
+                return pool.popleft()
+        return spec.type.generate()
+
+    def _start(self) -> None:
+        self._changed.notify_all()
+        self._makers = [maker for maker in self._makers if maker.is_alive()]
+        while len(self._makers) < _MAKERS:
+            maker = threading.Thread(target=self._run, name="key material", daemon=True)
+            self._makers.append(maker)
+            maker.start()
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        thread = threading.get_native_id()
+        try:
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+        except OSError:  # not every sandbox has it
+            os.setpriority(os.PRIO_PROCESS, thread, 19)
         while True:
-            with self._wanted:
-                self._wanted.wait_for(lambda: self._missing() is not None)
-                missing = self._missing()
-            if missing is not None:
-                self.make(missing)
+            with self._changed:
+                self._changed.wait_for(lambda: self._missing() is not None)
+                name = self._missing()
+                assert name is not None  # noqa: S101 - nobody else changes it meanwhile
+                self._coming[name] += 1
+            try:
+                piece = KEY_SPECS[name].type.generate()
+                self._pools[name].append(piece)
+            finally:
+                with self._changed:
+                    self._coming[name] -= 1
+                    self._changed.notify_all()
 
-    def _missing(self) -> KeySpec | None:
-        short = (name for name in sorted(self._asked) if len(self._pools[name]) < self._ready)
-        return next((KEY_SPECS[name] for name in short), None)
+    def _missing(self) -> str | None:
+        """What to make next: for calls that wait, then ahead."""
+        for counts in (self._waiting, self._waiting + self._wanted):
+            for name, count in counts.items():
+                if len(self._pools[name]) + self._coming[name] < count:
+                    return name
+        return None

@@ -146,10 +146,12 @@ class ClientLink(asyncio.Protocol, Guest):
 
     def _linger(self) -> None:
         """Close, but read on for a while: closing over unread bytes would reset the connection under the answer."""
+        if not self._transport.can_write_eof():
+            self._end()  # the end of TLS waits for the client's by itself, and reads on meanwhile
+            return
         self._ending = self._lingering = True
         self._since = time.monotonic()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        self._transport.write_eof()
 
     def _keeps(self, incoming: Incoming) -> bool:
         """Whether the client may send another request after this one's answer."""
@@ -171,7 +173,7 @@ class ClientLink(asyncio.Protocol, Guest):
     def _refuse(self, status: int) -> None:
         """Answer bytes that are no request. Closing over unread bytes would reset the connection under the answer."""
         self.write(self._door.writer.render(refusal(status), keep_alive=False, with_body=True))
-        if self._half_closed or not self._transport.can_write_eof():
+        if self._half_closed:
             self._end()
         else:
             self._linger()

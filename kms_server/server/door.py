@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.http_writer import HttpWriter
 from kms_server.server.pipeline import Stage
-from kms_server.server.threads import Threads
+from kms_server.server.threads import PATIENT, Errand, Threads
 from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
@@ -29,6 +30,9 @@ class Guest(Protocol):
 
     def go(self, stage: Stage) -> None:
         """Take the request under way through a stage."""
+
+    def recall(self) -> None:
+        """What has changed is known; the stage that waits for it can take the request."""
 
     @property
     def is_due(self) -> bool:
@@ -47,16 +51,31 @@ class Guest(Protocol):
         """Close unless an answer is due."""
 
 
+class Memory(Protocol):
+    """What calls know of the database."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether something may have changed."""
+
+    def reread(self) -> None:
+        """Ask the database what has changed; waits."""
+
+    def recent(self) -> AbstractContextManager[None]:
+        """Within the block calls on the event loop take what was last read for up to date."""
+
+
 class Door:
     """What all connections of a worker share.
 
     The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
-    for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered.
+    for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered, and
+    `memory` is what they remember of it.
     """
 
     def __init__(
         self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits, streams: StreamAnswerer | None = None,
-        entrance: Entrance = OPEN, waits: Waits | None = None,
+        entrance: Entrance = OPEN, waits: Waits | None = None, memory: Memory | None = None,
     ) -> None:  # fmt: skip
         self.stages = pipeline.stages
         self.bridge = bridge
@@ -66,11 +85,16 @@ class Door:
         self.entrance = entrance
         self.writer = HttpWriter()
         waits = waits or Waits()
-        self.threads = Threads(limits.cold_threads, "cold", waits)
-        self.stream_threads = Threads(limits.stream_threads, "stream", waits)
+        self.threads = Threads(limits.cold_threads, "cold", waits, PATIENT)
+        self.stream_threads = Threads(limits.stream_threads, "stream", waits, PATIENT)
         self.turns = Turns(limits.stream_threads)
         # Health must answer also when every other thread waits for the database.
         self.own_threads = Threads(_OWN_THREADS, "own", waits)
+        self._memory = memory
+        # Calls that only wait for this must not stand behind those that work for long.
+        self._memory_threads = Threads(1, "memory", waits)
+        self.looking: Errand[None] | None = None
+        self._forgetful: list[Guest] = []
         self.connections: set[Guest] = set()
         self.draining = False
         self._loop = asyncio.get_running_loop()
@@ -94,6 +118,46 @@ class Door:
             self._try(connection, connection.begin)
         self._go(turn)
 
+    def again(self, connection: Guest) -> None:
+        """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
+        if not self._held:
+            self._loop.call_soon(self._take_held)
+        self._held.append(connection)
+
+    def look(self, connection: Guest) -> bool:
+        """Go on with a connection when it is known what has changed; False where that is known.
+
+        After a change all calls wait for one look at the database, and go on in the event loop. Each in a thread of its own
+        would take longer, and the interpreter from those that follow.
+        """
+        if self._memory is None or not self._memory.is_stale or self._memory_threads.is_stuck:
+            return False
+        self._forgetful.append(connection)
+        if self.looking is None:
+            self._begin_look(self._memory)
+        return True
+
+    def _begin_look(self, memory: Memory) -> None:
+        waiting, self._forgetful = self._forgetful, []
+        self.looking = self._memory_threads.start(memory.reread)
+        done = asyncio.wrap_future(self.looking.future, loop=self._loop)
+        done.add_done_callback(partial(self._end_look, memory, waiting))
+
+    def _end_look(self, memory: Memory, waiting: list[Guest], done: "asyncio.Future[None]") -> None:
+        self.looking = None
+        failed = done.cancelled() or done.exception() is not None
+        for connection in waiting:
+            connection.recall()
+        # A look that begins after a call came sees all that was acknowledged before; of later calls that is not true.
+        with nullcontext() if failed else memory.recent():
+            self._go(waiting)
+        if self._forgetful and self.looking is None:
+            self._begin_look(memory)
+
+    def _take_held(self) -> None:
+        turn, self._held = self._held, []
+        self._go(turn)
+
     def _go(self, turn: list[Guest]) -> None:
         for stage in self.stages:
             for connection in turn:
@@ -101,16 +165,6 @@ class Door:
         for connection in turn:
             if connection.is_due:
                 self._try(connection, connection.advance)
-
-    def again(self, connection: Guest) -> None:
-        """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
-        if not self._held:
-            self._loop.call_soon(self._take_held)
-        self._held.append(connection)
-
-    def _take_held(self) -> None:
-        turn, self._held = self._held, []
-        self._go(turn)
 
     def _try(self, connection: Guest, step: Callable[[], object]) -> None:
         try:
@@ -138,5 +192,5 @@ class Door:
 
     def close(self) -> None:
         """Wait for calls whose clients have gone."""
-        for threads in (self.threads, self.stream_threads, self.own_threads):
+        for threads in (self.threads, self.stream_threads, self.own_threads, self._memory_threads):
             threads.close()

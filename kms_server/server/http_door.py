@@ -31,8 +31,9 @@ class Connection(ClientLink):
     """One client connection.
 
     `_work` is what has become of the request under way between two stages, and `_outcome` its answer while that waits
-    for its record; `_held` is a stage that has to wait, and what it takes; `_errand` is it in a thread, and `_transfer`
-    is there as long as it is a claimed request whose body or answer is under way.
+    for its record; `_held` is a stage that has to wait, and what it takes, and `_forgotten` one that waits until it is known
+    what has changed, which it does once (`_looked`). `_errand` is it in a thread, and `_transfer` is there as long as it is
+    a claimed request whose body or answer is under way.
     """
 
     def __init__(self, door: Door) -> None:
@@ -42,6 +43,8 @@ class Connection(ClientLink):
         self._held: tuple[Stage, object] | None = None
         self._outcome: Outcome | None = None
         self._errand: Errand[Outcome] | None = None
+        self._forgotten: tuple[Stage, object] | None = None
+        self._looked = False
         self._transfer: Transfer | None = None
         self._keep_alive = False
 
@@ -61,8 +64,9 @@ class Connection(ClientLink):
         elif self._transfer is not None:
             self._check_transfer(self._transfer, now)
         elif self._current is not None:
-            if self._errand is not None and self._errand.is_late:
-                self._errand.leave()
+            errand = self._errand if self._forgotten is None else self._door.looking
+            if errand is not None and errand.is_late:
+                errand.leave()
                 self._fail(_STUCK)
             elif waited > self._limits.request_timeout:
                 self._fail("a call took longer than its time limit")
@@ -117,6 +121,7 @@ class Connection(ClientLink):
             return False
         self._current = incoming
         self._since = time.monotonic()
+        self._looked = False
         door, request = self._door, incoming.request
         if door.entrance.require_tls and door.entrance.refuses(request):
             self._answer(plain_http(request))
@@ -143,9 +148,7 @@ class Connection(ClientLink):
             self._held = (stage, work)
             undecided.decision.on_done = self._on_decision
         except WouldBlock:
-            assert self._current is not None  # noqa: S101 - there is work only on a request under way
-            request = self._current.request
-            self._in_thread(self._door.threads, partial(go_on, self._door.stages, stage, work, request))
+            self._wait_for_database(stage, work)
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             self._fail(f"a request failed: {type(error).__name__}")
         else:
@@ -153,6 +156,21 @@ class Connection(ClientLink):
                 self._take(done)
             else:
                 self._work = done
+
+    def recall(self) -> None:
+        """What has changed is known."""
+        self._held, self._forgotten = self._forgotten, None
+
+    def _wait_for_database(self, stage: Stage, work: object) -> None:
+        """Wait until it is known what has changed, or where that is not enough go on in a thread."""
+        if not self._looked and self._door.look(self):
+            self._looked = True
+            self._forgotten = (stage, work)
+            return
+        if self._current is None:
+            return  # it has been answered as failed
+        request = self._current.request
+        self._in_thread(self._door.threads, partial(go_on, self._door.stages, stage, work, request))
 
     def _on_decision(self, _: object) -> None:
         """It is known whether the limits let the request under way pass."""
@@ -261,4 +279,5 @@ class Connection(ClientLink):
 
     def _fail(self, what: str) -> None:
         _LOG.error("%s", what)
+        self._forgotten = None
         self._answer(broken(self._current.request if self._current is not None else None), last=True)

@@ -1,5 +1,8 @@
 """Header lines as a mapping."""
 
+import re
+from functools import lru_cache
+
 # A second one of these would let two readers of one request disagree on what it says.
 _SINGLE = frozenset(
     {"host", "authorization", "content-length", "transfer-encoding", "content-type", "expect", "x-amz-date", "x-amz-target"}
@@ -14,6 +17,16 @@ _KNOWN = {
     )
     for name in (title, title.lower())
 }  # fmt: skip
+
+
+# A host and a port (RFC 9112 3.2): no list, path, space or user name, which proxies may read in several ways.
+_HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+;=:\[\]-]*")
+
+
+@lru_cache(maxsize=256)
+def is_host(value: str | None) -> bool:
+    """Whether that can be a Host header; it may be empty."""
+    return value is not None and _HOST.fullmatch(value) is not None
 
 
 def named(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:

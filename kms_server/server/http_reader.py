@@ -61,7 +61,7 @@ class HttpReader:
         self._whole = WholeRequests(limits)
         self._requests: deque[Incoming] = deque()
         self._unread = b""
-        self._wire_bytes = 0
+        self._wire_bytes = self._idle_bytes = 0
         self.refusal: int | None = None
         self.in_message = False
         self.in_body = False
@@ -74,7 +74,12 @@ class HttpReader:
         """Whether the client is so far ahead of its answers that nothing more should be read from it."""
         if self.streamed is not None:
             return self.streamed.full
-        return bool(self._unread) or len(self._requests) >= self._limits.max_pipelined
+        if self._unread or not self._requests:
+            return bool(self._unread)
+        limits, waiting = self._limits, self._requests
+        return len(waiting) >= limits.max_pipelined or (
+            sum(len(incoming.request.body) for incoming in waiting) > limits.max_body_bytes
+        )
 
     @property
     def is_behind(self) -> bool:
@@ -143,13 +148,15 @@ class HttpReader:
         if not self.in_message:
             return
         # The callbacks see neither an unfinished header nor chunk extensions. A piece may hold older requests too.
-        self._wire_bytes += min(self._piece_bytes, _PIECE_BYTES)
+        count = min(self._piece_bytes, _PIECE_BYTES)
+        self._wire_bytes += count
+        self._idle_bytes += count
         limits = self._limits
         allowed = limits.max_header_bytes + limits.max_target_bytes + _PIECE_BYTES
-        if self.in_body and self.streamed is None:
-            allowed += _CHUNK_OVERHEAD * limits.max_body_bytes
-        if self._wire_bytes > allowed:
+        if self._idle_bytes > allowed:
             self._refuse(413 if self.in_body else 431)
+        if self.streamed is None and self._wire_bytes > allowed + _CHUNK_OVERHEAD * limits.max_body_bytes:
+            self._refuse(413)
 
     def _refuse(self, status: int) -> NoReturn:
         self.refusal = status
@@ -161,7 +168,7 @@ class HttpReader:
         """A request begins."""
         self.in_message = True
         self.began = time.monotonic()
-        self._wire_bytes = 0
+        self._wire_bytes = self._idle_bytes = 0
         self._target = b""
         self._headers: dict[str, str] = {}
         self._lines: list[tuple[bytes, bytes]] = []
@@ -196,10 +203,11 @@ class HttpReader:
         self._is_1_1 = version == "1.1"
         if not self._is_1_1 and version != "1.0":
             self._refuse(505)
-        if "host" not in headers and self._is_1_1:
+        if not http_headers.is_host(headers.get("host", None if self._is_1_1 else "")):
             self._refuse(400)
-        if not self._target.startswith(b"/") and self._target != b"*":
-            self._refuse(400)  # absolute form names a second authority beside Host
+        if b"#" in self._target or not (self._target.startswith(b"/") or self._target == b"*"):
+            # The absolute form names a second authority beside Host, and some readers drop a fragment.
+            self._refuse(400)
         if self._parser.should_upgrade():
             self._refuse(400)  # llhttp would take the body of an upgrade for other bytes
         if not _BODY_HEADERS.isdisjoint(headers):
@@ -237,9 +245,9 @@ class HttpReader:
 
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
+        # Extensions and trailers do not bring the body on, and httptools copies a line anew for each of its pieces.
+        self._idle_bytes = -self._piece_bytes
         if self.streamed is not None:
-            # What is counted is what comes without bringing the body on.
-            self._wire_bytes = -self._piece_bytes
             self.streamed.feed(part)
             return
         self.awaits_continue = False

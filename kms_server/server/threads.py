@@ -1,5 +1,6 @@
 """Threads for work that may wait for the storage, whose clients have an answer in time all the same."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -8,6 +9,10 @@ from typing import Generic, TypeVar
 from kms_server.errors import KMSInternalException
 from kms_server.storage.waits import Waits
 
+# The niceness of work that may take long: the event loop and the commits of records, which wake up often and for a short
+# time, then need not wait for the end of its time slices. More would not help, and where other processes want the
+# processor it would hold up whoever waits for the interpreter.
+PATIENT = 5
 # How often somebody who waits for work looks whether it is late.
 _LOOK_SECONDS = 0.25
 Result = TypeVar("Result")
@@ -48,10 +53,10 @@ class Errand(Generic[Result]):
 
 
 class Threads:
-    """A bounded number of threads; what they cannot take yet waits."""
+    """A bounded number of threads, nicer by `nice` than their process; what they cannot take yet waits."""
 
-    def __init__(self, most: int, name: str, waits: Waits) -> None:
-        self.pool = ThreadPoolExecutor(most, thread_name_prefix=name)
+    def __init__(self, most: int, name: str, waits: Waits, nice: int = 0) -> None:
+        self.pool = ThreadPoolExecutor(most, thread_name_prefix=name, initializer=_be_nice, initargs=(nice,))
         self.waits = waits
         self._most = most
         self._under_way: set[Errand[object]] = set()
@@ -88,3 +93,9 @@ class Threads:
     def close(self) -> None:
         """Wait for all work."""
         self.pool.shutdown()
+
+
+def _be_nice(nice: int) -> None:
+    """Raise the niceness of this thread, which on Linux is its own."""
+    thread = threading.get_native_id()
+    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)

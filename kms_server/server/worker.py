@@ -68,6 +68,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             state.streams,
             state.entrance,
             state.waits,
+            state.memory,
         )
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe

@@ -15,6 +15,7 @@ from kms_server.audit.trail.backlog import delivery_warning
 from kms_server.batches import Batches
 from kms_server.config import Limits, Settings
 from kms_server.files import locked
+from kms_server.keyring.keyring import Keyring
 from kms_server.quotas.shared_buckets import SharedBuckets
 from kms_server.server import tls
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
@@ -58,6 +59,7 @@ class WorkerState:
     state: State
     tls: ssl.SSLContext | None
     entrance: Entrance
+    memory: Keyring
     checkpoints: Checkpoints
     shared_buckets: SharedBuckets | None = None
     audit_stream: Stream | None = None
@@ -153,6 +155,7 @@ def build(settings: Settings) -> WorkerState:
         state,
         tls.context(settings),
         entrance,
+        keyring,
         checkpoints,
         shared,
         stream,

@@ -9,11 +9,8 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
 from tests.functional.processes import CONTEXT
+from tests.functional.raw_calls import signed
 from tests.functional.server_process import Access, ServerProcess, StartServer
 
 _AT_ONCE = 24  # requests under way on each connection
@@ -38,18 +35,7 @@ def roots(servers: Sequence[ServerProcess]) -> list[Access]:
 
 def encrypt_request(access: Access, key: str) -> bytes:
     """A signed request; the server takes it as often as it comes within five minutes."""
-    body = json.dumps({"KeyId": key, "Plaintext": "eA=="}).encode()
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.Encrypt"}
-    request = AWSRequest("POST", f"{access.url}/", data=body, headers=headers)
-    SigV4Auth(Credentials(access.access_key_id, access.secret), "kms", "us-east-1").add_auth(request)
-    host = urlsplit(access.url).netloc
-    head = [
-        "POST / HTTP/1.1",
-        f"Host: {host}",
-        f"Content-Length: {len(body)}",
-        *map(": ".join, request.headers.items()),
-    ]
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+    return signed(access, "Encrypt", {"KeyId": key, "Plaintext": "eA=="})
 
 
 def press(accesses: Sequence[Access], key: str, seconds: float, answered: "Queue[tuple[int, int]]") -> None:

@@ -74,6 +74,22 @@ def test_who_may_not_block_is_told(cache: ScopedCache, database: Database) -> No
     cache.refresh(may_block=False)
 
 
+def test_what_was_last_read_may_be_good_enough(cache: ScopedCache, database: Database) -> None:
+    ask(cache)
+    assert not cache.is_stale
+    write(database, "new")
+    assert cache.is_stale
+    with cache.recent():
+        cache.refresh(may_block=False)
+        assert cache.get(SCOPE, never, may_block=False) == "old"
+        # Whoever may wait never makes do with it.
+        cache.refresh(may_block=True)
+        assert ask(cache) == "new"
+    write(database, "newer")
+    with pytest.raises(WouldBlock):
+        cache.refresh(may_block=False)
+
+
 def test_nothing_is_kept_before_the_first_refresh(database: Database) -> None:
     write(database, "old")
     cache = ScopedCache(database, 10)

@@ -1,5 +1,6 @@
 """Fresh material: at once where it is quick to make, ahead of time where it is not, and given out once."""
 
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ def until_ready(pool: MaterialPool, count: int) -> None:
 def test_quick_material_is_made_at_once(name: str) -> None:
     pool, spec = MaterialPool(), KEY_SPECS[name]
     assert pool.take(spec, may_block=False) != pool.take(spec, may_block=False)
-    assert pool._thread is None
+    assert not pool._makers
 
 
 def test_nobody_waits_who_may_not(counted: Counted) -> None:
@@ -105,3 +106,17 @@ def test_real_rsa_keys_come_from_the_pool() -> None:
     pool, spec = MaterialPool(), KEY_SPECS["RSA_2048"]
     first = pool.take(spec, may_block=True)
     assert spec.type.checked(first) == first
+
+
+def test_who_has_waited_for_long_makes_his_own(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(material_pool, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(material_pool, "_MAKERS", 0)
+    counted.gate.set()
+    assert MaterialPool().take(counted.spec, may_block=True) == b"1"
+
+
+def test_slow_material_is_made_when_nothing_else_runs() -> None:
+    pool, spec = MaterialPool(), KEY_SPECS["RSA_2048"]
+    pool.take(spec, may_block=True)
+    assert pool._makers
+    assert {os.sched_getscheduler(maker.native_id or 0) for maker in pool._makers} == {os.SCHED_IDLE}

@@ -34,15 +34,45 @@ from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
 
 
+class SteeredMemory:
+    """Changes when a test says so; a look at it lasts until `gate` is open, and may fail."""
+
+    def __init__(self) -> None:
+        self.is_stale = False
+        self.is_recent = False
+        self.fails = False
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.looks = 0
+        self.waits = Waits()
+
+    def reread(self) -> None:
+        self.looks += 1
+        self.begun.release()
+        with self.waits.noted():
+            assert self.gate.wait(20)
+        if self.fails:
+            raise ZeroDivisionError
+
+    @contextmanager
+    def recent(self) -> Iterator[None]:
+        self.is_recent = True
+        yield
+        self.is_recent = False
+
+
 class SteeredPipeline:
     """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/limited`,
     `/large/N`.
 
-    `/kept` is blocked by the storage, as `waits` tells.
+    `/kept` is blocked by the storage, as `waits` tells, and `/fresh` while `memory` is stale.
     """
+
+    memory = SteeredMemory()
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.threads: list[str] = []
         self.tickets: list[Ticket] = []
         self.decisions: list[Decision] = []
         self.undecided = threading.Semaphore(0)
@@ -71,8 +101,10 @@ class SteeredPipeline:
     def _answer(self, arrival: Arrival) -> Outcome:
         request, may_block = arrival
         kind = request.path.split("/")[1]
-        if kind in {"cold", "blocked", "kept"} and not may_block:
+        stale = kind == "fresh" and self.memory.is_stale and not self.memory.is_recent
+        if (stale or kind in {"cold", "blocked", "kept"}) and not may_block:
             raise WouldBlock
+        self.threads.append(threading.current_thread().name.partition("_")[0])
         if kind == "broken":
             raise ZeroDivisionError
         if kind == "blocked":
@@ -179,7 +211,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 def running_door(
     pipeline: Answerer, limits: Limits | None = None, *, health: Health | None = None, tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1", streams: StreamAnswerer | None = None, entrance: Entrance = OPEN,
-    waits: Waits | None = None, metrics: Metrics | None = None,
+    waits: Waits | None = None, metrics: Metrics | None = None, memory: SteeredMemory | None = None,
 ) -> Iterator[RunningDoor]:  # fmt: skip
     """Serve `pipeline` until the block ends."""
     limits = limits or Limits()
@@ -188,7 +220,7 @@ def running_door(
 
     async def serve() -> None:
         app = create_app(pipeline, health or Health(()), limits, metrics=metrics)
-        door = Door(pipeline, WsgiBridge(app), limits, streams, entrance, waits)
+        door = Door(pipeline, WsgiBridge(app), limits, streams, entrance, waits, memory)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))

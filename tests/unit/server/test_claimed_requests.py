@@ -4,19 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kms_server.config import Limits
 from kms_server.protocol.message import ClientGone
 from kms_server.server.http_reader import HttpReader
-from tests.unit.server.test_http_reader import AMBIGUOUS, HEAD, LIMITS
+from tests.unit.server.http_cases import AMBIGUOUS, HEAD
+from tests.unit.server.test_http_reader import LIMITS
 
 
-def claiming() -> HttpReader:
-    return HttpReader(LIMITS, "192.0.2.7", None, claims=lambda request: request.method != "GET")
+def claiming(limits: Limits = LIMITS) -> HttpReader:
+    return HttpReader(limits, "192.0.2.7", None, claims=lambda request: request.method != "GET")
 
 
-@pytest.mark.parametrize("data", AMBIGUOUS)
-def test_a_claimed_request_is_refused_for_the_same_reasons(data: bytes) -> None:
-    made = claiming()
-    made.receive(data)
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_a_claimed_request_is_refused_for_the_same_reasons(case: str) -> None:
+    made = claiming(Limits())
+    made.receive(AMBIGUOUS[case])
     assert made.refusal == 400
     incoming = made.take()
     if incoming is not None:  # only its body is wrong

@@ -10,8 +10,8 @@ from kms_server.config import Limits
 from kms_server.protocol.message import Request, TlsDetails
 from kms_server.server.entrance import Entrance
 from kms_server.server.http_reader import HttpReader
+from tests.unit.server.http_cases import AMBIGUOUS, HEAD, LENIENT
 
-HEAD = b"POST / HTTP/1.1\r\nHost: kms.test\r\n"
 LIMITS = Limits(
     max_body_bytes=1_000, max_header_bytes=2_000, max_header_count=20, max_target_bytes=100, max_pipelined=4
 )
@@ -68,51 +68,31 @@ def test_the_pieces_do_not_matter(cuts: list[int]) -> None:
     assert made.refusal is None
 
 
-AMBIGUOUS = [
-    pytest.param(HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="CL.TE"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", id="TE.CL"),
-    pytest.param(HEAD + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", id="CL.CL same"),
-    pytest.param(HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", id="CL.CL"),
-    pytest.param(HEAD + b"Content-Length: 3, 3\r\n\r\nabc", id="CL list"),
-    pytest.param(HEAD + b"Content-Length: +3\r\n\r\nabc", id="CL plus"),
-    pytest.param(HEAD + b"Content-Length: -3\r\n\r\nabc", id="CL minus"),
-    pytest.param(HEAD + b"Content-Length: 0x3\r\n\r\nabc", id="CL hex"),
-    pytest.param(HEAD + b"Content-Length:\r\n\r\nabc", id="CL empty"),
-    pytest.param(HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n", id="CL overflow"),
-    pytest.param(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="TE gzip"),
-    pytest.param(HEAD + b"Transfer-Encoding: identity\r\n\r\nabc", id="TE identity"),
-    pytest.param(HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", id="TE unknown"),
-    pytest.param(HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", id="TE vertical tab"),
-    pytest.param(HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", id="TE space before colon"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="TE.TE"),
-    pytest.param(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="TE in 1.0"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n", id="chunk overflow"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", id="chunk bare LF"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n", id="chunk space"),
-    pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", id="chunk too long"),
-    pytest.param(b"POST / HTTP/1.1\nHost: a\n\n", id="bare LF"),
-    pytest.param(HEAD + b"X: a\rb\r\n\r\n", id="bare CR"),
-    pytest.param(HEAD + b"X: a\0b\r\n\r\n", id="NUL"),
-    pytest.param(HEAD + b"X: a\r\n b\r\n\r\n", id="folded"),
-    pytest.param(HEAD + b"Host: other\r\n\r\n", id="two hosts"),
-    pytest.param(HEAD + b"Authorization: a\r\nauthorization: b\r\n\r\n", id="two authorizations"),
-    pytest.param(HEAD + b"X-Amz-Target: a\r\nX-Amz-Target: b\r\n\r\n", id="two targets"),
-    pytest.param(b"POST / HTTP/1.1\r\n\r\n", id="no host"),
-    pytest.param(b"GET http://other/ HTTP/1.1\r\nHost: kms.test\r\n\r\n", id="absolute form"),
-    pytest.param(b"CONNECT other:443 HTTP/1.1\r\nHost: kms.test\r\n\r\n", id="CONNECT"),
-    pytest.param(HEAD + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nGET", id="upgrade"),
-    pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 preface"),
-    pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
-    pytest.param(b"post / HTTP/1.1\r\nHost: a\r\n\r\n", id="unknown method"),
-    pytest.param("POST /é HTTP/1.1\r\nHost: a\r\n\r\n".encode(), id="raw UTF-8 in the target"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("data", AMBIGUOUS)
-def test_what_could_be_read_in_two_ways_is_refused(data: bytes) -> None:
-    made = read(data)
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_what_could_be_read_in_two_ways_is_refused(case: str) -> None:
+    made = reader(Limits())
+    made.receive(AMBIGUOUS[case])
     assert made.refusal == 400
     assert made.take() is None
+
+
+@pytest.mark.parametrize("case", LENIENT)
+def test_what_only_looks_odd_is_read(case: str) -> None:
+    data, body = LENIENT[case]
+    made = read(data)
+    assert [found.body for found in requests(made)] == [body]
+    assert made.refusal is None
+    assert not made.in_message
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+@pytest.mark.parametrize("before", [b"", b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"], ids=["alone", "second"])
+def test_a_refusal_does_not_depend_on_the_pieces(case: str, before: bytes) -> None:
+    made = reader(Limits())
+    for byte in before + AMBIGUOUS[case]:
+        made.receive(bytes([byte]))
+    assert made.refusal == 400
+    assert len(requests(made)) == bool(before)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +197,13 @@ def test_a_client_far_ahead_is_not_read_further() -> None:
     made = read(b"".join(one % number for number in range(100)))
     assert made.full
     assert [found.target for found in requests(made)] == [f"/{number}" for number in range(100)]
+    assert not made.full
+
+
+def test_a_client_whose_bodies_wait_is_not_read_further() -> None:
+    made = read((HEAD + b"Content-Length: 900\r\n\r\n" + b"x" * 900) * 2)
+    assert made.full
+    assert made.take() is not None
     assert not made.full
 
 

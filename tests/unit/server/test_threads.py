@@ -1,5 +1,6 @@
 """Threads that the storage keeps: bounded, answered for, and back when it lets them go."""
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -67,3 +68,12 @@ def test_the_works_own_failure_is_its_own() -> None:
     with pytest.raises(TimeoutError):
         threads.run(fail)
     threads.close()
+
+
+def test_threads_for_long_work_are_nicer() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own = niceness()
+    assert Threads(1, "test", Waits(), 3).run(niceness) == min(own + 3, 19)
+    assert Threads(1, "test", Waits()).run(niceness) == niceness() == own
