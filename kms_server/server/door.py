@@ -117,6 +117,7 @@ class Door:
         for connection in turn:
             self._try(connection, connection.begin)
         self._go(turn)
+        self._advance(turn)
 
     def again(self, connection: Guest) -> None:
         """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
@@ -151,17 +152,21 @@ class Door:
         # A look that begins after a call came sees all that was acknowledged before; of later calls that is not true.
         with nullcontext() if failed else memory.recent():
             self._go(waiting)
+        self._advance(waiting)
         if self._forgetful and self.looking is None:
             self._begin_look(memory)
 
     def _take_held(self) -> None:
         turn, self._held = self._held, []
         self._go(turn)
+        self._advance(turn)
 
     def _go(self, turn: list[Guest]) -> None:
         for stage in self.stages:
             for connection in turn:
                 connection.go(stage)
+
+    def _advance(self, turn: list[Guest]) -> None:
         for connection in turn:
             if connection.is_due:
                 self._try(connection, connection.advance)

@@ -42,7 +42,7 @@ class WholeRequests:
         if (
             not lines == len(headers) <= self._most_headers
             or "x-amz-target" not in headers
-            or "host" not in headers
+            or not http_headers.is_host(headers.get("host"))
             or not _OTHERS.isdisjoint(headers)
             or length != str(len(body))
             or len(body) > self._most_body_bytes

@@ -1,6 +1,7 @@
 """Clients that speak in bytes to a live server, over plain HTTP or TLS, and leave as they like."""
 
 import os
+import select
 import socket
 import ssl
 import struct
@@ -92,6 +93,30 @@ class Front:
         log = self.server.log.read_text()
         assert "Traceback" not in log
         assert "internal failure" not in log
+
+
+def rest_while_sending(client: socket.socket, data: bytes) -> bytes:
+    """Send bytes as far as the server takes them and read until it closes; in one thread, since TLS is for one."""
+    client.setblocking(False)
+    later = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
+    unsent, received = memoryview(data), b""
+    while True:
+        ready = select.select([client], [client] if unsent else [], [], _SECONDS)
+        assert any(ready), "nothing happens any more"
+        if unsent:
+            with suppress(*later):
+                try:
+                    unsent = unsent[client.send(unsent[:65_536]) :]
+                except (BrokenPipeError, ConnectionResetError):
+                    unsent = memoryview(b"")
+        with suppress(*later):
+            try:
+                part = client.recv(65_536)
+            except ConnectionResetError:
+                return received
+            if not part:
+                return received
+            received += part
 
 
 def rest(client: socket.socket) -> bytes:

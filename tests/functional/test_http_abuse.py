@@ -3,10 +3,9 @@
 import os
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from kms_server.config import Limits
 from tests.functional.command_line import serve
 from tests.functional.raw_calls import signed
 from tests.functional.server_process import StartServer
-from tests.functional.strangers import HEALTH, Front, answers, rest
+from tests.functional.strangers import HEALTH, Front, answers, rest, rest_while_sending
 from tests.unit.server.door_server import parse_head, read_answer
 from tests.unit.server.http_cases import AMBIGUOUS, CHUNKED, HEAD
 
@@ -79,19 +78,7 @@ OVERSIZED = {
 def test_too_much_is_refused_and_the_connection_closed(front: Front, case: str) -> None:
     data, status = OVERSIZED[case]
     with front.connect() as client:
-        sending = threading.Thread(target=_send_until_closed, args=(client, data))
-        sending.start()
-        received = rest(client)
-        # Whoever still sends when the answer is there need not be heard.
-        with suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
-        sending.join()
-    check_refused(received, status)
-
-
-def _send_until_closed(client: socket.socket, data: bytes) -> None:
-    with suppress(OSError):
-        client.sendall(data)
+        check_refused(rest_while_sending(client, data), status)
 
 
 @pytest.mark.parametrize("case", AMBIGUOUS)

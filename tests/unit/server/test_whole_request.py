@@ -47,7 +47,7 @@ def test_what_clients_send_is_read_whole() -> None:
 ODD = [
     b"Transfer-Encoding: chunked", b"Transfer-Encoding : chunked", b"Connection: close", b"Connection: keep-alive",
     b"Expect: 100-continue", b"Upgrade: h2c", b"Content-Length: 11", b"Content-Length: +11", b"Content-Length:\t11 ",
-    b"content-length: 011", b"Host: other", b"host:", b": empty", b"no colon", b" folded: line", b"\tfolded", b"X-A: \x00", b"X-A: a\rb",
+    b"content-length: 011", b"Host: other", b"host:", b"Host: a b", b"Host: a, b", b"Host: a/b", b"Host: a@b", b": empty", b"no colon", b" folded: line", b"\tfolded", b"X-A: \x00", b"X-A: a\rb",
     b"X-A: a\nHost: b", b"X-A: \xff\x80", b"X-A: \x7f", b"X\x01A: b", b"X-A:b", b"X-A:  b  ", b"X-A: a:b: c", b"x" * 400 + b": y", b"X-Y: " + b"y" * 900,
     b"Proxy-Connection: close", b"X-Amz-Target: other", b"X-A: one\r\nX-A: two", b"", b"\r",
 ]  # fmt: skip
