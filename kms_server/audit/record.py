@@ -131,40 +131,43 @@ def _echoed(event: Event, echo: Echo) -> Event:
 
 def to_row(event: Event) -> Row:
     """The row of an event."""
-    heading = event.heading
-    error_code = _LOGGED_AS.get(event.error_code, event.error_code) if event.error_code else None
-    record = _record(event, error_code)
+    heading, code, resources = event.heading, event.error_code, event.resources
+    if code is not None:
+        code = _LOGGED_AS.get(code, code)
+    record = _record(event, code)
     # No character has more than four bytes.
     if len(record) * 4 > _MOST_ADDITIONAL:
-        record = _record(_fitting(event, len(record.encode())), error_code)
-    arns = [_column(arn, heading) for _, arn in event.resources[:2]] + [None, None]
+        record = _record(_fitting(event, len(record.encode())), code)
+    first = _column(resources[0][1], heading) if resources else None
+    second = _column(resources[1][1], heading) if len(resources) > 1 else None
     return Row(
         event.event_id, heading.account, heading.region, heading.name, heading.source, heading.read_only,
-        heading.username, heading.access_key_id, arns[0], arns[1], error_code, record,
+        heading.username, heading.access_key_id, first, second, code, record,
     )  # fmt: skip
 
 
 def _record(event: Event, error_code: str | None) -> str:
     """The record as JSON; optional members that say nothing are left out, as CloudTrail does."""
-    heading = event.heading
-    errors = resources = more = ""
+    (heading, own_id, time, parameters, elements, resources, additional, request_id, _, message, service_event,
+     _, _, shared_id) = event  # fmt: skip
+    errors = ids = used = more = ""
     if error_code is not None:
         errors = f',"errorCode":{text(error_code)}'
-    if event.error_message:
-        errors += f',"errorMessage":{text(cut(event.error_message))}'
-    request = "" if event.request_id is None else f',"requestID":"{event.request_id}"'
-    if event.additional:
-        request = f',"additionalEventData":{text(event.additional)}{request}'
-    if event.resources:
-        resources = f',"resources":[{",".join([_resource(*one) for one in event.resources])}]'
-    if event.shared_id is not None:
-        more = f',"sharedEventID":"{event.shared_id}"'
-    if event.service_event is not None:
-        more += f',"serviceEventDetails":{text(event.service_event)}'
+    if message:
+        errors += f',"errorMessage":{text(cut(message))}'
+    if additional:
+        ids = f',"additionalEventData":{text(additional)}'
+    if request_id is not None:
+        ids += f',"requestID":"{request_id}"'
+    if resources:
+        used = f',"resources":[{",".join([_resource(*one) for one in resources])}]'
+    if shared_id is not None:
+        more = f',"sharedEventID":"{shared_id}"'
+    if service_event is not None:
+        more += f',"serviceEventDetails":{text(service_event)}'
     return (
-        f'{heading.before_time}{iso_seconds(event.time)}{heading.after_time}{errors},"requestParameters":'
-        f'{text(event.request_parameters)},"responseElements":{text(event.response_elements)}{request},"eventID":"'
-        f'{event.event_id}"{heading.kind}{resources}{heading.about}{more}{heading.end}'
+        f'{heading.before_time}{iso_seconds(time)}{heading.after_time}{errors},"requestParameters":{text(parameters)},'
+        f'"responseElements":{text(elements)}{ids},"eventID":"{own_id}"{heading.kind}{used}{heading.about}{more}{heading.end}'
     )
 
 

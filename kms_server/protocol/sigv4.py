@@ -4,6 +4,7 @@ Error texts are AWS's; facts of the order: form, scope, clock, signature.
 """
 
 import hmac
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -146,20 +147,20 @@ def verify(
         InvalidSignatureException: outside the clock window, headers unsigned, body or signature different.
     """
     _check_clock(signed, now, window, presigned_lifetime)
-    _check_signed_headers(request, signed.claim.names)
-    declared = request.headers.get("x-amz-content-sha256")
-    if declared is not None and declared != payload_hash(request.body):
+    headers = request.headers
+    _check_signed_headers(headers, signed.claim.names)
+    if "x-amz-content-sha256" in headers and headers["x-amz-content-sha256"] != payload_hash(request.body):
         raise InvalidSignatureException(_MISMATCH)
     if not hmac.compare_digest(signature(request, signed, key).encode(), signed.signature.encode()):
         raise InvalidSignatureException(_MISMATCH)
 
 
-def _check_signed_headers(request: Request, names: tuple[str, ...]) -> None:
+def _check_signed_headers(headers: Mapping[str, str], names: tuple[str, ...]) -> None:
     if "host" not in names:
         raise InvalidSignatureException(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    unsigned = _unsigned(tuple(request.headers), names)
+    unsigned = _unsigned(tuple(headers), names)
     if unsigned is not None:
         raise InvalidSignatureException(f"'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")
 
@@ -171,8 +172,8 @@ def _unsigned(sent: tuple[str, ...], signed: tuple[str, ...]) -> str | None:
 
 
 def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:
-    stamp, day = signed.timestamp, signed.claim.credential.date
-    signed_at = epoch(stamp)
+    claim, _, stamp, expires, _ = signed
+    day, signed_at = claim.credential.date, epoch(stamp)
     if signed_at is None:
         raise InvalidSignatureException(
             f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"
@@ -183,8 +184,8 @@ def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: 
             f"'{day}' != '{stamp[:8]}', from '{stamp}'."
         )
     lifetime = window
-    if signed.presigned_expires is not None:
-        lifetime = min(signed.presigned_expires, presigned_lifetime)
+    if expires is not None:
+        lifetime = min(expires, presigned_lifetime)
     if signed_at < now - lifetime:
         raise InvalidSignatureException(
             f"Signature expired: {stamp} is now earlier than {stamp_of(now - lifetime)} "
