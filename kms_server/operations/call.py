@@ -155,7 +155,7 @@ class Forwarded:
     source_account: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Call:
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
@@ -185,7 +185,6 @@ class Call:
     forwarded: Forwarded | None = None
     sigv4: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    # A default that is no argument is the class's: most calls never have a value of their own.
     owner: str = field(default="", init=False)
     prepared: bytes = field(default=b"", init=False, repr=False)
     tx: Transaction | None = field(default=None, init=False)
