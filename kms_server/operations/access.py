@@ -4,6 +4,8 @@ Resolve, authorize, charge, usage, state (facts of AWS's order: the identifier a
 then what the key is, then the state it is in).
 """
 
+from collections.abc import Hashable
+
 from kms_server.arn import alias_arn, key_arn
 from kms_server.errors import (
     InvalidGrantTokenException,
@@ -53,8 +55,11 @@ def authorized_key(call: Call, identifier: str, *, action: str | None = None) ->
     return usable
 
 
-def settled_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey | None:
-    """The key, where it was decided before that the caller may perform the action on it whatever else a request says."""
+def settled_key(call: Call, identifier: Hashable, *, action: str | None = None) -> UsableKey | None:
+    """The key, where it was decided before that the caller may perform the action on it whatever else a request says.
+
+    `identifier` is what names it: a text of the caller's, or a ciphertext, which finds keys that no such text would.
+    """
     place = (id(call.principal), identifier, call.region, call.operation.action, action)
     found = call.services.keyring.findings.get(place)
     # Nobody else has the id of a caller who is kept beside it.
@@ -68,7 +73,7 @@ def settled_key(call: Call, identifier: str, *, action: str | None = None) -> Us
 
 
 def settle(
-    call: Call, findings: Findings, identifier: str, usable: UsableKey, *, action: str | None = None
+    call: Call, findings: Findings, identifier: Hashable, usable: UsableKey, *, action: str | None = None
 ) -> None:
     """Remember that the caller may, unless that depends on the request or on grants."""
     plan = usable.authority.plan(call.principal, action or call.operation.action)

@@ -139,7 +139,7 @@ def _named_key(call: Call, named: str, parsed: CiphertextBlob, *, action: str | 
 
 
 def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) -> UsableKey:
-    settled = access.settled_key(call, parsed.key_id, action=action)
+    settled = access.settled_key(call, parsed, action=action)
     if settled is not None:
         return settled
     findings = call.services.keyring.findings
@@ -155,7 +155,7 @@ def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) ->
         if found.key.account != call.account:
             raise e.AccessDeniedException(_UNKNOWN_KEY) from None
         raise
-    access.settle(call, findings, parsed.key_id, found, action=action)
+    access.settle(call, findings, parsed, found, action=action)
     return found
 
 

@@ -1,5 +1,6 @@
 """Calls that only ask: they never succeed, change nothing, and fail as the real call would."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ from kms_server.keys.states import KeyState
 from tests.unit.operations import model_check, scenes
 from tests.unit.operations import query_service as query
 from tests.unit.operations.key_kinds import Keys
-from tests.unit.operations.service import Refusal, Service
+from tests.unit.operations.service import ACCOUNT, Refusal, Service
 from tests.unit.operations.state_matrix import Cell
 
 DRY = Refusal("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
@@ -76,6 +77,22 @@ def test_permission_alone_can_be_asked_for_without_a_ciphertext(service: Service
         named = {"DestinationKeyId": key} if operation == "ReEncrypt" else {}
         missing = ("ValidationException", f"{member} must not be null")
         assert service.refused(operation, **named, **only) == missing
+
+
+def test_a_key_that_ciphertexts_find_is_not_found_by_its_bare_id_elsewhere(service: Service) -> None:
+    by = service.account("888877776666")
+    policy = {
+        "Effect": "Allow", "Action": "kms:*", "Resource": "*",
+        "Principal": {"AWS": [f"arn:aws:iam::{account}:root" for account in (ACCOUNT, "888877776666")]},
+    }  # fmt: skip
+    key = service.ok("CreateKey", Policy=json.dumps({"Statement": [policy]}))["KeyMetadata"]
+    ciphertext = service.ok("Encrypt", KeyId=key["Arn"], Plaintext=b"p")["CiphertextBlob"]
+    bare: Any = {"KeyId": key["KeyId"], "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    expected = service.refused("Decrypt", by=by, **bare)
+    assert expected.code == "NotFoundException"
+    for _ in range(2):
+        assert service.ok("Decrypt", by=by, CiphertextBlob=ciphertext)["KeyId"] == key["Arn"]
+        assert service.refused("Decrypt", by=by, **bare) == expected
 
 
 def test_an_ignored_ciphertext_has_no_say_in_conditions(service: Service, keys: Keys) -> None:
