@@ -139,7 +139,9 @@ def _named_key(call: Call, named: str, parsed: CiphertextBlob, *, action: str | 
 
 
 def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) -> UsableKey:
-    settled = access.settled_key(call, parsed, action=action)
+    # No text that a caller may send as an identifier equals this.
+    place = (parsed.key_id,)
+    settled = access.settled_key(call, place, action=action)
     if settled is not None:
         return settled
     findings = call.services.keyring.findings
@@ -155,7 +157,7 @@ def _anonymous_key(call: Call, parsed: CiphertextBlob, *, action: str | None) ->
         if found.key.account != call.account:
             raise e.AccessDeniedException(_UNKNOWN_KEY) from None
         raise
-    access.settle(call, findings, parsed, found, action=action)
+    access.settle(call, findings, place, found, action=action)
     return found
 
 

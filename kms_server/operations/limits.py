@@ -32,9 +32,9 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
     if call.charged:
         _settle(call)
         return
-    call.charged = True
     services = call.services
     set_limits, faults = services.keyring.bounds(may_block=call.may_block)
+    call.charged = True
     if faults:
         injection.meet(call, faults, keys)
     account, region = call.principal.account, call.region

@@ -18,8 +18,8 @@ DATES = frozenset({
 _NAMES = {"CloudHsmClusterId": "clusterId"}
 
 
-# A client says what it is; what is longer is not worth remembering.
-_LONGEST_AGENT = 256
+# A client says what it is and what it calls the server; what is longer is not worth remembering.
+_LONGEST_TOLD = 512
 
 
 def event_of(call: Call) -> Event:
@@ -88,11 +88,19 @@ def epoch(date: str) -> float:
 def _heading(call: Call) -> Heading:
     """What the record has in common with those of the caller's other calls of the operation, from the same place."""
     principal, request, findings = call.principal, call.request, call.services.keyring.findings
-    agent = request.headers.get("user-agent")
-    if call.forwarded is not None or principal.is_service or len(agent or "") > _LONGEST_AGENT:
+    agent, host = request.headers.get("user-agent", ""), request.headers.get("host", "")
+    if call.forwarded is not None or principal.is_service or len(agent) + len(host) > _LONGEST_TOLD:
         return _made_heading(call)
-    tls = request.tls and (request.tls, request.headers.get("host"))
-    place = (id(principal), call.operation.action, call.region, call.owner, request.source_ip, agent, tls)
+    tls = request.tls and (request.tls, host)
+    place = (
+        id(principal),
+        call.operation.action,
+        call.region,
+        call.owner,
+        request.source_ip,
+        request.headers.get("user-agent"),
+        tls,
+    )
     known = findings.get(place)
     if known is not None and known[0] is principal:
         heading: Heading = known[1]

@@ -82,6 +82,11 @@ class Signed(NamedTuple):
     presigned_expires: int | None
     session_token: str | None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it stands in the header and needs no session token."""
+        return self.presigned_expires is None and self.session_token is None
+
 
 def read_header(text: str) -> tuple[Claim | None, str]:
     """Claim and signature of an Authorization header behind its algorithm; None and empty where they are missing.

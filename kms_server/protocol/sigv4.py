@@ -36,6 +36,8 @@ _MISMATCH = (
     "Key and signing method. Consult the service documentation for details."
 )
 _PRESIGNED = "X-Amz-Algorithm="
+# Strangers choose what is remembered: no more of it than clients send.
+_FEW_HEADERS = 48
 _HEADER_PARTS = ("Credential", "Signature", "SignedHeaders")
 _QUERY_PARTS = ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")
 
@@ -160,7 +162,8 @@ def _check_signed_headers(headers: Mapping[str, str], names: tuple[str, ...]) ->
         raise InvalidSignatureException(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
         )
-    unsigned = _unsigned(tuple(headers), names)
+    find = _unsigned if len(headers) + len(names) <= _FEW_HEADERS else _unsigned.__wrapped__
+    unsigned = find(tuple(headers), names)
     if unsigned is not None:
         raise InvalidSignatureException(f"'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")
 

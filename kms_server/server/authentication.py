@@ -23,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 _LOGGED_PER_SECOND = 5
 # A service that is in one Region only, whatever Region a request is signed for.
 _GLOBAL = "iam"
+# Characters of a list of signed headers that is worth remembering.
+_LONGEST_KEPT = 512
 # Seconds that STS takes a presigned request for, however long it says: what hands such requests on relies on it.
 _PRESIGNED_FOR_STS = 900.0
 
@@ -65,34 +67,34 @@ class Authenticator:
         if operation.unsigned:
             return Caller(NOBODY, DEFAULT_REGION)
         signed, service = sigv4.parse(request), operation.service
-        caller, key = self._signer(signed, service, may_block=may_block)
+        claim, findings = signed.claim, self._keyring.findings
+        place = (id(claim), service)
+        known = findings.get(place)
+        # Nothing else has the id of a claim that is kept. What a session token says ends with time, too.
+        if known is None or known[0] is not claim or signed.session_token is not None:
+            known = (claim, *self._signer(signed, service, may_block=may_block))
+        caller: Caller = known[1]
+        key: Prf | None = known[2]
         if key is not None:
             sigv4.verify(
                 request, signed, key, now=real_now(), window=self._limits.clock_window,
                 presigned_lifetime=_PRESIGNED_FOR_STS if service == "sts" else self._limits.presigned_lifetime,
             )  # fmt: skip
+        # Whoever signs nothing does not choose what is remembered.
+        if place not in findings and signed.is_plain and len(claim.signed_headers) <= _LONGEST_KEPT:
+            findings.keep(place, known)
         return caller
 
     def _signer(self, signed: Signed, service: str, *, may_block: bool) -> tuple[Caller, Prf | None]:
         """Who claims to have signed a request, and the key to verify it with; None where any signature will do."""
-        claim, findings = signed.claim, self._keyring.findings
-        place = (id(claim), service)
-        known = findings.get(place)
-        # Nothing else has the id of a claim that is kept. What a session token says ends with time, too.
-        if known is not None and known[0] is claim and signed.session_token is None:
-            found: tuple[Caller, Prf | None] = known[1]
-            return found
-        credential = claim.credential
+        credential = signed.claim.credential
         sigv4.check_scope(credential, service)
         region = DEFAULT_REGION if service == _GLOBAL else credential.region
         identity = self._signers.identity(credential.access_key_id, signed.session_token, may_block=may_block)
         if identity is None:
             return Caller(anyone(credential.access_key_id), region), None
-        caller = Caller(identity.principal, region)
         key = None if self._dev else self._signers.signing_key(identity, credential)
-        if signed.session_token is None:
-            findings.keep(place, (claim, (caller, key)))
-        return caller, key
+        return Caller(identity.principal, region), key
 
     def note_refusal(self, request: Request, error: ServiceError) -> None:
         """Count a request that was not authenticated; it writes no audit record."""

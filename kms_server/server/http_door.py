@@ -19,7 +19,7 @@ from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
-from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on
+from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on, resumed
 from kms_server.server.threads import Errand, Threads
 from kms_server.server.transfer import Transfer
 
@@ -163,14 +163,14 @@ class Connection(ClientLink):
 
     def _wait_for_database(self, stage: Stage, work: object) -> None:
         """Wait until it is known what has changed, or where that is not enough go on in a thread."""
-        if not self._looked and self._door.look(self):
-            self._looked = True
-            self._forgotten = (stage, work)
-            return
         if self._current is None:
             return  # it has been answered as failed
-        request = self._current.request
-        self._in_thread(self._door.threads, partial(go_on, self._door.stages, stage, work, request))
+        request, stages = self._current.request, self._door.stages
+        if not self._looked and self._door.look(self):
+            self._looked = True
+            self._forgotten = resumed(stages, stage, work, request, may_block=False)
+            return
+        self._in_thread(self._door.threads, partial(go_on, stages, stage, work, request))
 
     def _on_decision(self, _: object) -> None:
         """It is known whether the limits let the request under way pass."""

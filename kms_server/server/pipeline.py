@@ -223,15 +223,23 @@ def handle(stages: Iterable[Stage], request: Request) -> Outcome:
     return _finish(stages, Arrival(request, may_block=True))
 
 
-def go_on(stages: Sequence[Stage], stage: Stage, work: object, request: Request) -> Outcome:
-    """Take a request through the stage that raised WouldBlock over `work`, and through all others; waits where it has to.
+def resumed(
+    stages: Sequence[Stage], stage: Stage, work: object, request: Request, *, may_block: bool
+) -> tuple[Stage, object]:
+    """The stage that takes a request up again which raised WouldBlock in `stage` over `work`, and what it takes.
 
     It begins anew, unless its limits were asked already: they must not be asked twice.
     """
     if isinstance(work, Call) and work.pending is not None:
-        work.may_block = True
-        return _finish(stages[stages.index(stage) :], work)
-    return handle(stages, request)
+        work.may_block = may_block
+        return stage, work
+    return stages[0], Arrival(request, may_block=may_block)
+
+
+def go_on(stages: Sequence[Stage], stage: Stage, work: object, request: Request) -> Outcome:
+    """Take a request through the stage that raised WouldBlock over `work`, and through all others; waits where it has to."""
+    begin, work = resumed(stages, stage, work, request, may_block=True)
+    return _finish(stages[stages.index(begin) :], work)
 
 
 def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - see Stage

@@ -11,6 +11,7 @@ from sqlalchemy import (
     TextClause,
     and_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -208,11 +209,12 @@ def _change_count(tx: Transaction, key: KmsKey, *, by: int) -> None:
     if key.manager != "CUSTOMER":
         return
     column = key_counts.c["keys"]
-    changed = update(key_counts).where(*_counted(key.account, key.region)).values({column: column + by})
+    # A server of before there were counts may have added the key: it must go all the same.
+    counted = case((column + by < 0, 0), else_=column + by)
+    changed = update(key_counts).where(*_counted(key.account, key.region)).values({column: counted})
     if tx.connection.execute(changed).rowcount == 0:
-        tx.connection.execute(
-            insert(key_counts).values({"account": key.account, "region": key.region, "keys": by})
-        )
+        first = {"account": key.account, "region": key.region, "keys": max(by, 0)}
+        tx.connection.execute(insert(key_counts).values(first))
 
 
 def _counted(account: str, region: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

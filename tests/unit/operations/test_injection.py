@@ -1,7 +1,7 @@
 """Injected faults meet the calls that match, each call at most once, and leave nothing behind."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from kms_server.iam.principal import Issuer, Principal, Session
 from kms_server.keyring.cache import WouldBlock
 from kms_server.operations.call import Call
 from kms_server.operations.registry import find
-from kms_server.server.pipeline import Arrival, Outcome
+from kms_server.server.pipeline import Arrival, Outcome, Stage, resumed
 from kms_server.storage import injected_faults
 from tests.unit.operations import query_service as query
 from tests.unit.operations.injecting import THROTTLED, clear, code, encrypt, inject, seen
@@ -179,8 +179,8 @@ def test_a_throttled_change_changes_nothing(service: Service, key: str) -> None:
     service.ok("EnableKey", KeyId=key)
 
 
-def may_not_block(service: Service, operation: str, **members: Any) -> None:
-    """Take a call through the stages as the event loop does."""
+def arrived(service: Service, operation: str, **members: Any) -> Arrival:
+    """A request as the event loop has it."""
     aws = find("kms", operation) if operation != "GetCallerIdentity" else find("sts", operation)
     taken: list[Arrival] = []
 
@@ -188,7 +188,12 @@ def may_not_block(service: Service, operation: str, **members: Any) -> None:
         taken.append(Arrival(call.request, may_block=False))
 
     ask(service, aws, body_of(aws, members), change=keep)
-    work: Any = taken[0]
+    return taken[0]
+
+
+def may_not_block(service: Service, operation: str, **members: Any) -> None:
+    """Take a call through the stages as the event loop does."""
+    work: Any = arrived(service, operation, **members)
     for stage in service._worker.pipeline.stages:
         work = stage(work)
         assert not isinstance(work, Outcome) or stage is service._worker.pipeline.stages[-1]
@@ -206,3 +211,29 @@ def test_whoever_may_not_wait_is_told_before_anything_is_counted(service: Servic
             may_not_block(service, operation, **members)
     # One call of each was made by a thread.
     assert seen(service) == [1, 1]
+
+
+def blocked(stages: Sequence[Stage], work: Any) -> tuple[Stage, Any]:
+    """The stage that may not wait and has to, and what it took."""
+    for stage in stages:
+        taken = work
+        try:
+            work = stage(taken)
+        except WouldBlock:
+            return stage, taken
+    pytest.fail("no stage has to wait")
+
+
+def test_whoever_is_taken_up_again_is_met_all_the_same(service: Service, key: str) -> None:
+    stages = service._worker.pipeline.stages
+    arrival = arrived(service, "Encrypt", KeyId=key, Plaintext=b"p")
+    inject(service, "1", operation="Encrypt", calls=None)
+    encrypt(service, key)  # which learns of the fault
+    stage, taken = blocked(stages, arrival)
+    assert stage is not stages[0]
+    begin, work = resumed(stages, stage, taken, arrival.request, may_block=True)
+    for stage in stages[stages.index(begin) :]:
+        work = stage(work)
+    assert isinstance(work, Outcome)
+    assert b"ThrottlingException" in work.response.body
+    assert seen(service) == [2]
