@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from kms_server.errors import KMSInternalException, OperatorError
+from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
 from kms_server.storage.waits import Waits
@@ -178,7 +178,8 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """Open the database at `url`, or the embedded one in `data_dir`.
 
     Raises:
-        OperatorError: the database cannot be used or does not answer, or the SQLite library is too old.
+        DatabaseDown: it does not answer.
+        OperatorError: the database cannot be used, or the SQLite library is too old.
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
@@ -243,7 +244,7 @@ def _postgresql(url: str) -> Engine:
         with engine.connect():
             pass
     except SQLAlchemyError:
-        raise OperatorError(
+        raise DatabaseDown(
             f"the database at {parsed.render_as_string(hide_password=True)} does not answer: check the URL and the server"
         ) from None
     return engine
