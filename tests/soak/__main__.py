@@ -7,12 +7,12 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
 from typing import Any
 
 from tests.functional.processes import CONTEXT
-from tests.soak.actions import actions
+from tests.soak.actions import act
 from tests.soak.calls import ROOT, SECOND
 from tests.soak.checker import BURST, RATE, Report, check
 from tests.soak.clients import Told, run
@@ -29,7 +29,7 @@ _NO_RIGHTS = {"Statement": {"Effect": "Allow", "Action": "none:*", "Resource": "
 class Progress:
     """One line that changes on a terminal, one now and then elsewhere."""
 
-    def __init__(self, seconds: float, counts: "Synchronized[Any]", cluster: Cluster) -> None:
+    def __init__(self, seconds: float, counts: "SynchronizedArray[int]", cluster: Cluster) -> None:
         self._seconds = seconds
         self._counts = counts
         self._cluster = cluster
@@ -40,7 +40,7 @@ class Progress:
         if not sys.stdout.isatty() and time.monotonic() - self._told < _TELL_SECONDS:
             return
         self._told = time.monotonic()
-        made, failures = (sum(self._counts[place::2]) for place in (0, 1))  # type: ignore[index]
+        made, failures = (sum(self._counts[place::2]) for place in (0, 1))
         part = min(passed / self._seconds, 1.0)
         bar = f"[{'#' * round(part * 30):30}]"
         faults = sum(self._cluster.survived.values())
@@ -72,9 +72,7 @@ def soak(
             second = cluster.servers[0].user_access(user, _NO_RIGHTS)
             accesses = {ROOT: cluster.accesses(root), SECOND: cluster.accesses(second)}
             told = Told(str(number), accesses, user, limited, directory, chance.randrange(1 << 32))
-            working.append(
-                CONTEXT.Process(target=run, args=(told, actions, until, counts, number), daemon=True)
-            )
+            working.append(CONTEXT.Process(target=run, args=(told, act, until, counts, number), daemon=True))
         for client in working:
             client.start()
         carry_out(plan(seconds, chance, outages=outages), cluster, seconds, progress.tell)

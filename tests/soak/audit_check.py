@@ -59,18 +59,13 @@ def _lines(command: list[str]) -> Iterator[str]:
 def verified(server: ServerProcess) -> Iterator[Violation]:
     """What `audit verify` finds."""
     done = subprocess.run(
-        [*_COMMAND, "verify", *server.where(), *_root_key(server)],
+        [*_COMMAND, "verify", *server.where()],
         check=False,
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
         yield Violation("audit verify", f"exit code {done.returncode}: {done.stdout}{done.stderr}")
-
-
-def _root_key(server: ServerProcess) -> list[str]:
-    options = list(server.options)
-    return options[options.index("--root-key") :][:2] if "--root-key" in options else []
 
 
 def compared(log: Log, calls: Iterable[Called]) -> Iterator[Violation]:

@@ -10,11 +10,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.functional.server_process import Access
-from tests.soak.ledger import FAILED, OK, REFUSED, UNANSWERED, Called, Change, Entry, Ledger
+from tests.soak.ledger import FAILED, OK, REFUSED, UNANSWERED, UNKNOWN, Called, Change, Entry, Ledger
 
 ROOT, SECOND = "root", "second"
 # Longer than any pause of a server and any deadline: a call that is not answered by then is lost.
 _TIMES = Config(connect_timeout=10, read_timeout=30, max_pool_connections=2)
+_PAUSE = 0.05  # seconds before a client turns to another server
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Caller:
 
     def note(self, entry: Entry) -> None:
         """Add an entry to the client's ledger."""
-        if isinstance(entry, Called) and entry.kind in {FAILED, UNANSWERED}:
+        if isinstance(entry, Called) and entry.kind in UNKNOWN:
             self.failures += 1
         self._ledger.add(entry)
 
@@ -90,14 +91,14 @@ class Caller:
             kind = kind_of(answer["ResponseMetadata"]["HTTPStatusCode"])
         except BotoCoreError as error:
             code = type(error).__name__
-            # A short pause, as clients make before they turn to another server.
-            time.sleep(0.05)
         about = answer.get("ResponseMetadata", {})
         called = Called(
             marker, operation, number, sent, time.monotonic(), kind, code, about.get("HTTPStatusCode", 0),
             about.get("RequestId", ""), change, limited,
         )  # fmt: skip
         self.note(called)
+        if kind in UNKNOWN:
+            time.sleep(_PAUSE)
         return Outcome(called, answer)
 
     def _client(self, service: str, who: str, number: int) -> Any:

@@ -37,7 +37,7 @@ class Report:
 def check(cluster: Cluster, ledgers: list[Path], limited: str, tell: Callable[[str], None]) -> Report:
     """Look at everything."""
     report = Report()
-    _, _, server = cluster.servers
+    server, *_ = cluster.servers
     noted = entries(ledgers)
     report.violations += [entry for entry in noted if isinstance(entry, Violation)]
     tell("reading the audit log")
@@ -52,7 +52,7 @@ def check(cluster: Cluster, ledgers: list[Path], limited: str, tell: Callable[[s
     report.looked_at["changed values"] = len(values)
     report.violations += state_check.keys(server, log, calls)
     report.violations += state_check.cells(server, values.values())
-    report.violations += _errors(cluster.windows, calls, report)
+    report.violations += errors(cluster.windows, calls, report)
     report.violations += _limit(cluster, calls, limited, report)
     state_check.enable_all(server)
     sealed = (entry for entry in entries(ledgers) if isinstance(entry, Sealed))
@@ -65,7 +65,7 @@ def check(cluster: Cluster, ledgers: list[Path], limited: str, tell: Callable[[s
     return report
 
 
-def _errors(windows: list[Window], calls: list[Called], report: Report) -> Iterator[Violation]:
+def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterator[Violation]:
     """Calls fail only while the database is down, and connections only while their server is."""
     outages = [window for window in windows if window.what == DATABASE]
     for called in calls:

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from tests.soak.ledger import OK, REFUSED, Change, Ledger, Sealed, Violation
 from tests.soak.model import Cell, Key, possible
 from tests.soak.readings import ACTIVE, read
 
-LIMITED_AT_ONCE = 12
+ACCOUNT = "arn:aws:iam::000000000000"
 _REMEMBERED = 300  # ciphertexts that a client may decrypt again
 _STALE_FOR = 5.0  # seconds for which an old answer is asked about again
 
@@ -49,6 +49,8 @@ class Client:
         self.caller = Caller(told.name, told.accesses, ledger, self.chance)
         self.keys: list[Key] = []
         self.access = Cell(f"access {told.user} {told.accesses[SECOND][0].access_key_id}", ACTIVE)
+        self.user_arn = f"{ACCOUNT}:user/{told.user}"
+        self.special: dict[str, str] = {}  # keys for MACs and signatures, by spec
         self.aliases: list[Cell] = []
         self.blobs: list[Blob] = []
         self.numbers = 0
@@ -97,27 +99,25 @@ class Client:
         value = self.read(cell, server)
         if value is None or value in cell.may:
             return
-        age = asked - cell.changed
+        age, found = asked - cell.changed, value
         until = asked + _STALE_FOR
-        while value not in cell.may and time.monotonic() < until:
-            value = self.read(cell, server) or value
+        while found not in cell.may and time.monotonic() < until:
+            found = self.read(cell, server) or found
         lag = time.monotonic() - cell.changed
-        kind = "stale read" if value in cell.may else "wrong value"
-        self.violated(
-            kind,
-            f"{cell.name} on server {server}: {value}, may be {cell.may}; asked {age:.3f} s after the answer, for {lag:.3f} s",
-        )
+        kind = "stale read" if found in cell.may else "wrong value"
+        self.violated(kind, f"{cell.name} on server {server}: {value}, may be {cell.may}; asked {age:.3f} s after the "
+                      f"answer, and so for {lag:.3f} s")  # fmt: skip
 
-    def judge(self, outcome: Outcome, key: Key, who: str, allowed: set[str]) -> None:
-        """Whether a use of a key was answered as it may be."""
+    def judge(self, outcome: Outcome, keys: list[Key], who: str, allowed: set[str]) -> None:
+        """Whether a use of keys was answered as it may be."""
         if outcome.result is None or outcome.result in allowed:
             return
-        cells = [*key.cells(), self.access]
+        cells = [self.access, *(cell for key in keys for cell in key.cells())]
         newest = max(cells, key=lambda cell: cell.changed)
-        was = possible(key, self.access, who, before=cells)
+        was = set().union(*(possible(key, self.access, who, before=cells) for key in keys))
         kind = "stale answer" if outcome.result in was else "wrong answer"
         age = outcome.called.sent - newest.changed
-        self.violated(kind, f"{outcome.called.operation} by {who} of {key.key_id} on server {outcome.called.server}: "
+        self.violated(kind, f"{outcome.called.operation} by {who} of {[key.key_id for key in keys]} on server {outcome.called.server}: "
                       f"{outcome.result}, may be {allowed}; sent {age:.3f} s after {newest.name} became {newest.may}; "
                       f"{outcome.called.marker}")  # fmt: skip
 
@@ -127,11 +127,13 @@ class Client:
         way = self.chance.choice([self.encrypt, self.data_key, self.decrypt])
         allowed = possible(key, self.access, who)
         outcome = way(key, who, server, kept)
-        self.judge(outcome, key, who, allowed)
+        self.judge(outcome, [key], who, allowed)
 
     def encrypt(self, key: Key, who: str, server: int | None, _: list[Blob]) -> Outcome:
         plaintext = self.chance.randbytes(self.chance.choice([1, 32, 200]))
-        about = {"EncryptionContext": {"number": str(self.number())}} if self.chance.random() < 0.3 else {}
+        about: dict[str, Any] = (
+            {"EncryptionContext": {"number": str(self.number())}} if self.chance.random() < 0.3 else {}
+        )
         outcome = self.caller.call(
             "Encrypt", who=who, server=server, KeyId=key.arn, Plaintext=plaintext, **about
         )
@@ -177,16 +179,15 @@ class Client:
                     cell.observed(value)
 
 
-def run(told: Told, actions: Callable[[Client], Callable[[], None]], until: "Synchronized[float]",
-        counts: "Synchronized[Any]", number: int) -> None:  # fmt: skip
+def run(told: Told, act: Callable[[Client], None], until: "Synchronized[float]",
+        counts: "SynchronizedArray[int]", number: int) -> None:  # fmt: skip
     """Work until the time comes, which is in monotonic seconds; `counts` has two places for each client."""
     ledger = Ledger(told.directory / f"client-{told.name}.jsonl")
     client = Client(told, ledger)
-    act = actions(client)
     try:
         while time.monotonic() < until.value:
-            act()
+            act(client)
             client.settle()
-            counts[2 * number : 2 * number + 2] = [client.caller.made, client.caller.failures]  # type: ignore[index]
+            counts[2 * number : 2 * number + 2] = [client.caller.made, client.caller.failures]
     finally:
         ledger.close()

@@ -74,11 +74,11 @@ class Key:
 
 
 def possible(key: Key, access: Cell, who: str, *, before: Iterable[Cell] = ()) -> set[str]:
-    """The results that a use of a key may have; of the cells `before`, with the values that they had."""
+    """The results that a use of a key may have; also with the values that the cells `before` had until they changed."""
     old = set(before)
 
     def values(cell: Cell) -> set[str]:
-        return cell.was if cell in old else cell.may
+        return cell.may | cell.was if cell in old else cell.may
 
     by_state = {_REFUSED_BY_STATE[state] for state in values(key.state)}
     if who != SECOND:
