@@ -11,7 +11,7 @@ from tests.soak.cluster import DATABASE, Cluster, Window
 from tests.soak.ledger import FAILED, OK, UNANSWERED, Called, Sealed, Violation, entries
 
 RATE, BURST = 60, 10
-RECOVERY = 2.0  # seconds after the database takes connections again in which calls may still fail
+RECOVERY = 0.5  # seconds after the database takes connections again; a call that is sent later must not fail
 _CONNECTIONS = 1.0  # seconds after a server is ready again in which old connections may still fail
 _RETRIABLE = {
     "KMSInternalException",
@@ -73,25 +73,21 @@ def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterat
             report.failures[f"{called.code} while the database was down"] += 1
             if called.code not in _RETRIABLE:
                 yield Violation("error not retriable", f"{called}")
-            elif not _within(called, outages, RECOVERY):
+            elif not _sent_within(called, outages, RECOVERY):
                 yield Violation("error without cause", f"{called}, {_after(called, windows)}")
             else:
-                late = min(
-                    called.ended - window.end
-                    for window in outages
-                    if window.touches(called.sent, called.ended, RECOVERY)
-                )
+                late = called.sent - max(window.end for window in outages if window.begin <= called.ended)
                 report.longest_failure_after = max(report.longest_failure_after, late)
         elif called.kind == UNANSWERED:
             report.failures[f"{called.code} while the server was down"] += 1
             down = [window for window in windows if window.what == str(called.server)]
-            if not _within(called, down, _CONNECTIONS):
+            if not _sent_within(called, down, _CONNECTIONS):
                 yield Violation("connection error without cause", f"{called}, {_after(called, windows)}")
         elif called.code == "ThrottlingException" and not called.limited:
             yield Violation("throttled without a limit", f"{called}")
 
 
-def _within(called: Called, windows: list[Window], margin: float) -> bool:
+def _sent_within(called: Called, windows: list[Window], margin: float) -> bool:
     return any(window.touches(called.sent, called.ended, margin) for window in windows)
 
 

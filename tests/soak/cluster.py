@@ -6,8 +6,8 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +75,12 @@ class Cluster:
             time.sleep(seconds)
             self.servers[number].restart()
 
-    def kill_worker(self, number: int, chance: random.Random) -> None:
-        """SIGKILL one worker; its server goes on."""
+    @contextmanager
+    def worker_killed(self, number: int, chance: random.Random) -> Iterator[None]:
+        """SIGKILL one worker; its server goes on. What happens in the block happens at the same time."""
         with self._away(f"a worker of server {number} killed", str(number)):
             os.kill(chance.choice(self.servers[number].worker_pids()), signal.SIGKILL)
+        yield
 
     def restart_server(self, number: int) -> None:
         """SIGTERM, and a start."""
@@ -87,19 +89,20 @@ class Cluster:
             assert code == 0, f"server {number} ended with {code}"
             self.servers[number].restart()
 
-    def pause_server(self, number: int, seconds: float) -> None:
-        """No process of the server does anything for a while, as on a host that hangs. It is not away: clients wait."""
+    @contextmanager
+    def paused(self, number: int) -> Iterator[None]:
+        """Within the block no process of a server does anything, as on a host that hangs. It is not away: clients wait."""
         self.survived[f"server {number} paused"] += 1
         os.killpg(self.servers[number].pid, signal.SIGSTOP)
-        time.sleep(seconds)
+        yield
         os.killpg(self.servers[number].pid, signal.SIGCONT)
 
-    def restart_database(self, seconds: float, meanwhile: Callable[[], None]) -> None:
-        """Crash the database, and start it after `seconds` and whatever else happens."""
-        with self._away("database crashed and restarted", DATABASE):
+    def restart_database(self, seconds: float, meanwhile: AbstractContextManager[None]) -> None:
+        """Crash the database, and start it after `seconds`; `meanwhile` begins while it is away and ends when it is back."""
+        with ExitStack() as ends, self._away("database crashed and restarted", DATABASE):
             self.postgres.crash()
             time.sleep(seconds / 2)
-            meanwhile()
+            ends.enter_context(meanwhile)
             time.sleep(seconds / 2)
             self.postgres.resume()
 

@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from tests.soak.cluster import SERVERS, Cluster
 
@@ -21,23 +20,21 @@ class Fault:
     inflict: Callable[[Cluster], None]
 
 
-def plan(seconds: float, chance: random.Random, *, outages: bool = True) -> list[Fault]:
+def plan(duration: float, chance: random.Random, *, outages: bool = True) -> list[Fault]:
     """Faults of servers all the time; with `outages` the database crashes twice and the store once."""
     faults = []
     at = chance.uniform(*_PAUSE)
-    while at < seconds:
+    while at < duration:
         faults.append(Fault(at, _of_a_server(chance)))
         at += chance.uniform(*_PAUSE)
     if outages:
-        # Once with a worker, once with a whole server that dies while there is no database.
-        for part, meanwhile in zip(_DATABASE_AT, (_worker_dies, _host_hangs), strict=True):
-            faults.append(
-                Fault(
-                    part * seconds,
-                    partial(_crash, chance.uniform(0.5, 3.0), meanwhile, chance.randrange(SERVERS)),
-                )
-            )
-        faults.append(Fault(_STORE_AT * seconds, _lose_store(chance.uniform(1.0, 4.0))))
+        number, seconds = chance.randrange(SERVERS), chance.uniform(0.5, 2.5)
+        first, second = (part * duration for part in _DATABASE_AT)
+        worker = random.Random(chance.random())
+        # A worker begins without a database; a host does not see that it was away.
+        faults.append(Fault(first, lambda at: at.restart_database(seconds, at.worker_killed(number, worker))))
+        faults.append(Fault(second, lambda at: at.restart_database(seconds, at.paused(number))))
+        faults.append(Fault(_STORE_AT * duration, lambda at: at.restart_store(seconds)))
     return sorted(faults, key=lambda fault: fault.at)
 
 
@@ -47,28 +44,21 @@ def _of_a_server(chance: random.Random) -> Callable[[Cluster], None]:
         chance.uniform(0.5, 3.0),
         random.Random(chance.random()),
     )
+
+    def kill_worker(cluster: Cluster) -> None:
+        with cluster.worker_killed(number, worker):
+            pass
+
+    def pause(cluster: Cluster) -> None:
+        with cluster.paused(number):
+            time.sleep(seconds)
+
     return chance.choice([
         lambda cluster: cluster.kill_server(number, seconds / 3),
-        lambda cluster: cluster.kill_worker(number, worker),
         lambda cluster: cluster.restart_server(number),
-        lambda cluster: cluster.pause_server(number, seconds),
+        kill_worker,
+        pause,
     ])  # fmt: skip
-
-
-def _crash(seconds: float, meanwhile: Callable[[Cluster, int], None], number: int, cluster: Cluster) -> None:
-    cluster.restart_database(seconds, partial(meanwhile, cluster, number))
-
-
-def _worker_dies(cluster: Cluster, number: int) -> None:
-    cluster.kill_worker(number, random.Random(number))
-
-
-def _host_hangs(cluster: Cluster, number: int) -> None:
-    cluster.pause_server(number, 1.0)
-
-
-def _lose_store(seconds: float) -> Callable[[Cluster], None]:
-    return lambda cluster: cluster.restart_store(seconds)
 
 
 def carry_out(faults: list[Fault], cluster: Cluster, seconds: float, tell: Callable[[float], None]) -> None:
