@@ -2,6 +2,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 DATA ?= .data
+MINUTES ?= 10
 # The lock files name everything, so nothing has to be resolved; compiling takes all processors only afterwards.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib
@@ -55,7 +56,8 @@ profile: .venv/.dev ## where a live worker spends its time under load
 profile-memory: .venv/.dev ## what a call allocates, and what it leaves
 	$(BIN)/python -m bench.profile_memory $(ARGS)
 
-soak: .venv/.dev ## the long rounds, at full rates, and new random examples
+soak: .venv/.dev ## three servers under faults for MINUTES, the long rounds at full rates, new random examples
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \
 		$(BIN)/python -m pytest tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)

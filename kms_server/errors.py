@@ -429,3 +429,7 @@ class PackedPolicyTooLargeException(ServiceError):
 
 class OperatorError(Exception):
     """A condition the operator must mend; the command line prints it as one line and exits with 2."""
+
+
+class DatabaseDown(OperatorError):
+    """The database does not answer; it may do so later."""

@@ -21,6 +21,7 @@ class Postgres:
 
     directory: Path
     binaries: Path
+    durable: bool
 
     def new_database(self, name: str, template: str = "template0") -> str:
         """Create a database, empty or a copy of `template`, and give its URL."""
@@ -44,9 +45,22 @@ class Postgres:
             for pid in processes:
                 os.kill(pid, signal.SIGCONT)
 
+    def crash(self) -> None:
+        """End without saying goodbye to anybody; what was not on the disk is lost."""
+        _run(self.binaries / "pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "stop")
+
+    def resume(self) -> None:
+        """Start (again) on the same data, and wait until connections are taken."""
+        options = (
+            f"-c listen_addresses='' -c unix_socket_directories='{self.directory}' -c max_connections=200 "
+            f"-c fsync={'on' if self.durable else 'off'}"
+        )
+        data, log = str(self.directory / "data"), str(self.directory / "log")
+        _run(self.binaries / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
+
     def stop(self) -> None:
         """Stop the server and have its files removed: those of hundreds of databases, for which nobody has to wait."""
-        _run(self.binaries / "pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "stop")
+        self.crash()
         os.posix_spawnp("rm", ["rm", "-rf", str(self.directory)], os.environ, setsid=True)
 
 
@@ -72,10 +86,10 @@ def start(directory: Path, *, durable: bool = False) -> Postgres:
     _run(
         binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
     )
-    options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200 -c fsync={'on' if durable else 'off'}"
-    _run(binaries / "pg_ctl", "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
+    server = Postgres(directory, binaries, durable)
+    server.resume()
     assert above == [(parent, parent.stat().st_mode) for parent in directory.parents]
-    return Postgres(directory, binaries)
+    return server
 
 
 def _installed() -> Path:

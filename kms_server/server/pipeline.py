@@ -14,7 +14,12 @@ from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.record import rows_of
 from kms_server.batches import Ticket
-from kms_server.errors import KMSInternalException, ServiceError
+from kms_server.errors import (
+    AccessDeniedException,
+    KMSInternalException,
+    ServiceError,
+    UnrecognizedClientException,
+)
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
@@ -30,6 +35,8 @@ from kms_server.server.authentication import Authenticator
 from kms_server.server.wires import Wire
 
 _LOG = logging.getLogger(__name__)
+# Refusals of callers that follow from what the database says; all others follow from the request, or from what never changes.
+_BY_STATE = (UnrecognizedClientException, AccessDeniedException)
 
 
 class Arrival(NamedTuple):
@@ -130,10 +137,14 @@ class Pipeline:
         """From here on there is a call, which will be recorded if anybody is known to have made it."""
         request, may_block, charged, request_id, operation, document = asked
         services = self._services
+        decided_on: int | None = None
         try:
             decided_on = services.keyring.refresh(may_block=may_block)
             caller = self._authenticator.authenticate(request, operation, may_block=may_block)
         except ServiceError as error:
+            if decided_on is not None and isinstance(error, _BY_STATE):
+                # No record will be stored that could tell whether another host has changed this.
+                raise WouldBlock from None
             return self._refused(request, request_id, error, wires.of(operation), operation)
         except SQLAlchemyError as error:
             return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))

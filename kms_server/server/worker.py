@@ -2,16 +2,19 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
+import time
 from functools import partial
 
 import uvloop
 from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
+from sqlalchemy.exc import SQLAlchemyError
 
-from kms_server.errors import OperatorError
+from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
 from kms_server.server.worker_state import WorkerState
@@ -21,6 +24,10 @@ _SWEEP_SECONDS = 0.25
 _COLLECT_AFTER = 50_000
 _DRAIN_SECONDS = 25.0
 _TLS_SHUTDOWN_SECONDS = 2.0
+_REST_SECONDS = 0.25
+_BEGIN_AGAIN = 1  # any exit code at which gunicorn starts another worker
+
+_LOG = logging.getLogger(__name__)
 
 
 def prepare_collector() -> None:
@@ -43,11 +50,31 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         signal.signal(signal.SIGWINCH, signal.SIG_IGN)
 
     def load_wsgi(self) -> None:
-        """Compose what is served; what the operator must mend is one line and no traceback."""
-        try:
-            super().load_wsgi()
-        except OperatorError as error:
-            raise AppImportError(f"kms-server: {error}") from None
+        """Compose what is served; what the operator must mend is one line and no traceback.
+
+        gunicorn ends the server when a worker fails to begin. The database was there when the server began: a worker that
+        takes the place of another waits for it.
+        """
+        while True:
+            try:
+                super().load_wsgi()
+            except DatabaseDown as error:
+                _LOG.warning("a worker waits: %s", error)
+                self._rest()
+            except OperatorError as error:
+                raise AppImportError(f"kms-server: {error}") from None
+            except SQLAlchemyError as error:
+                _LOG.error("a worker could not begin, another follows: %s", type(error).__name__)
+                self._rest()
+                sys.exit(_BEGIN_AGAIN)
+            else:
+                return
+
+    def _rest(self) -> None:
+        self.notify()
+        time.sleep(_REST_SECONDS)
+        if os.getppid() != self.ppid:
+            sys.exit(_BEGIN_AGAIN)
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""

@@ -4,6 +4,7 @@ SQLite in the data directory by default, PostgreSQL by URL. A write transaction 
 which makes writers take turns on both, and stamps what it changes with it: `changes` in order of commit.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,12 +13,24 @@ from types import ModuleType
 from typing import Any
 
 from pysqlite3 import dbapi2
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, literal, select, update
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from kms_server.errors import KMSInternalException, OperatorError
+from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
 from kms_server.storage.waits import Waits
@@ -25,6 +38,7 @@ from kms_server.storage.writer_lock import WriterLock
 
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
 MINIMUM_SQLITE = (3, 51, 3)
+_HUNG_AFTER = 0.75  # of the time in which a transaction must be done it may do nothing
 _COUNTER = ""  # the scope whose row counts all write transactions
 # The stamp of the newest write transaction.
 NEWEST = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
@@ -102,10 +116,16 @@ class Database:
             connection = plain.execution_options(kms_write=True)
             with connection.begin(), self.waits.in_time():
                 counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
-                stamp = connection.execute(
-                    counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
-                ).scalar_one()
+                raised = counter.values(value=tables.changes.c.value + 1)
+                stamp = connection.execute(raised.returning(tables.changes.c.value, *self._bounds())).one()[0]
                 yield Transaction(connection, stamp)
+
+    def _bounds(self) -> list[ColumnElement[str]]:
+        """What has PostgreSQL end a transaction whose host has hung: those of other hosts wait for it, until they are late."""
+        if not (self.is_shared and 0 < self.waits.patience < math.inf):
+            return []
+        milliseconds = max(1, round(self.waits.patience * _HUNG_AFTER * 1_000))
+        return [func.set_config("idle_in_transaction_session_timeout", str(milliseconds), True)]  # noqa: FBT003 - PostgreSQL takes it by place: for this transaction alone
 
     @contextmanager
     def index(self) -> Iterator[Connection]:
@@ -181,7 +201,8 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """Open the database at `url`, or the embedded one in `data_dir`.
 
     Raises:
-        OperatorError: the database cannot be used or does not answer, or the SQLite library is too old.
+        DatabaseDown: it does not answer.
+        OperatorError: the database cannot be used, or the SQLite library is too old.
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
@@ -246,7 +267,7 @@ def _postgresql(url: str) -> Engine:
         with engine.connect():
             pass
     except SQLAlchemyError:
-        raise OperatorError(
+        raise DatabaseDown(
             f"the database at {parsed.render_as_string(hide_password=True)} does not answer: check the URL and the server"
         ) from None
     return engine

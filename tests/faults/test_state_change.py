@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event, Semaphore
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.databases import new_url
 from tests.functional.limit_load import roots
 from tests.functional.processes import CONTEXT
-from tests.functional.server_process import Access, StartServer
+from tests.functional.server_process import Access, ServerProcess, StartServer
 from tests.postgres_server import Postgres
 
 ROUNDS = 50
@@ -100,6 +101,21 @@ def test_on_another_host(start_server: StartServer, postgres: Postgres) -> None:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     disable, enable = (lambda: kms.disable_key(KeyId=key)), (lambda: kms.enable_key(KeyId=key))
     rounds(key, roots([one, other])[1], "DisabledException", disable, enable)
+    access_keys_of_a_user(one, other, key)
+
+
+def access_keys_of_a_user(one: ServerProcess, other: ServerProcess, key: str) -> None:
+    """A refusal that leaves no record holds no longer than the state that it was decided on."""
+    policy = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
+    access = one.user_access("user", policy)
+    iam, calls = one.client("iam"), replace(access, url=other.url).client("kms")
+    for _ in range(10):
+        iam.update_access_key(UserName="user", AccessKeyId=access.access_key_id, Status="Inactive")
+        for _ in range(3):
+            with pytest.raises(ClientError, match="UnrecognizedClientException"):
+                calls.encrypt(KeyId=key, Plaintext=b"x")
+        iam.update_access_key(UserName="user", AccessKeyId=access.access_key_id, Status="Active")
+        calls.encrypt(KeyId=key, Plaintext=b"x")
 
 
 @pytest.mark.timeout(240)

@@ -176,6 +176,11 @@ class ServerProcess:
         assert self._process.pid is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the master is there."""
+        return bool(self._process.is_alive())
+
     def worker_pids(self) -> list[int]:
         """The worker processes."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()

@@ -2,14 +2,20 @@
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from kms_server.errors import KMSInternalException
 from kms_server.storage import settings
 from kms_server.storage.database import Database
 from kms_server.storage.waits import Waits
+from tests.databases import lent
+from tests.postgres_server import Postgres
 
 ME = threading.get_ident()
 
@@ -28,6 +34,13 @@ def put(database: Database, value: str, *, stay: Stay | None = None) -> None:
         if stay is not None:
             stay.begun.set()
             stay.go_on.wait(20)
+
+
+def put_around(database: Database, meanwhile: Callable[[], None]) -> None:
+    with database.write() as tx:
+        settings.put(tx, settings.MODE, "begun")
+        meanwhile()
+        settings.put(tx, settings.MODE, "ended")
 
 
 def put_late(database: Database, stay: Stay) -> None:
@@ -135,3 +148,18 @@ def test_whoever_had_to_wait_too_long_loses_the_turn(database: Database) -> None
     assert len(failed) == 1
     database.waits.patience = 20
     assert mode(database) == "first"
+
+
+def test_a_host_that_hangs_loses_its_turn(postgres: Postgres, tmp_path: Path) -> None:
+    with (
+        lent(tmp_path / "one", postgres) as place,
+        closing(place.open()) as hanging,
+        closing(place.open()) as other,
+    ):
+        hanging.waits.patience = 0.4
+        with pytest.raises(DBAPIError, match="idle-in-transaction"):
+            put_around(hanging, lambda: put(other, "other"))
+        assert mode(other) == "other"
+        hanging.waits.patience = 20
+        put(hanging, "again")
+        assert mode(other) == "again"
