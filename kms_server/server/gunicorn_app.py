@@ -9,7 +9,7 @@ from gunicorn.app.base import BaseApplication
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.server import tls
-from kms_server.server.worker import KmsWorker
+from kms_server.server.worker import KmsWorker, prepare_collector
 from kms_server.server.worker_state import WorkerState
 
 _HEARTBEAT_SECONDS = 30
@@ -76,4 +76,6 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
+    # Before the fork: a worker that went through all of it would have a copy of all of it.
+    prepare_collector()
     _Application(options, lambda: build(settings)).run()

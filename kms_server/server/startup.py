@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
@@ -13,7 +14,7 @@ from kms_server.server import credentials, tls
 from kms_server.server.state import check_fingerprint, has_database, root_key_path
 from kms_server.storage import migrate
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, initialise, open_database
+from kms_server.storage.database import Database, Transaction, initialise, open_database
 
 _LOG = logging.getLogger(__name__)
 # What tests may do to a server for good, where its first start has the variable, or --dev.
@@ -74,18 +75,39 @@ def _first_start(settings: Settings, database: Database) -> None:
     if fingerprint is not None:
         check_fingerprint(settings, FileRootKey.load(path), fingerprint)
         return
-    root = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+    root = _root_key(path)
     with database.engine.begin() as connection:
         initialise(connection)
     with database.write() as tx:
-        stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
-        stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
-        for name, variable in _ALLOWED_BY.items():
-            allowed = settings.dev or os.environ.get(variable) == "1"
-            stored.put(tx, name, "1" if allowed else "0")
-        key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
-        # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
-        credentials.write(settings, key.access_key_id, secret)
+        # Another host may have been first on a shared database.
+        fingerprint = stored.get(tx.connection, stored.ROOT_FINGERPRINT)
+        if fingerprint is None:
+            _furnish(settings, tx, root)
+    if fingerprint is not None:
+        check_fingerprint(settings, root, fingerprint)
+
+
+def _root_key(path: Path) -> FileRootKey:
+    """The root key, which another host may be making in a shared directory at this moment."""
+    if path.exists():
+        return FileRootKey.load(path)
+    try:
+        return FileRootKey.create(path)
+    except OperatorError:
+        if not path.exists():
+            raise
+        return FileRootKey.load(path)
+
+
+def _furnish(settings: Settings, tx: Transaction, root: FileRootKey) -> None:
+    stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
+    stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
+    for name, variable in _ALLOWED_BY.items():
+        allowed = settings.dev or os.environ.get(variable) == "1"
+        stored.put(tx, name, "1" if allowed else "0")
+    key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
+    # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
+    credentials.write(settings, key.access_key_id, secret)
 
 
 def _check_mode(settings: Settings, database: Database) -> None:

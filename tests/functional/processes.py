@@ -18,6 +18,7 @@ CONTEXT.set_forkserver_preload(
         "tests.functional.server_process",
         "awscli.clidriver",
         "awscli.customizations.s3.s3",
+        "tests.functional.settled",
     ]
 )
 

@@ -1,11 +1,21 @@
 """The first start makes everything or nothing; a later one does not begin anew beside what is left."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 
+from kms_server.config import Settings
+from kms_server.errors import OperatorError
+from kms_server.server.startup import prepare
+from tests.databases import new_url
 from tests.functional.command_line import refused, serve
-from tests.functional.server_process import StartServer
+from tests.functional.server_process import ServerProcess, StartServer
+from tests.postgres_server import Postgres
 
 
 @pytest.mark.parametrize(
@@ -53,3 +63,55 @@ def test_tls_may_come_later(start_server: StartServer) -> None:
     server.options += ("--tls-auto",)
     server.restart()
     server.client("kms").create_key()
+
+
+def test_hosts_that_start_at_once_on_an_empty_database_are_one_service(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    url, root = postgres.new_database(uuid4().hex), tmp_path / "shared.key"
+
+    def host(number: int) -> ServerProcess:
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        options = ("--database-url", url, "--root-key", f"file:{root}")
+        return ServerProcess(directory, *options, workers=1)
+
+    with ThreadPoolExecutor(4) as starting, ExitStack() as stack:
+        hosts = list(starting.map(host, range(4)))
+        for one in hosts:
+            stack.callback(one.stop)
+        (first,) = [one for one in hosts if (one.data_dir / "credentials.env").exists()]
+        told = [one for one in hosts if "root credentials are in" in one.log.read_text()]
+        assert told == [first]
+        key = first.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        for one in hosts:
+            kms = replace(first.access, url=one.url).client("kms")
+            blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+            assert first.client("kms").decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+        assert not any("Traceback" in one.log.read_text() for one in hosts)
+    with psycopg.connect(url) as connection:
+        counted = "SELECT (SELECT count(*) FROM alembic_version), (SELECT count(*) FROM access_keys)"
+        assert connection.execute(counted).fetchone() == (1, 1)
+
+
+def test_of_hosts_with_root_keys_of_their_own_one_is_first(postgres: Postgres, tmp_path: Path) -> None:
+    url = new_url(postgres)
+    hosts = [Settings(data_dir=tmp_path / str(number), database_url=url) for number in range(4)]
+
+    def problem(host: Settings) -> str | None:
+        try:
+            prepare(host)
+        except OperatorError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(len(hosts)) as starting:
+        problems = list(starting.map(problem, hosts))
+    others = [one for one in problems if one is not None]
+    assert len(others) == 3
+    assert all("root key" in one for one in others)
+    (first,) = [host for host, told in zip(hosts, problems, strict=True) if told is None]
+    assert [host for host in hosts if host.credentials_file.exists()] == [first]
+    prepare(first)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM access_keys").fetchone() == (1,)
