@@ -134,13 +134,13 @@ def build(settings: Settings) -> WorkerState:
     jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
-    health = health_of(settings, state.database, logs, reserve)
+    health = health_of(state, logs, reserve)
     late = Remembered(lambda: delivery_warning(state.database, state.clock.now()))
-    health.hints.extend((*kept.warnings, checkpoints.warning, late))
+    health.hints |= {**kept.warnings, "checkpoints": checkpoints.warning, "delivery": late}
     if stream is not None:
-        health.hints.append(lambda: stream.problem)
+        health.hints["audit_stream"] = lambda: stream.problem
     if shared is not None:
-        health.hints.append(shared.warning)
+        health.hints["shared_counters"] = shared.warning
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
     numbers = Numbers(settings.usage_dir, services.limiter, keyring, health)
     metrics = Metrics(numbers, settings.metrics_from)
