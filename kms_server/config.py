@@ -27,6 +27,8 @@ class Limits:
     header_timeout: float = 10.0
     request_timeout: float = 30.0
     idle_timeout: float = 75.0
+    drain_delay: float = 0.0
+    graceful_timeout: float = 25.0
     max_pipelined: int = 64
     max_connections: int = 10_000
     audit_deadline: float = 5.0
@@ -99,6 +101,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_auto: bool = False
+    tls_client_ca: Path | None = None
     allow_plain_http: bool = False
     require_tls: bool = False
     trusted_proxies: tuple[Network, ...] = ()

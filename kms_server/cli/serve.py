@@ -63,6 +63,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
+@option(
+    "--tls-client-ca", type=_FILE,
+    help="CA certificates, PEM: every client must have a certificate that one of them issued, those of /_kms/ too. Who may do "
+    "what is decided by signatures as ever.",
+)  # fmt: skip
 @option("--allow-plain-http", is_flag=True, help="Allow plain HTTP on an address other machines reach.")
 @option(
     "--s3-store",
@@ -124,6 +129,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Seconds in which a client must have sent the headers of a request, or agreed on TLS.",
 )  # fmt: skip
 @option(
+    "--graceful-timeout", type=click.FloatRange(0, 3_600), default=25.0,
+    help="Seconds that SIGTERM leaves the calls under way to finish.",
+)  # fmt: skip
+@option(
+    "--drain-delay", type=click.FloatRange(0, 600), default=0.0,
+    help="Seconds after SIGTERM in which everything is still answered, while /_kms/ready says 503 and every answer ends its "
+    "connection: for load balancers, which need a few to send clients elsewhere.",
+)  # fmt: skip
+@option(
     "--audit-delivery-interval", type=click.FloatRange(1, 3_600), default=300.0,
     help="Seconds between two deliveries of a trail's log files. A table [audit.buckets.NAME] in the file of --config with "
     "`directory`, or with `endpoint`, `region`, `access-key-file` and `secret-key-file`, says where a bucket is that is "
@@ -131,15 +145,17 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )  # fmt: skip
 @retention_options
 @state_options
-def serve(audit_deadline: float, header_timeout: float, **options: object) -> None:
+def serve(**options: object) -> None:
     """Run the service in the foreground.
 
     The first start makes a root key and a root access key for account 000000000000, which it writes to
-    credentials.env in the data directory. SIGTERM finishes what is under way and exits.
+    credentials.env in the data directory. SIGTERM finishes what is under way and exits, SIGINT without --drain-delay.
+    SIGHUP reads the certificate again, which happens by itself within half a minute too.
     """
     known = {field.name for field in fields(Settings)}
     given = {name: value for name, value in options.items() if name in known}
-    limits = Limits(audit_deadline=audit_deadline, header_timeout=header_timeout)
+    bounds = {field.name: options[field.name] for field in fields(Limits) if field.name in options}
+    limits = Limits(**bounds)  # type: ignore[arg-type]  # click has checked the types
     settings = Settings(**given, audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
@@ -153,11 +169,11 @@ def serve(audit_deadline: float, header_timeout: float, **options: object) -> No
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
-        known = settings.credentials_file.exists()
+        had_access = settings.credentials_file.exists()
         prepare(settings)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
-        _announce(settings, fresh=not known and settings.credentials_file.exists())
+        _announce(settings, fresh=not had_access and settings.credentials_file.exists())
         gunicorn_app.serve(settings, listener, build)
 
 
@@ -172,6 +188,8 @@ def _check(settings: Settings) -> None:
         raise OperatorError("--tls-cert and --tls-key belong together: give both")
     if settings.tls_cert and settings.tls_auto:
         raise OperatorError("give either --tls-auto or --tls-cert and --tls-key")
+    if settings.tls_client_ca and settings.scheme == "http":
+        raise OperatorError("--tls-client-ca is for TLS: add --tls-cert and --tls-key, or --tls-auto")
     if settings.s3_store == "memory://" and not (settings.ephemeral and settings.workers == 1):
         raise OperatorError(
             "--s3-store memory:// forgets and is not shared: it needs --ephemeral and --workers 1"

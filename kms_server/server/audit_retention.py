@@ -24,10 +24,10 @@ from kms_server.storage.audit_writers import Head
 
 
 class Keeping(NamedTuple):
-    """The chores, for the group "proof", and the warnings."""
+    """The chores, for the group "proof", and the warnings by the names that health has for them."""
 
     chores: tuple[Chore, ...]
-    warnings: tuple[Callable[[], str | None], ...]
+    warnings: Mapping[str, Callable[[], str | None]]
 
 
 def keeping(state: State, checkpoints: Checkpoints) -> Keeping:
@@ -35,11 +35,11 @@ def keeping(state: State, checkpoints: Checkpoints) -> Keeping:
     log, policy = whole_log(state), policy_of(state.settings)
     pruner = pruner_of(state, checkpoints)
     retention = Retention(pruner, policy, state.clock, state.settings.limits.prune_interval)
-    warnings = (
-        Remembered(partial(undelivered_warning, log, pruner, policy)),
-        Remembered(partial(size_warning, log, policy)),
-        Remembered(partial(disk_warning, log)),
-    )
+    warnings = {
+        "undelivered": Remembered(partial(undelivered_warning, log, pruner, policy)),
+        "audit_size": Remembered(partial(size_warning, log, policy)),
+        "audit_disk": Remembered(partial(disk_warning, log)),
+    }
     return Keeping((retention.prune,), warnings)
 
 

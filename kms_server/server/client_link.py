@@ -10,6 +10,8 @@ from kms_server.server.entrance import address_of
 from kms_server.server.http_reader import HttpReader, Incoming
 from kms_server.server.http_writer import refusal
 
+# How long a client that has just connected has for its first request, when the server is stopping.
+_FIRST_SECONDS = 1.0
 # How long a client may go on sending what is thrown away, so that it gets to read its last answer.
 _LINGER_SECONDS = 2.0
 
@@ -30,7 +32,7 @@ class ClientLink(asyncio.Protocol, Guest):
         self._ending = False
         self._lingering = False
         self._unsent = 0
-        self._since = time.monotonic()
+        self._born = self._since = time.monotonic()
         self.write_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -44,7 +46,7 @@ class ClientLink(asyncio.Protocol, Guest):
             self._limits, address, self._tls, claims=door.claims,
             proxied=door.entrance if door.entrance.trusts(address) else None,
         )  # fmt: skip
-        if len(door.connections) >= self._limits.max_connections or door.draining:
+        if len(door.connections) >= self._limits.max_connections:
             self._end()
             return
         door.connections.add(self)
@@ -91,14 +93,19 @@ class ClientLink(asyncio.Protocol, Guest):
         self._transport.abort()
 
     def close_if_idle(self) -> None:
-        """Close unless an answer is due."""
-        if not (self._ending or self._answers_due() or self._reader.in_message):
+        """Close unless an answer is due, or the first request on its way."""
+        if not (self._ending or self._is_new or self._answers_due() or self._reader.in_message):
             self._end()
 
     @property
     def is_due(self) -> bool:
         """Whether more than the answer to the request under way may be due."""
         return self._reader.is_behind or self._half_closed or not self._reading
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether the client has asked for nothing yet, and may be about to."""
+        return self._since == self._born and time.monotonic() - self._born < _FIRST_SECONDS
 
     def _answers_due(self) -> bool:
         return self._current is not None or self._reader.waiting
@@ -128,7 +135,7 @@ class ClientLink(asyncio.Protocol, Guest):
             if now - max(self._since, self._reader.began) > allowed:
                 self._reader.refusal = 408
                 self.advance()
-        elif waited > self._limits.idle_timeout:
+        elif waited > (_FIRST_SECONDS if self._door.draining else self._limits.idle_timeout):
             self._end()
 
     def _is_stuck(self, now: float) -> bool:
@@ -155,7 +162,7 @@ class ClientLink(asyncio.Protocol, Guest):
 
     def _keeps(self, incoming: Incoming) -> bool:
         """Whether the client may send another request after this one's answer."""
-        keep_alive = incoming.keep_alive and not self._door.draining
+        keep_alive = incoming.keep_alive and not self._door.leaving
         return keep_alive and (incoming.body is None or incoming.body.skippable)
 
     def _conclude(self, incoming: Incoming, *, keep_alive: bool) -> None:

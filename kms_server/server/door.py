@@ -96,7 +96,7 @@ class Door:
         self.looking: Errand[None] | None = None
         self._forgetful: list[Guest] = []
         self.connections: set[Guest] = set()
-        self.draining = False
+        self.leaving = self.draining = False
         self._loop = asyncio.get_running_loop()
         self._turn: list[Guest] = []
         self._held: list[Guest] = []
@@ -184,9 +184,13 @@ class Door:
         for connection in list(self.connections):
             self._try(connection, partial(connection.check_time, now))
 
+    def leave(self) -> None:
+        """Say with each answer that it is the last of its connection: clients go elsewhere without losing a call."""
+        self.leaving = True
+
     def drain(self) -> None:
-        """Take no more connections; those there are close when their answers are out."""
-        self.draining = True
+        """Have connections closed when their answers are out; new ones get to send one request."""
+        self.leaving = self.draining = True
         for connection in list(self.connections):
             connection.close_if_idle()
 

@@ -23,7 +23,7 @@ from kms_server.server.door_types import (
     plain_http,
 )
 from kms_server.server.entrance import OPEN, Entrance, Origin
-from kms_server.server.health import Health
+from kms_server.server.health import Health, Report
 from kms_server.server.metrics import Metrics
 from kms_server.server.pipeline import handle
 from kms_server.server.threads import Threads
@@ -70,9 +70,7 @@ def create_app(
 
     @app.get("/_kms/ready")
     def ready() -> tuple[Response, int]:
-        problems = health.problems()
-        status = "not ready" if problems else "ready"
-        return jsonify(status=status, problems=problems, warnings=health.warnings()), 503 if problems else 200
+        return _readiness(health.report())
 
     @app.get("/_kms/metrics")
     def measured() -> Response:
@@ -86,6 +84,12 @@ def create_app(
         return Response(openapi_text(), content_type="application/yaml")
 
     return app
+
+
+def _readiness(found: Report) -> tuple[Response, int]:
+    status, code = ("not ready", 503) if found.problems else ("ready", 200)
+    told = {"problems": found.problems, "warnings": found.warnings, "checks": found.entries()}
+    return jsonify(status=status, **told), code
 
 
 def _answer(pipeline: Answerer, limits: Limits, arrived: message.Request, threads: Threads) -> Response:

@@ -1,18 +1,25 @@
 """gunicorn in the foreground, without a configuration file of its own."""
 
+import logging
+import math
 import resource
+import signal
 import socket
 from collections.abc import Callable
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
-from kms_server.server import tls
+from kms_server.server.certificates import Certificates
 from kms_server.server.worker import KmsWorker, prepare_collector
 from kms_server.server.worker_state import WorkerState
 
+_LOG = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 30
+# What a worker may take after its last answer: commits, and the checkpoint that covers the end of the log.
+_CLOSING_SECONDS = 5.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,10 +48,31 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+class _Master(Arbiter):  # type: ignore[misc]  # gunicorn has no annotations
+    """A master whose SIGHUP changes the certificate in running workers, where gunicorn's would replace these."""
+
+    def handle_hup(self) -> None:
+        """SIGHUP: read the certificate again."""
+        certificates = self.app.certificates
+        if certificates is None:
+            _LOG.warning("SIGHUP makes the server read its certificate again, and it has none")
+        elif certificates.renew():
+            self.kill_workers(signal.SIGHUP)
+
+    def manage_workers(self) -> None:
+        """Called about once a second."""
+        super().manage_workers()
+        if self.app.certificates is not None and self.app.certificates.is_due():
+            self.kill_workers(signal.SIGHUP)
+
+
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations
-    def __init__(self, options: dict[str, object], build: Callable[[], WorkerState]) -> None:
+    def __init__(
+        self, options: dict[str, object], build: Callable[[], WorkerState], certificates: Certificates | None
+    ) -> None:
         self._options = options
         self._build = build
+        self.certificates = certificates
         super().__init__()
 
     def load_config(self) -> None:
@@ -54,16 +82,20 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
     def load(self) -> WorkerState:
         return self._build()
 
+    def run(self) -> None:
+        _Master(self).run()
+
 
 def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings], WorkerState]) -> None:
-    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained.
+    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained. SIGHUP changes the certificate.
 
     The first worker that listens prints the one line with the URL on standard output.
 
     Raises:
         OperatorError: the certificate or its key cannot be used.
     """
-    tls.context(settings)
+    certificates = Certificates(settings) if settings.scheme == "https" else None
+    limits = settings.limits
     _raise_file_limit()
     listener.set_inheritable(True)
     options: dict[str, object] = {
@@ -71,11 +103,11 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
         "workers": settings.workers,
         "worker_class": KmsWorker,
         "timeout": _HEARTBEAT_SECONDS,
-        "graceful_timeout": _HEARTBEAT_SECONDS,
+        "graceful_timeout": math.ceil(limits.drain_delay + limits.graceful_timeout + _CLOSING_SECONDS),
         "loglevel": "warning",
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
     # Before the fork: a worker that went through all of it would have a copy of all of it.
     prepare_collector()
-    _Application(options, lambda: build(settings)).run()
+    _Application(options, lambda: build(settings), certificates).run()

@@ -1,60 +1,131 @@
 """Whether this worker can serve."""
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+
+from sqlalchemy import Connection
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
+from kms_server.root_keys.provider import RootKey
 from kms_server.server.probe import Probe, Remembered
+from kms_server.server.state import State, root_key_path
 from kms_server.storage import injected_faults
+from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, latest_change
+from kms_server.storage.fitness import require_writable, schema_problem, schema_warning
 from kms_server.storage.reserve import Reserve
 
 _SLOW_WRITE = 2.0
 _PATIENCE = 1.0
-_FAULTS_SECONDS = 1.0
+_LOOKUP_SECONDS = 1.0
+_DRAINING = "the server is stopping: it takes no new clients"
 # A log that failed is tried again by calls, and nobody sends any to a worker that is not ready.
 _RECENT_SECONDS = 5.0
 # Says what is wrong, or None; never waits for long.
 Check: TypeAlias = Callable[[], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """`checks` find what makes the worker unready, `hints` what somebody should look at before it does."""
+class Report(NamedTuple):
+    """What was found: of each check and hint by its name what is wrong, or None."""
 
-    checks: tuple[Check, ...]
-    hints: list[Check] = field(default_factory=list)
+    checks: Mapping[str, str | None]
+    hints: Mapping[str, str | None]
 
+    @property
     def problems(self) -> list[str]:
         """What is wrong now; empty when the worker is ready."""
-        return [problem for check in self.checks if (problem := check()) is not None]
+        return [problem for problem in self.checks.values() if problem is not None]
 
+    @property
     def warnings(self) -> list[str]:
         """What will be wrong if nobody looks after it."""
-        return [warning for hint in self.hints if (warning := hint()) is not None]
+        return [warning for warning in self.hints.values() if warning is not None]
+
+    def entries(self) -> dict[str, dict[str, str]]:
+        """An entry for each name, as `/_kms/ready` shows it."""
+        failed = {name: _entry("failed", found) for name, found in self.checks.items()}
+        return failed | {name: _entry("warning", found) for name, found in self.hints.items()}
 
 
-def health_of(
-    settings: Settings, database: Database, commits: Mapping[str, GroupCommit], reserve: Reserve
-) -> Health:
-    """The health of a worker: its database, its writers and its logs, each by the name of what it records."""
+@dataclass(slots=True)
+class Health:
+    """`checks` find what makes the worker unready, `hints` what somebody should look at before it does.
+
+    `draining` is set when the worker has been told to stop: from then on it is unready, though it still answers.
+    """
+
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    hints: dict[str, Check] = field(default_factory=dict)
+    draining: bool = False
+
+    def report(self) -> Report:
+        """What is wrong now. Each check that costs anything remembers for a second what it found."""
+        checks = {name: check() for name, check in self.checks.items()}
+        checks["draining"] = _DRAINING if self.draining else None
+        return Report(checks, {name: hint() for name, hint in self.hints.items()})
+
+
+def health_of(state: State, commits: Mapping[str, GroupCommit], reserve: Reserve) -> Health:
+    """The health of a worker: its state, its writers and its logs, each by the name of what it records."""
+    settings, database = state.settings, state.database
     probe = Probe(partial(_touch, settings, database), _PATIENCE)
 
     def database_answers() -> str | None:
         trouble = probe.trouble()
         return f"the database {trouble}" if trouble else None
 
-    logs = (partial(log_is_written, name, commit) for name, commit in commits.items())
-    room = (partial(has_room, reserve),) if settings.database_url is None else ()
-    checks = (database_answers, partial(changes_are_made, database), *logs, *room)
-    injected = Remembered(partial(nothing_injected, database), _FAULTS_SECONDS)
-    return Health(checks, [partial(is_roomy, reserve), injected])
+    lookups = _Lookups(
+        database,
+        {
+            "schema": schema_problem,
+            "root_key": partial(_root_key_problem, state.root_key),
+            "newer_schema": schema_warning,
+            "injected_faults": nothing_injected,
+        },
+    )
+    checks: dict[str, Check] = {
+        "database": database_answers,
+        "changes": partial(changes_are_made, database),
+        "schema": partial(lookups.found, "schema"),
+        "root_key": partial(lookups.found, "root_key"),
+    }
+    checks |= {_name_of(log): partial(log_is_written, log, commit) for log, commit in commits.items()}
+    if settings.database_url is None:
+        checks["disk"] = partial(has_room, reserve)
+    hints: dict[str, Check] = {
+        "lookups": lookups.trouble,
+        "newer_schema": partial(lookups.found, "newer_schema"),
+        "root_key_file": partial(root_key_can_be_read_again, settings),
+        "injected_faults": partial(lookups.found, "injected_faults"),
+        "disk_space": partial(is_roomy, reserve),
+    }
+    return Health(checks, hints)
+
+
+class _Lookups:
+    """What is looked up in the database together, once a second at most; where it cannot be, the last holds."""
+
+    def __init__(self, database: Database, finders: Mapping[str, Callable[[Connection], str | None]]) -> None:
+        self._database = database
+        self._finders = finders
+        self._found: dict[str, str | None] = {}
+        self.trouble = Remembered(self._find, _LOOKUP_SECONDS)
+
+    def found(self, name: str) -> str | None:
+        """What was found last."""
+        self.trouble()
+        return self._found.get(name)
+
+    def _find(self) -> None:
+        with self._database.read() as connection:
+            self._found = {name: find(connection) for name, find in self._finders.items()}
 
 
 def changes_are_made(database: Database) -> str | None:
@@ -95,18 +166,41 @@ def is_roomy(reserve: Reserve) -> str | None:
     return None
 
 
-def nothing_injected(database: Database) -> str | None:
+def nothing_injected(connection: Connection) -> str | None:
     """Whether no faults are set that calls may meet."""
-    with database.read() as connection:
-        faults = injected_faults.number_of(connection)
+    faults = injected_faults.number_of(connection)
     if faults == 0:
         return None
     return f"{faults} injected {'fault is' if faults == 1 else 'faults are'} set: `kms-server quota injected`"
 
 
+def root_key_can_be_read_again(settings: Settings) -> str | None:
+    """Whether the next start will find the root key; this worker has it in memory."""
+    path = root_key_path(settings)
+    if path.exists():
+        return None
+    return f"the root key file {path} is gone: put it back before the next start"
+
+
+def _root_key_problem(root_key: RootKey, connection: Connection) -> str | None:
+    stored_one = stored.get(connection, stored.ROOT_FINGERPRINT)
+    if stored_one is not None and secrets.compare_digest(stored_one, root_key.fingerprint):
+        return None
+    return "the database belongs to another root key than the one in use: restore the one that fits"
+
+
+def _entry(state: str, found: str | None) -> dict[str, str]:
+    return {"status": "ok"} if found is None else {"status": state, "detail": found}
+
+
+def _name_of(log: str) -> str:
+    return "log_of_" + log.replace(" ", "_")
+
+
 def _touch(settings: Settings, database: Database) -> None:
     with database.read() as connection:
         latest_change(connection)
+        require_writable(connection)
     if settings.database_url is None:
         _sync(settings.state_dir / "probe")
 

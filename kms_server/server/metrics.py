@@ -67,9 +67,10 @@ class Numbers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics."""
-        problems = len(self._health.problems())
+        health = self._health.report()
+        problems = len(health.problems)
         yield _gauge("kms_server_problems", _PROBLEMS, problems)
-        yield _gauge("kms_server_warnings", _WARNINGS, len(self._health.warnings()))
+        yield _gauge("kms_server_warnings", _WARNINGS, len(health.warnings))
         rules = self._rules(may_block=not problems)
         used = usage(meters.read(self._directory), rules)
         yield _counter("kms_server_quota_calls", _CALLS, ((one, one.calls.passed) for one in used))

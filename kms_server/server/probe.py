@@ -62,7 +62,7 @@ class Probe:
 
 
 class Remembered:
-    """A warning that costs to find, or may never be found: it is looked for every `seconds`, and not waited for long."""
+    """Something wrong that costs to find, or may never be found: it is looked for every `seconds`, and not waited for long."""
 
     def __init__(self, find: Callable[[], str | None], seconds: float = _REMEMBERED_SECONDS) -> None:
         self._inquiry = _Inquiry(find, seconds)

@@ -32,12 +32,8 @@ def context(settings: Settings) -> ssl.SSLContext | None:
     Raises:
         OperatorError: the certificate or its key cannot be used.
     """
-    if settings.tls_auto:
-        directory = settings.data_dir / "tls"
-        certificate, key = directory / "server.pem", directory / "server.key"
-    elif settings.tls_cert and settings.tls_key:
-        certificate, key = settings.tls_cert, settings.tls_key
-    else:
+    certificate, key = _pair(settings)
+    if certificate is None or key is None:
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -47,7 +43,33 @@ def context(settings: Settings) -> ssl.SSLContext | None:
         made.load_cert_chain(certificate, key, password="")
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(f"cannot use the certificate {certificate} with the key {key}: {error}") from None
+    if settings.tls_client_ca is not None:
+        _require_clients_of(made, settings.tls_client_ca)
     return made
+
+
+def files(settings: Settings) -> tuple[Path, ...]:
+    """What `context` reads, the certificate first; empty for plain HTTP."""
+    given = (*_pair(settings), settings.tls_client_ca)
+    return tuple(path for path in given if path is not None)
+
+
+def _pair(settings: Settings) -> tuple[Path | None, Path | None]:
+    """The files of the server's certificate and of its key."""
+    if settings.tls_auto:
+        directory = settings.data_dir / "tls"
+        return directory / "server.pem", directory / "server.key"
+    return settings.tls_cert, settings.tls_key
+
+
+def _require_clients_of(context: ssl.SSLContext, ca: Path) -> None:
+    try:
+        context.load_verify_locations(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(f"cannot use the certificates of --tls-client-ca {ca}: {error}") from None
+    if not context.get_ca_certs():
+        raise OperatorError(f"there is no certificate of a CA in {ca}: clients could not be verified")
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def ensure_auto(settings: Settings) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
 import uvloop
@@ -17,13 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
+from kms_server.server.listeners import Listeners
 from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 _SWEEP_SECONDS = 0.25
+_DRAIN_SWEEP_SECONDS = 0.02
 _COLLECT_AFTER = 50_000
-_DRAIN_SECONDS = 25.0
-_TLS_SHUTDOWN_SECONDS = 2.0
 _REST_SECONDS = 0.25
 _BEGIN_AGAIN = 1  # any exit code at which gunicorn starts another worker
 
@@ -37,6 +38,22 @@ def prepare_collector() -> None:
     gc.set_threshold(_COLLECT_AFTER)
 
 
+class _Orders:
+    """What the master has told by signals: to stop (TERM), to stop at once (INT, QUIT), to read the certificate (HUP)."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.stop, self.hurry, self.renew = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.renew.set)
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._hurry)
+
+    def _hurry(self) -> None:
+        self.stop.set()
+        self.hurry.set()
+
+
 class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
     """One process with one event loop; `app.wsgi()` composes what it serves, after the fork."""
 
@@ -46,8 +63,9 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         """Leave signals to the event loop."""
         for number in self.SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        # HUP may come before the loop is there, which looks for new certificates itself when it begins.
+        for number in (signal.SIGUSR1, signal.SIGWINCH, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
     def load_wsgi(self) -> None:
         """Compose what is served; what the operator must mend is one line and no traceback.
@@ -84,10 +102,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            loop.add_signal_handler(number, stopping.set)
-        state = self.wsgi
+        orders, state = _Orders(), self.wsgi
         door = Door(
             state.pipeline,
             WsgiBridge(state.flask_app),
@@ -99,36 +114,47 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         )
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
-        servers = [
-            await loop.create_server(
-                partial(Connection, door), sock=sock.sock, backlog=1024, ssl=state.tls,
-                ssl_handshake_timeout=state.limits.header_timeout if state.tls else None,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS if state.tls else None,
-            )
-            for sock in self.sockets
-        ]  # fmt: skip
+        listeners = Listeners(
+            [one.sock for one in self.sockets], partial(Connection, door), self.app.certificates,
+            state.limits.header_timeout,
+        )  # fmt: skip
+        await listeners.open()
         if self.age == 1:
             sys.stdout.write(f"kms-server is ready at {state.url}\n")
             sys.stdout.flush()
-        while not stopping.is_set() and os.getppid() == self.ppid:
-            self.notify()
-            door.sweep()
-            try:
-                await asyncio.wait_for(stopping.wait(), _SWEEP_SECONDS)
-            except TimeoutError:
-                continue
-        await self._drain(door, servers)
+        while not orders.stop.is_set() and os.getppid() == self.ppid:
+            await self._pause(door, orders.stop, _SWEEP_SECONDS)
+            if orders.renew.is_set():
+                orders.renew.clear()
+                await listeners.renew()
+        await self._drain(door, listeners, orders)
         await loop.run_in_executor(None, door.close)
         await loop.run_in_executor(None, state.close)
 
-    async def _drain(self, door: Door, servers: list[asyncio.Server]) -> None:
-        for server in servers:
-            server.close()
+    async def _pause(self, door: Door, until: asyncio.Event, seconds: float) -> None:
+        self.notify()
+        door.sweep()
+        try:
+            await asyncio.wait_for(until.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _drain(self, door: Door, listeners: Listeners, orders: _Orders) -> None:
+        """First let balancers and clients go elsewhere, then take no more connections and finish what was taken."""
+        limits = self.wsgi.limits
+        self.wsgi.health.draining = True
+        door.leave()
+        if orders.stop.is_set():  # otherwise the master is dead, and so are those who would look
+            await self._sweep_while(door, lambda: not orders.hurry.is_set(), limits.drain_delay)
+        listeners.close()
         door.drain()
+        await self._sweep_while(door, lambda: bool(door.connections), limits.graceful_timeout)
+        door.cut_off()
+
+    async def _sweep_while(self, door: Door, condition: Callable[[], bool], seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _DRAIN_SECONDS
-        while door.connections and loop.time() < deadline:
+        deadline = loop.time() + seconds
+        while condition() and loop.time() < deadline:
             self.notify()
             door.sweep()
-            await asyncio.sleep(0.02)
-        door.cut_off()
+            await asyncio.sleep(_DRAIN_SWEEP_SECONDS)

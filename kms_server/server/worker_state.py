@@ -1,7 +1,6 @@
 """What one worker process is made of."""
 
 import logging
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from kms_server.config import Limits, Settings
 from kms_server.files import locked
 from kms_server.keyring.keyring import Keyring
 from kms_server.quotas.shared_buckets import SharedBuckets
-from kms_server.server import tls
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping
 from kms_server.server.audit_stream import open_stream
@@ -26,7 +24,7 @@ from kms_server.server.authentication import Authenticator
 from kms_server.server.door_types import StreamAnswerer
 from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
-from kms_server.server.health import health_of
+from kms_server.server.health import Health, health_of
 from kms_server.server.jobs import Chore, Jobs
 from kms_server.server.limiting import limiter_of, shared_buckets
 from kms_server.server.metrics import Metrics, Numbers
@@ -57,7 +55,7 @@ class WorkerState:
     data_commit: GroupCommit
     jobs: Jobs
     state: State
-    tls: ssl.SSLContext | None
+    health: Health
     entrance: Entrance
     memory: Keyring
     checkpoints: Checkpoints
@@ -134,13 +132,13 @@ def build(settings: Settings) -> WorkerState:
     jobs = Jobs(state, keyring, reserve, chores)
     jobs.start()
     logs = {"management events": commit, "data events": data_commit}
-    health = health_of(settings, state.database, logs, reserve)
+    health = health_of(state, logs, reserve)
     late = Remembered(lambda: delivery_warning(state.database, state.clock.now()))
-    health.hints.extend((*kept.warnings, checkpoints.warning, late))
+    health.hints |= {**kept.warnings, "checkpoints": checkpoints.warning, "delivery": late}
     if stream is not None:
-        health.hints.append(lambda: stream.problem)
+        health.hints["audit_stream"] = lambda: stream.problem
     if shared is not None:
-        health.hints.append(shared.warning)
+        health.hints["shared_counters"] = shared.warning
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
     numbers = Numbers(settings.usage_dir, services.limiter, keyring, health)
     metrics = Metrics(numbers, settings.metrics_from)
@@ -153,7 +151,7 @@ def build(settings: Settings) -> WorkerState:
         data_commit,
         jobs,
         state,
-        tls.context(settings),
+        health,
         entrance,
         keyring,
         checkpoints,

@@ -143,9 +143,7 @@ def both(
 @pytest.fixture(scope="module")
 def doors(access: _Access) -> Iterator[Doors]:
     state, commit = access.state.state, access.state.commit
-    health = health_of(
-        state.settings, state.database, {"events": commit}, Reserve(state.settings.data_dir, 0)
-    )
+    health = health_of(state, {"events": commit}, Reserve(state.settings.data_dir, 0))
     services = services_of(state)
     numbers = Numbers(state.settings.usage_dir, services.limiter, services.keyring, health)
     for made in both(access.state.pipeline, health, metrics=Metrics(numbers, LOOPBACK)):
@@ -311,7 +309,7 @@ def test_a_key_made_through_one_door_is_used_through_the_other(doors: Doors, acc
 )
 def test_the_pipeline_sees_the_same_request(data: bytes) -> None:
     pipeline = SteeredPipeline()
-    for made in both(pipeline, Health(())):
+    for made in both(pipeline, Health()):
         made.answers(data)
     fast, wsgi = pipeline.requests
     assert wsgi == fast._replace(headers=wsgi.headers)
@@ -321,7 +319,7 @@ def test_the_pipeline_sees_the_same_request(data: bytes) -> None:
 @pytest.mark.parametrize("path", ["/broken", "/recorded"])
 @pytest.mark.parametrize("headers", [{}, {"Origin": PAGE}], ids=["", "web page"])
 def test_both_doors_fail_alike(path: str, headers: dict[str, str]) -> None:
-    for made in both(SteeredPipeline(), Health(()), Limits(audit_deadline=0.1)):
+    for made in both(SteeredPipeline(), Health(), Limits(audit_deadline=0.1)):
         fast, wsgi = made.answers(raw("GET", path, b"", headers))
         assert fast == wsgi
         assert ("access-control-allow-origin" in fast[1]) == bool(headers)
@@ -333,7 +331,7 @@ def test_both_doors_answer_for_a_thread_that_the_storage_keeps(headers: dict[str
     pipeline = SteeredPipeline()
     pipeline.waits.patience = 0.1
     limits = Limits(cold_threads=2)
-    for made in both(pipeline, Health(()), limits, waits=pipeline.waits):
+    for made in both(pipeline, Health(), limits, waits=pipeline.waits):
         kept = raw("GET", "/kept", b"", headers)
         answers = [made.answers(kept), made.answers(kept), made.answers(raw("GET", "/cold", b"", headers))]
         for fast, wsgi in answers:

@@ -27,7 +27,7 @@ def streams() -> SteeredStreams:
 
 @pytest.fixture(scope="module")
 def doors(streams: SteeredStreams) -> Iterator[Doors]:
-    yield from both(SteeredPipeline(), Health(()), streams=streams)
+    yield from both(SteeredPipeline(), Health(), streams=streams)
 
 
 def get(target: str, method: str = "GET", **headers: str) -> bytes:
@@ -93,7 +93,7 @@ def test_an_answer_that_cannot_be_completed_never_seems_whole(doors: Doors, kind
 def test_a_client_that_ends_its_upload_too_soon_is_told_to_the_reader() -> None:
     for number in range(2):
         streams = SteeredStreams()
-        for made in both(SteeredPipeline(), Health(()), streams=streams):
+        for made in both(SteeredPipeline(), Health(), streams=streams):
             with (made.fast, made.wsgi)[number].connection() as client:
                 client.sendall(put(BODY)[:100_000])
                 client.shutdown(socket.SHUT_WR)
@@ -103,7 +103,7 @@ def test_a_client_that_ends_its_upload_too_soon_is_told_to_the_reader() -> None:
 
 def test_plain_http_is_refused_where_tls_is_required() -> None:
     entrance = Entrance(require_tls=True)
-    for made in both(SteeredPipeline(), Health(()), streams=SteeredStreams(), entrance=entrance):
+    for made in both(SteeredPipeline(), Health(), streams=SteeredStreams(), entrance=entrance):
         call = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "TrentService.ListKeys"}
         for fast, wsgi in (
             made.answers(raw("POST", "/", b"{}", call)),
@@ -129,7 +129,7 @@ def test_only_a_trusted_proxy_says_where_a_request_comes_from(
 ) -> None:
     entrance = Entrance(proxies, require_tls=True)  # type: ignore[arg-type]
     streams = SteeredStreams()
-    for made in both(SteeredPipeline(), Health(()), Limits(), streams, entrance):
+    for made in both(SteeredPipeline(), Health(), Limits(), streams, entrance):
         for got, _, body in made.answers(get("/any", **headers)):
             assert got == status
             if source_ip is not None:
@@ -147,7 +147,7 @@ def test_both_doors_answer_for_a_transfer_that_the_storage_keeps() -> None:
     streams = SteeredStreams()
     streams.waits.patience = 0.1
     limits = Limits(stream_threads=2)
-    for made in both(SteeredPipeline(), Health(()), limits, streams, waits=streams.waits):
+    for made in both(SteeredPipeline(), Health(), limits, streams, waits=streams.waits):
         kept = put(BODY[:9_000], "/s/kept", CLOSE)
         for fast, wsgi in [made.answers(kept), made.answers(kept), made.answers(get("/s/get/1"))]:
             assert fast == wsgi

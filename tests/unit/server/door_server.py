@@ -221,7 +221,7 @@ def running_door(
     stopping: Future[None] = Future()
 
     async def serve() -> None:
-        app = create_app(pipeline, health or Health(()), limits, metrics=metrics)
+        app = create_app(pipeline, health or Health(), limits, metrics=metrics)
         door = Door(pipeline, WsgiBridge(app), limits, streams, entrance, waits, memory)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)

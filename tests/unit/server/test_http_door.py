@@ -333,7 +333,7 @@ def test_head_has_the_length_and_no_body() -> None:
 
 def test_live_answers_while_every_thread_waits() -> None:
     pipeline = SteeredPipeline()
-    ready = Health((lambda: "the database does not answer",))
+    ready = Health({"database": lambda: "the database does not answer"})
     with (
         running_door(pipeline, Limits(cold_threads=1), health=ready) as door,
         door.connection() as stuck,

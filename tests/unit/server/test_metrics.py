@@ -29,7 +29,7 @@ TAG = subjects.of_tag(ACCOUNT, REGION, *ODD_TAG)
 ALIAS = subjects.of_alias(ACCOUNT, REGION, "alias/app-*")
 PRINCIPAL = subjects.of_principal("arn:aws:iam::*:user/" + "\u00e9" * 200)
 QUOTA_LABELS = {"account": ACCOUNT, "region": REGION, "quota": "CreateKey"}
-READY = Health(())
+READY = Health()
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -124,7 +124,7 @@ def test_limits_without_a_record_of_their_own(state: State) -> None:
 
 
 def test_health(state: State) -> None:
-    health = Health((lambda: "one", lambda: None), [lambda: "two", lambda: "three"])
+    health = Health({"a": lambda: "one", "b": lambda: None}, {"c": lambda: "two", "d": lambda: "three"})
     samples = read(numbers(state, health))
     assert (sample(samples, "problems"), sample(samples, "warnings")) == (1, 2)
 
@@ -132,7 +132,7 @@ def test_health(state: State) -> None:
 def test_with_problems_counts_are_there_and_limits_are_not_asked_for(state: State) -> None:
     count(state, CREATE, 3)
     cold = Keyring(state.database, state.root_key, state.clock, 1)
-    unready = numbers(state, Health((lambda: "the database does not answer",)), cold)
+    unready = numbers(state, Health({"database": lambda: "the database does not answer"}), cold)
     samples = read(unready)
     assert sample(samples, "quota_calls_total", **QUOTA_LABELS) == 3
     assert sample(samples, "problems") == 1

@@ -1,0 +1,107 @@
+"""SIGTERM loses no call that the server took, and none at all of clients that a balancer sends elsewhere."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as Unreachable
+
+from tests.functional.server_process import ServerProcess, StartServer
+from tests.functional.strangers import HEALTH
+from tests.unit.server.door_server import read_answer
+
+
+def address(server: ServerProcess) -> tuple[str, int]:
+    return "127.0.0.1", int(server.url.rpartition(":")[2])
+
+
+def readiness(server: ServerProcess) -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection(*address(server), timeout=20)
+    connection.request("GET", "/_kms/ready")
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    return answer.status, told
+
+
+class Caller(threading.Thread):
+    """Calls on and on, and goes to the next server when one refuses the connection; what else fails is a lost call."""
+
+    def __init__(self, calls: list[Callable[[], Any]]) -> None:
+        super().__init__(daemon=True)
+        self._calls = calls
+        self.stopping = threading.Event()
+        self.done = 0
+        self.lost: list[str] = []
+
+    def run(self) -> None:
+        turns = cycle(self._calls)
+        call = next(turns)
+        while not self.stopping.is_set():
+            try:
+                call()
+                self.done += 1
+            except Unreachable as error:
+                if "refused" not in str(error.kwargs.get("error")):
+                    self.lost.append(repr(error))
+                call = next(turns)
+            except (ClientError, HTTPClientError) as error:
+                self.lost.append(repr(error))
+
+
+def test_no_call_is_lost_under_load(start_server: StartServer) -> None:
+    leaving, staying = start_server("--drain-delay", "1.5"), start_server()
+    callers = []
+    for _ in range(4):
+        calls: list[Callable[[], Any]] = []
+        for server in (leaving, staying):
+            kms = server.client("kms")
+            key = kms.create_key()["KeyMetadata"]["KeyId"]
+            calls.append(partial(kms.encrypt, KeyId=key, Plaintext=b"x"))
+        callers.append(Caller(calls))
+    for caller in callers:
+        caller.start()
+    leaving.wait_for(lambda: all(caller.done > 5 for caller in callers))
+    assert readiness(leaving)[0] == 200
+    os.kill(leaving.pid, signal.SIGTERM)
+    leaving.wait_for(lambda: readiness(leaving)[0] == 503, pause=0.01)
+    status, told = readiness(leaving)
+    assert (status, told["checks"]["draining"]["status"]) == (503, "failed")
+    assert leaving.stop() == 0
+    before = [caller.done for caller in callers]
+    leaving.wait_for(
+        lambda: all(caller.done > count + 5 for caller, count in zip(callers, before, strict=True))
+    )
+    for caller in callers:
+        caller.stopping.set()
+        caller.join()
+    assert [caller.lost for caller in callers] == [[]] * 4
+    # Every call was answered, and every answer has its record.
+    leaving.restart()
+    assert [record for record in leaving.audit_records() if record["eventName"] == "Encrypt"]
+
+
+def test_whoever_stays_is_asked_to_leave_and_answered_meanwhile(start_server: StartServer) -> None:
+    server = start_server("--drain-delay", "60", workers=1)
+    with socket.create_connection(address(server), 30) as client:
+        client.sendall(HEALTH)
+        assert "connection" not in read_answer(client)[1]
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait_for(lambda: readiness(server)[0] == 503)
+        client.sendall(HEALTH)
+        assert read_answer(client)[1]["connection"] == "close"
+        assert client.recv(1) == b""
+    # Whoever cannot wait says so.
+    began = time.monotonic()
+    os.kill(server.pid, signal.SIGINT)
+    assert server.stop() == 0
+    assert time.monotonic() - began < 20
