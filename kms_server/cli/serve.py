@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kms_server.cli.options import (
     option,
     profile_name,
     retention_options,
+    root_settings,
     service_names,
     state_options,
     store_url,
@@ -26,6 +28,7 @@ from kms_server.config import DEFAULT_PORT, DEFAULT_PROFILE, LOOPBACK, SERVICES,
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
+from kms_server.root_keys.opening import root_key_source
 from kms_server.server import credentials, gunicorn_app
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
@@ -140,25 +143,26 @@ def serve(audit_deadline: float, header_timeout: float, **options: object) -> No
     known = {field.name for field in fields(Settings)}
     given = {name: value for name, value in options.items() if name in known}
     limits = Limits(audit_deadline=audit_deadline, header_timeout=header_timeout)
-    settings = Settings(**given, audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
+    settings = Settings(**given, **root_settings(), audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:
             directory = tempfile.mkdtemp(prefix="kms-server-")
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
-        check_state(settings)
+        source = root_key_source(settings)
+        check_state(settings, source)
         listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
         fresh = not settings.credentials_file.exists()
-        prepare(settings)
+        prepare(settings, source)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
         _announce(settings, fresh=fresh)
-        gunicorn_app.serve(settings, listener, build)
+        gunicorn_app.serve(settings, listener, partial(build, settings, source))
 
 
 def _remove(directory: str, owner: int) -> None:

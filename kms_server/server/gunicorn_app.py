@@ -55,8 +55,8 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
         return self._build()
 
 
-def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings], WorkerState]) -> None:
-    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained.
+def serve(settings: Settings, listener: socket.socket, build: Callable[[], WorkerState]) -> None:
+    """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained. Each worker calls `build`.
 
     The first worker that listens prints the one line with the URL on standard output.
 
@@ -76,4 +76,4 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
-    _Application(options, lambda: build(settings)).run()
+    _Application(options, build).run()

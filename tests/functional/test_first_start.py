@@ -53,3 +53,33 @@ def test_tls_may_come_later(start_server: StartServer) -> None:
     server.options += ("--tls-auto",)
     server.restart()
     server.client("kms").create_key()
+
+
+def test_a_root_key_under_a_passphrase(start_server: StartServer, tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse battery\n")
+    sealed = tmp_path / "root.sealed"
+    told = {
+        "KMS_SERVER_ROOT_KEY": f"passphrase:{sealed}",
+        "KMS_SERVER_ROOT_PASSPHRASE_FILE": str(passphrase),
+    }
+    server = start_server(env=told, workers=1)
+    blob = server.client("kms").encrypt(
+        KeyId=server.client("kms").create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x"
+    )
+    server.cli("identity", "create-key", "--root", "--account", "000000000000")
+    # A new worker asks nobody.
+    passphrase.rename(tmp_path / "away")
+    (before,) = server.worker_pids()
+    server.kill_a_worker()
+    server.wait_for(lambda: server.worker_pids() not in ([], [before]))
+    assert (
+        server.client("kms", max_attempts=5).decrypt(CiphertextBlob=blob["CiphertextBlob"])["Plaintext"]
+        == b"x"
+    )
+    server.stop()
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse buttery\n")
+    refused(serve("--data-dir", str(server.data_dir), **told), "not the passphrase", str(sealed))
+    assert "correct" not in server.log.read_text()
