@@ -1,5 +1,6 @@
 """Which root key `--root-key` names."""
 
+from importlib import import_module
 from pathlib import Path
 
 from kms_server.config import Settings
@@ -27,4 +28,18 @@ def root_key_source(settings: Settings, spec: str | None = None) -> RootKeySourc
         return FileSource(Path(rest), settings.data_dir)
     if kind == "passphrase" and rest:
         return PassphraseSource(Path(rest), settings.data_dir, secret)
-    raise OperatorError("--root-key must be file:PATH or passphrase:PATH")
+    if kind == "pkcs11":
+        return _in_token(spec, secret)
+    raise OperatorError("--root-key must be file:PATH, passphrase:PATH or pkcs11:URI")
+
+
+def _in_token(spec: str, secret: OperatorSecret) -> RootKeySource:
+    """A key in a token, for which a library is needed that is installed only where it is wanted."""
+    try:
+        module = import_module("kms_server.root_keys.pkcs11")
+    except ImportError:
+        raise OperatorError(
+            "--root-key pkcs11:... needs python-pkcs11: run `pip install 'kms-server[pkcs11]'`"
+        ) from None
+    source: RootKeySource = module.Pkcs11Source(spec, secret)
+    return source

@@ -6,6 +6,7 @@ import pytest
 
 from tests.functional.command_line import refused, serve
 from tests.functional.server_process import StartServer
+from tests.softhsm import make_token
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,25 @@ def test_a_root_key_under_a_passphrase(start_server: StartServer, tmp_path: Path
     passphrase.write_text("correct horse buttery\n")
     refused(serve("--data-dir", str(server.data_dir), **told), "not the passphrase", str(sealed))
     assert "correct" not in server.log.read_text()
+
+
+def test_a_root_key_in_a_token(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
+    token = make_token(tmp_path, monkeypatch)
+    told = {"KMS_SERVER_ROOT_KEY": token.uri("root"), "SOFTHSM2_CONF": str(token.conf)}
+    server = start_server(env=told)
+    kms = server.client("kms", max_attempts=5)
+    blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    server.cli("identity", "create-key", "--root", "--account", "000000000000")
+    before = server.worker_pids()
+    server.kill_a_worker()
+    server.wait_for(lambda: len(set(server.worker_pids()) - {before[0]}) == 2)
+    for _ in range(6):
+        assert server.client("kms", max_attempts=5).decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    server.stop()
+    refused(
+        serve("--data-dir", str(server.data_dir), **told | {"KMS_SERVER_ROOT_KEY": token.uri("other")}),
+        "no key", "'other'",
+    )  # fmt: skip
