@@ -91,6 +91,8 @@ class Settings:
     root_key: str | None = None
     root_passphrase_file: Path | None = None
     root_passphrase_fd: int | None = None
+    lock_memory: bool = False
+    allow_tracing: bool = False
     quota_profile: str = DEFAULT_PROFILE
     quota_url: str | None = field(default=None, repr=False)
     limit_log: Path | None = None

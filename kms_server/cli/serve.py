@@ -30,6 +30,7 @@ from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
 from kms_server.root_keys.opening import root_key_source
 from kms_server.server import credentials, gunicorn_app
+from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
@@ -63,6 +64,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option(
     "--ephemeral", is_flag=True, help="Keep everything in a temporary directory that goes with the process."
 )
+@option(
+    "--lock-memory", is_flag=True,
+    help="Never let memory be swapped out. Needs CAP_IPC_LOCK or no limit on locked memory.",
+)  # fmt: skip
+@option(
+    "--allow-tracing", is_flag=True,
+    help="Let other processes of the same user look into the server's memory, where its keys are: for profilers alone.",
+)  # fmt: skip
 @option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
@@ -214,6 +223,7 @@ def _check_services(settings: Settings) -> None:
                 f"data keys from {elsewhere} could be read by others: use https, or --allow-plain-http"
             )
     check_kms(settings)
+    require_lockable(settings)
 
 
 def _loopback(host: str) -> bool:

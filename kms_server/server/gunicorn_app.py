@@ -8,7 +8,7 @@ from gunicorn.app.base import BaseApplication
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
-from kms_server.server import tls
+from kms_server.server import hardening, tls
 from kms_server.server.worker import KmsWorker
 from kms_server.server.worker_state import WorkerState
 
@@ -61,9 +61,11 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[], Worke
     The first worker that listens prints the one line with the URL on standard output.
 
     Raises:
-        OperatorError: the certificate or its key cannot be used.
+        OperatorError: the certificate or its key cannot be used, or memory not be locked.
     """
     tls.context(settings)
+    hardening.close_memory(settings)
+    hardening.lock_memory(settings)
     _raise_file_limit()
     listener.set_inheritable(True)
     options: dict[str, object] = {
@@ -76,4 +78,10 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[], Worke
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
-    _Application(options, build).run()
+
+    def worker() -> WorkerState:
+        # A forked process begins with nothing locked.
+        hardening.lock_memory(settings)
+        return build()
+
+    _Application(options, worker).run()
