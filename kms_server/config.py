@@ -91,6 +91,7 @@ class Settings:
     root_key: str | None = None
     root_passphrase_file: Path | None = None
     root_passphrase_fd: int | None = None
+    root_kms_endpoint: str | None = None
     lock_memory: bool = False
     allow_tracing: bool = False
     quota_profile: str = DEFAULT_PROFILE

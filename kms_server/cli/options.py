@@ -211,17 +211,23 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options by which every command finds its server's state."""
     for decorate in (
         option(
+            "--root-kms-endpoint", metavar="URL", expose_value=False, callback=_keep_for_root,
+            help="Where the KMS of --root-key kms:KEY-ARN is. Default: AWS, in the key's Region.",
+        ),
+        option(
             "--root-passphrase-fd", type=click.IntRange(0), metavar="N", expose_value=False, callback=_keep_for_root,
-            help="Read the passphrase from this open file descriptor instead, once.",
+            help="Read the passphrase, or the PIN, from this open file descriptor instead, once.",
         ),
         option(
             "--root-passphrase-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
             callback=_keep_for_root,
-            help="Read the passphrase of the root key from this file, which others may not read, instead of asking for it.",
+            help="Read the passphrase of the root key, or the PIN of its token, from this file, which others may not read, "
+            "instead of asking for it.",
         ),
         option(
             "--root-key", metavar="SPEC",
-            help="Where the root key is: file:PATH or passphrase:PATH. Default: file:root.key in the data directory.",
+            help="Where the root key is: file:PATH, passphrase:PATH, pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY "
+            "or kms:KEY-ARN; docs/root-keys.md compares them. Default: file:root.key in the data directory.",
         ),
         option("--database-url", help="PostgreSQL instead of the embedded store: postgresql://USER@HOST/NAME."),
         option(
@@ -255,6 +261,7 @@ class RootSettings(TypedDict, total=False):
 
     root_passphrase_file: Path | None
     root_passphrase_fd: int | None
+    root_kms_endpoint: str | None
 
 
 def root_settings() -> RootSettings:

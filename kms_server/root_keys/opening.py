@@ -6,6 +6,7 @@ from pathlib import Path
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.root_keys.file import FileSource
+from kms_server.root_keys.kms import KmsSource
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.passphrase import PassphraseSource
 from kms_server.root_keys.provider import RootKeySource
@@ -28,9 +29,11 @@ def root_key_source(settings: Settings, spec: str | None = None) -> RootKeySourc
         return FileSource(Path(rest), settings.data_dir)
     if kind == "passphrase" and rest:
         return PassphraseSource(Path(rest), settings.data_dir, secret)
+    if kind == "kms":
+        return KmsSource(rest, settings.root_kms_endpoint, settings.data_dir / "root.kms")
     if kind == "pkcs11":
         return _in_token(spec, secret)
-    raise OperatorError("--root-key must be file:PATH, passphrase:PATH or pkcs11:URI")
+    raise OperatorError("--root-key must be file:PATH, passphrase:PATH, pkcs11:URI or kms:KEY-ARN")
 
 
 def _in_token(spec: str, secret: OperatorSecret) -> RootKeySource:

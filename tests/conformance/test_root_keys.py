@@ -25,7 +25,7 @@ def new_root_key(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NewRootKey]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        yield KINDS[request.param](tmp_path_factory.mktemp("root"), monkeypatch)
+        yield from KINDS[request.param](tmp_path_factory.mktemp("root"), monkeypatch)
 
 
 @pytest.fixture(scope="module")
