@@ -85,7 +85,9 @@ def _serving(setup: Setup, name: str) -> Iterator[Server]:
     where = ("--data-dir", str(setup.directory / name))
     with ExitStack() as stack:
         with setup.on_servers():
-            server = stack.enter_context(running("kms_server.cli.main", "serve", *_OPTIONS, *where))
+            server = stack.enter_context(
+                running("kms_server.cli.main", "serve", "--allow-tracing", *_OPTIONS, *where)
+            )
         yield server
 
 

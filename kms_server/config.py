@@ -91,6 +91,11 @@ class Settings:
     workers: int = 2
     database_url: str | None = None
     root_key: str | None = None
+    root_passphrase_file: Path | None = None
+    root_passphrase_fd: int | None = None
+    root_kms_endpoint: str | None = None
+    lock_memory: bool = False
+    allow_tracing: bool = False
     quota_profile: str = DEFAULT_PROFILE
     quota_url: str | None = field(default=None, repr=False)
     limit_log: Path | None = None

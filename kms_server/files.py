@@ -26,8 +26,8 @@ def make_private_dir(path: Path) -> None:
         ) from None
 
 
-def read_private(path: Path, *, called: str, remedy: str) -> bytes:
-    """The first 4 KiB of a file that holds a secret.
+def read_private(path: Path, *, called: str, remedy: str, forbidden: int = 0o077) -> bytes:
+    """The first 4 KiB of a file that holds a secret; `forbidden` are permissions that it may not have.
 
     Raises:
         OperatorError: it cannot be read, or others can read it, too.
@@ -38,7 +38,7 @@ def read_private(path: Path, *, called: str, remedy: str) -> bytes:
             content = file.read(4096)
     except OSError as error:
         raise OperatorError(f"cannot read {called} {path}: {error.strerror}; {remedy}") from None
-    if mode & 0o077:
+    if mode & forbidden:
         raise OperatorError(f"{called} {path} can be read by others: run `chmod 600 {path}`")
     return content
 

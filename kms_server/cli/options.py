@@ -18,6 +18,8 @@ from kms_server.quotas import profiles
 from kms_server.quotas.token_store import place_of
 
 _BUCKETS = "kms_server.audit_buckets"
+_ROOT = "kms_server.root_key"
+_UNWRITTEN = ("config", "help")  # options that no file has
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "boolean": (bool, "true or false"),
     "integer range": (int, "an integer"),
@@ -133,7 +135,7 @@ def _toml(path: Path) -> dict[str, Any]:
 def _options(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
     """The options that a file may have, each by its long names, of a command and those below it."""
     for parameter in command.params:
-        if parameter.expose_value:
+        if parameter.name not in _UNWRITTEN:
             yield from ((name[2:], parameter) for name in parameter.opts if name.startswith("--"))
     for inner in commands_of(command):
         yield from _options(inner)
@@ -201,10 +203,32 @@ def bucket_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _keep_for_root(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    context.meta.setdefault(_ROOT, {})[parameter.name] = value
+
+
 def state_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options by which every command finds its server's state."""
     for decorate in (
-        option("--root-key", help="Where the root key is: file:PATH. Default: root.key in the data directory."),
+        option(
+            "--root-kms-endpoint", metavar="URL", expose_value=False, callback=_keep_for_root,
+            help="Where the KMS of --root-key kms:KEY-ARN is. Default: AWS, in the key's Region.",
+        ),
+        option(
+            "--root-passphrase-fd", type=click.IntRange(0), metavar="N", expose_value=False, callback=_keep_for_root,
+            help="Read the passphrase, or the PIN, from this open file descriptor instead, once.",
+        ),
+        option(
+            "--root-passphrase-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
+            callback=_keep_for_root,
+            help="Read the passphrase of the root key, or the PIN of its token, from this file, which others may not read, "
+            "instead of asking for it.",
+        ),
+        option(
+            "--root-key", metavar="SPEC",
+            help="Where the root key is: file:PATH, passphrase:PATH, pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY "
+            "or kms:KEY-ARN; docs/root-keys.md compares them. Default: file:root.key in the data directory.",
+        ),
         option("--database-url", help="PostgreSQL instead of the embedded store: postgresql://USER@HOST/NAME."),
         option(
             "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=Path(".data"),
@@ -229,7 +253,21 @@ class Where(TypedDict):
 
 def state_settings(**where: Unpack[Where]) -> Settings:
     """Settings for a command that works on a server's state."""
-    return Settings(**where, audit_buckets=audit_buckets())
+    return Settings(**where, **root_settings(), audit_buckets=audit_buckets())
+
+
+class RootSettings(TypedDict, total=False):
+    """What opens the root key, as far as it was given."""
+
+    root_passphrase_file: Path | None
+    root_passphrase_fd: int | None
+    root_kms_endpoint: str | None
+
+
+def root_settings() -> RootSettings:
+    """What `state_options` has kept for the settings beside what it passes to a command."""
+    kept: RootSettings = click.get_current_context().meta.get(_ROOT, {})
+    return kept
 
 
 def audit_buckets() -> Mapping[str, AuditBucket]:

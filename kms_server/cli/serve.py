@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kms_server.cli.options import (
     option,
     profile_name,
     retention_options,
+    root_settings,
     service_names,
     state_options,
     store_url,
@@ -26,7 +28,9 @@ from kms_server.config import DEFAULT_PORT, DEFAULT_PROFILE, LOOPBACK, SERVICES,
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
+from kms_server.root_keys.opening import root_key_source
 from kms_server.server import credentials, gunicorn_app
+from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
@@ -60,6 +64,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option(
     "--ephemeral", is_flag=True, help="Keep everything in a temporary directory that goes with the process."
 )
+@option(
+    "--lock-memory", is_flag=True,
+    help="Never let memory be swapped out. Needs CAP_IPC_LOCK or no limit on locked memory.",
+)  # fmt: skip
+@option(
+    "--allow-tracing", is_flag=True,
+    help="Let other processes of the same user look into the server's memory, where its keys are: for profilers alone.",
+)  # fmt: skip
 @option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")
@@ -156,25 +168,26 @@ def serve(**options: object) -> None:
     given = {name: value for name, value in options.items() if name in known}
     bounds = {field.name: options[field.name] for field in fields(Limits) if field.name in options}
     limits = Limits(**bounds)  # type: ignore[arg-type]  # click has checked the types
-    settings = Settings(**given, audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
+    settings = Settings(**given, **root_settings(), audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
     with ExitStack() as stack:
         if settings.ephemeral:
             directory = tempfile.mkdtemp(prefix="kms-server-")
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
-        check_state(settings)
+        source = root_key_source(settings)
+        check_state(settings, source)
         listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
         had_access = settings.credentials_file.exists()
-        prepare(settings)
+        prepare(settings, source)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
         _announce(settings, fresh=not had_access and settings.credentials_file.exists())
-        gunicorn_app.serve(settings, listener, build)
+        gunicorn_app.serve(settings, listener, partial(build, settings, source))
 
 
 def _remove(directory: str, owner: int) -> None:
@@ -228,6 +241,7 @@ def _check_services(settings: Settings) -> None:
                 f"data keys from {elsewhere} could be read by others: use https, or --allow-plain-http"
             )
     check_kms(settings)
+    require_lockable(settings)
 
 
 def _loopback(host: str) -> bool:

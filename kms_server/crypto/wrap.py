@@ -17,6 +17,7 @@ from kms_server.crypto.kdf import Prf
 _FORMAT = b"\x01"
 _SALT = 16
 _NONCE = bytes(12)
+_SHORTEST = 1 + _SALT + 16
 _LABEL = b"kms-server wrap v1"
 
 
@@ -26,9 +27,7 @@ class WrapError(Exception):
 
 def wrap(wrapping_key: bytes, secret: bytes, binding: bytes) -> bytes:
     """Wrap `secret` under 32 bytes of key; `binding` must be given again to unwrap."""
-    salt = os.urandom(_SALT)
-    key = Prf(wrapping_key).derive(_LABEL, salt, 32)
-    return _FORMAT + salt + AESGCM(key).encrypt(_NONCE, secret, _FORMAT + binding)
+    return wrap_under(Prf(wrapping_key), secret, binding)
 
 
 def unwrap(wrapping_key: bytes, wrapped: bytes, binding: bytes) -> bytes:
@@ -37,9 +36,25 @@ def unwrap(wrapping_key: bytes, wrapped: bytes, binding: bytes) -> bytes:
     Raises:
         WrapError: anything differs.
     """
-    if wrapped[:1] != _FORMAT:
+    return unwrap_under(Prf(wrapping_key), wrapped, binding)
+
+
+def wrap_under(prf: Prf, secret: bytes, binding: bytes) -> bytes:
+    """Wrap `secret` under the key of a pseudorandom function, wherever that is."""
+    salt = os.urandom(_SALT)
+    key = prf.derive(_LABEL, salt, 32)
+    return _FORMAT + salt + AESGCM(key).encrypt(_NONCE, secret, _FORMAT + binding)
+
+
+def unwrap_under(prf: Prf, wrapped: bytes, binding: bytes) -> bytes:
+    """The secret that was wrapped.
+
+    Raises:
+        WrapError: anything differs.
+    """
+    if wrapped[:1] != _FORMAT or len(wrapped) < _SHORTEST:
         raise WrapError
-    key = Prf(wrapping_key).derive(_LABEL, wrapped[1 : 1 + _SALT], 32)
+    key = prf.derive(_LABEL, wrapped[1 : 1 + _SALT], 32)
     try:
         return AESGCM(key).decrypt(_NONCE, wrapped[1 + _SALT :], _FORMAT + binding)
     except InvalidTag:

@@ -1,13 +1,12 @@
 """A root key in a file that only its owner may read: `kms-server-root-key 1 VERSION HEX`."""
 
-import fcntl
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 from kms_server.errors import OperatorError
-from kms_server.files import read_private, sync_directory
+from kms_server.files import read_private
+from kms_server.root_keys import key_file
 from kms_server.root_keys.memory import MemoryRootKey
 
 _LINE = re.compile(rb"kms-server-root-key 1 ([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
@@ -24,10 +23,7 @@ class FileRootKey(MemoryRootKey):
             OperatorError: the file exists or cannot be made.
         """
         key = os.urandom(32)
-        try:
-            _create(path, b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
-        except OSError as error:
-            raise OperatorError(f"cannot create the root key file {path}: {error.strerror}") from None
+        key_file.create(path, b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
         return cls(key, version=1)
 
     @classmethod
@@ -42,40 +38,35 @@ class FileRootKey(MemoryRootKey):
         matched = _LINE.fullmatch(content)
         if matched is None:
             raise OperatorError(f"{path} is not a root key file: restore it from a backup")
-        _finish(path)
+        key_file.finish(path)
         return cls(bytes.fromhex(matched[2].decode()), version=int(matched[1]))
 
 
-def _create(path: Path, content: bytes) -> None:
-    """Make a file that is whole or not there at all, whenever the process dies; an existing one stays."""
-    temporary = _temporary(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # One creator at a time: whatever lies there is a dead one's.
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        temporary.unlink(missing_ok=True)
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            path.hardlink_to(temporary)
-            os.fsync(directory)
-        finally:
-            temporary.unlink(missing_ok=True)
-    finally:
-        os.close(directory)
+class FileSource:
+    """`--root-key file:PATH`, and what a server has where it is told nothing."""
 
+    remedy = "put the right file back, or name it by --root-key file:PATH"
 
-def _finish(path: Path) -> None:
-    """What a creator left undone that died between naming the file and taking its other name away."""
-    temporary = _temporary(path)
-    with suppress(OSError):
-        if temporary.exists():
-            sync_directory(path.parent)
-            temporary.unlink()
+    def __init__(self, path: Path, data_dir: Path) -> None:
+        self.path = path
+        self.place = str(path)
+        self._data_dir = data_dir
 
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.path.exists()
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.new")
+    def check(self) -> None:
+        """Read the file, or see that a first start can make it."""
+        if self.path.exists():
+            FileRootKey.load(self.path)
+        elif self.path.parent.resolve() != self._data_dir.resolve():
+            key_file.require_directory(self.path, "file")
+
+    def create(self) -> FileRootKey:
+        """Make the file."""
+        return FileRootKey.create(self.path)
+
+    def load(self) -> FileRootKey:
+        """Read the file."""
+        return FileRootKey.load(self.path)

@@ -1,5 +1,6 @@
-"""What a root key can do, wherever it lives."""
+"""What a root key can do, wherever it lives, and how a server comes by it."""
 
+from pathlib import Path
 from typing import Protocol
 
 
@@ -22,4 +23,47 @@ class RootKey(Protocol):
 
         Raises:
             WrapError: damaged, under another root key, or bound to something else.
+        """
+
+
+class RootKeySource(Protocol):
+    """Where a root key is, as `--root-key` names it.
+
+    Whatever an operator has to give is asked for once: the processes that a server forks afterwards load without asking.
+    """
+
+    @property
+    def place(self) -> str:
+        """What messages call the place."""
+
+    @property
+    def remedy(self) -> str:
+        """What an operator can do who finds another root key there than the database was made with."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that a first start makes, if it makes one."""
+
+    def exists(self) -> bool:
+        """Whether there is a root key."""
+
+    def check(self) -> None:
+        """Load the root key, or see that a first start can make one; nothing is made.
+
+        Raises:
+            OperatorError: neither.
+        """
+
+    def create(self) -> RootKey:
+        """Make a new root key, durable before this returns.
+
+        Raises:
+            OperatorError: there is one, or it cannot be made.
+        """
+
+    def load(self) -> RootKey:
+        """The root key.
+
+        Raises:
+            OperatorError: it is missing, damaged, or not to be opened with what the operator gave.
         """

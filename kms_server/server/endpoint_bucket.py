@@ -16,13 +16,13 @@ from xml.etree.ElementTree import Element
 from kms_server.audit.trail.destination import Delivered, DestinationError, NoSuchFile
 from kms_server.clock import real_now
 from kms_server.config import EndpointBucket
+from kms_server.connections import Endpoint
 from kms_server.errors import OperatorError
 from kms_server.files import read_private
 from kms_server.protocol.canonical import UNRESERVED
 from kms_server.protocol.message import Request
 from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3.errors import MalformedXML
-from kms_server.s3.kms.connections import Endpoint
 from kms_server.s3.wire import xml_reader
 from kms_server.s3.wire.signing import sign
 from kms_server.server.trail_headers import put_headers, user_metadata

@@ -12,6 +12,7 @@ from gunicorn.arbiter import Arbiter
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
+from kms_server.server import hardening
 from kms_server.server.certificates import Certificates
 from kms_server.server.worker import KmsWorker, prepare_collector
 from kms_server.server.worker_state import WorkerState
@@ -86,16 +87,20 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
         _Master(self).run()
 
 
-def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings], WorkerState]) -> None:
+def serve(settings: Settings, listener: socket.socket, build: Callable[[], WorkerState]) -> None:
     """Run workers until SIGTERM or SIGINT; exits the process with 0 when drained. SIGHUP changes the certificate.
+
+    Each worker calls `build`.
 
     The first worker that listens prints the one line with the URL on standard output.
 
     Raises:
-        OperatorError: the certificate or its key cannot be used.
+        OperatorError: the certificate or its key cannot be used, or memory not be locked.
     """
     certificates = Certificates(settings) if settings.scheme == "https" else None
     limits = settings.limits
+    hardening.close_memory(settings)
+    hardening.lock_memory(settings)
     _raise_file_limit()
     listener.set_inheritable(True)
     options: dict[str, object] = {
@@ -110,4 +115,10 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
     }
     # Before the fork: a worker that went through all of it would have a copy of all of it.
     prepare_collector()
-    _Application(options, lambda: build(settings), certificates).run()
+
+    def worker() -> WorkerState:
+        # A forked process begins with nothing locked.
+        hardening.lock_memory(settings)
+        return build()
+
+    _Application(options, worker, certificates).run()

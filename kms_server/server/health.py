@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
+from kms_server.root_keys.opening import root_key_source
 from kms_server.root_keys.provider import RootKey
 from kms_server.server.probe import Probe, Remembered
-from kms_server.server.state import State, root_key_path
+from kms_server.server.state import State
 from kms_server.storage import injected_faults
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, latest_change
@@ -176,8 +177,8 @@ def nothing_injected(connection: Connection) -> str | None:
 
 def root_key_can_be_read_again(settings: Settings) -> str | None:
     """Whether the next start will find the root key; this worker has it in memory."""
-    path = root_key_path(settings)
-    if path.exists():
+    path = root_key_source(settings).path
+    if path is None or path.exists():
         return None
     return f"the root key file {path} is gone: put it back before the next start"
 

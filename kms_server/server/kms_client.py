@@ -1,17 +1,15 @@
 """Which KMS the S3 layer asks: the one in its own process, or the one at `--kms-endpoint`."""
 
 import os
-import ssl
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from kms_server.config import Settings
+from kms_server.connections import Connections, Endpoint, endpoint_of, trusted
 from kms_server.errors import OperatorError
 from kms_server.operations.call import Call, Services
 from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3.kms.callers import Caller, TheirOwn, TheLayers
 from kms_server.s3.kms.client import KmsClient
-from kms_server.s3.kms.connections import Connections, Endpoint
 from kms_server.s3.kms.in_process import InProcessKms
 from kms_server.s3.kms.remote import RemoteKms
 from kms_server.server.forward_secret import load_key
@@ -26,7 +24,7 @@ def kms_client(settings: Settings, services: Services, perform: Callable[[Call],
     if settings.kms_endpoint is None:
         return InProcessKms(services, perform)
     endpoint = kms_endpoint(settings.kms_endpoint)
-    return RemoteKms(Connections(endpoint, _tls() if endpoint.secure else None), _caller(settings))
+    return RemoteKms(Connections(endpoint, trusted() if endpoint.secure else None), _caller(settings))
 
 
 def check_kms(settings: Settings) -> None:
@@ -40,7 +38,7 @@ def check_kms(settings: Settings) -> None:
     if settings.kms_endpoint is not None:
         _caller(settings)
         if kms_endpoint(settings.kms_endpoint).secure:
-            _tls()
+            trusted()
 
 
 def kms_endpoint(url: str) -> Endpoint:
@@ -49,30 +47,7 @@ def kms_endpoint(url: str) -> Endpoint:
     Raises:
         OperatorError: it is no URL of a KMS.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if (
-        not host
-        or parts.scheme not in ("http", "https")
-        or parts.path not in ("", "/")
-        or parts.query
-        or "@" in url
-    ):
-        raise OperatorError("--kms-endpoint is not a URL such as https://kms.example.com:4599")
-    secure = parts.scheme == "https"
-    return Endpoint(secure, host, port or (443 if secure else 80))
-
-
-def _tls() -> ssl.SSLContext:
-    """Trusts what this machine trusts, or the CA that AWS's own programs are told of in the same way."""
-    bundle = os.environ.get("AWS_CA_BUNDLE")
-    try:
-        return ssl.create_default_context(cafile=bundle)
-    except OSError as error:
-        raise OperatorError(f"cannot use the certificates in AWS_CA_BUNDLE, {bundle}: {error}") from None
+    return endpoint_of(url, "--kms-endpoint")
 
 
 def _caller(settings: Settings) -> Caller:

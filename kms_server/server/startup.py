@@ -2,16 +2,16 @@
 
 import logging
 import os
-from pathlib import Path
 
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
 from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
-from kms_server.root_keys.file import FileRootKey
+from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.provider import RootKey, RootKeySource
 from kms_server.server import credentials, tls
-from kms_server.server.state import check_fingerprint, has_database, root_key_path
+from kms_server.server.state import check_fingerprint, has_database
 from kms_server.storage import migrate
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, Transaction, initialise, open_database
@@ -24,30 +24,33 @@ _ALLOWED_BY = {
 }
 
 
-def check_state(settings: Settings) -> None:
+def check_state(settings: Settings, source: RootKeySource) -> None:
     """Look at what a start needs, before anything is made.
 
     Raises:
         OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
-    path = root_key_path(settings)
-    if path.exists():
-        FileRootKey.load(path)
-    elif not path.parent.is_dir() and path.parent.resolve() != settings.data_dir.resolve():
-        raise OperatorError(
-            f"there is no directory {path.parent} for the root key: make it, or choose another by --root-key file:PATH"
-        )
+    source.check()
     if not settings.tls_auto:
         tls.context(settings)
-    if not has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
+    if not has_database(settings) and settings.audit_dir.exists() and _has_own_root_key(settings, source):
         raise OperatorError(
             f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
             "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
         )
 
 
-def prepare(settings: Settings) -> None:
+def _has_own_root_key(settings: Settings, source: RootKeySource) -> bool:
+    """Whether a first start has made its root key in the data directory."""
+    made = source.path
+    inside = made is not None and made.resolve().is_relative_to(settings.data_dir.resolve())
+    return settings.root_key_file.exists() or (inside and source.exists())
+
+
+def prepare(settings: Settings, source: RootKeySource | None = None) -> None:
     """Make the data directory, the schema, the root key and the first access key, where they are missing.
+
+    `source` is of the settings unless it is given.
 
     Raises:
         OperatorError: something is in the way; nothing was changed.
@@ -59,7 +62,7 @@ def prepare(settings: Settings) -> None:
         try:
             with migrate.lock(settings.state_dir):
                 migrate.upgrade(database.engine)
-            _first_start(settings, database)
+            _first_start(settings, source or root_key_source(settings), database)
             if settings.tls_auto:
                 tls.ensure_auto(settings)
             _check_mode(settings, database)
@@ -68,14 +71,13 @@ def prepare(settings: Settings) -> None:
             database.close()
 
 
-def _first_start(settings: Settings, database: Database) -> None:
-    path = root_key_path(settings)
+def _first_start(settings: Settings, source: RootKeySource, database: Database) -> None:
     with database.read() as connection:
         fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
     if fingerprint is not None:
-        check_fingerprint(settings, FileRootKey.load(path), fingerprint)
+        check_fingerprint(source, source.load(), fingerprint)
         return
-    root = _root_key(path)
+    root = _root_key(source)
     with database.engine.begin() as connection:
         initialise(connection)
     with database.write() as tx:
@@ -84,22 +86,22 @@ def _first_start(settings: Settings, database: Database) -> None:
         if fingerprint is None:
             _furnish(settings, tx, root)
     if fingerprint is not None:
-        check_fingerprint(settings, root, fingerprint)
+        check_fingerprint(source, root, fingerprint)
 
 
-def _root_key(path: Path) -> FileRootKey:
+def _root_key(source: RootKeySource) -> RootKey:
     """The root key, which another host may be making in a shared directory at this moment."""
-    if path.exists():
-        return FileRootKey.load(path)
+    if source.exists():
+        return source.load()
     try:
-        return FileRootKey.create(path)
+        return source.create()
     except OperatorError:
-        if not path.exists():
+        if not source.exists():
             raise
-        return FileRootKey.load(path)
+        return source.load()
 
 
-def _furnish(settings: Settings, tx: Transaction, root: FileRootKey) -> None:
+def _furnish(settings: Settings, tx: Transaction, root: RootKey) -> None:
     stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
     stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
     for name, variable in _ALLOWED_BY.items():

@@ -3,7 +3,6 @@
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from kms_server.audit import chain_key
 from kms_server.audit.chain import ChainKey
@@ -11,8 +10,8 @@ from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir
-from kms_server.root_keys.file import FileRootKey
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.provider import RootKey, RootKeySource
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, open_database
@@ -29,8 +28,8 @@ class State:
     clock: Clock
 
 
-def open_state(settings: Settings) -> State:
-    """Open what the first start made.
+def open_state(settings: Settings, source: RootKeySource | None = None) -> State:
+    """Open what the first start made; `source` is of the settings unless it is given.
 
     Raises:
         OperatorError: there is no such server, or the root key is missing or wrong.
@@ -41,11 +40,12 @@ def open_state(settings: Settings) -> State:
     with ExitStack() as refused:
         refused.callback(database.close)
         schema_version.require_current(database.engine)
-        root = FileRootKey.load(root_key_path(settings))
+        source = source or root_key_source(settings)
+        root = source.load()
         with database.read() as connection:
             fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
             offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
-        check_fingerprint(settings, root, fingerprint)
+        check_fingerprint(source, root, fingerprint)
         key = chain_key.obtain(database, root)
         refused.pop_all()
     return State(settings, database, root, key, Clock(offset))
@@ -68,17 +68,7 @@ def has_database(settings: Settings) -> bool:
     return settings.database_url is not None or (settings.data_dir / "keys.db").exists()
 
 
-def root_key_path(settings: Settings) -> Path:
-    """Where the root key file is: `--root-key file:PATH`, or the data directory's own."""
-    if settings.root_key is None:
-        return settings.root_key_file
-    kind, _, path = settings.root_key.partition(":")
-    if kind != "file" or not path:
-        raise OperatorError("--root-key must be file:PATH")
-    return Path(path)
-
-
-def check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None) -> None:
+def check_fingerprint(source: RootKeySource, root: RootKey, fingerprint: str | None) -> None:
     """Check that a root key is the one that the database was made with.
 
     Raises:
@@ -86,6 +76,5 @@ def check_fingerprint(settings: Settings, root: RootKey, fingerprint: str | None
     """
     if fingerprint is not None and not secrets.compare_digest(root.fingerprint, fingerprint):
         raise OperatorError(
-            f"the root key in {root_key_path(settings)} is not the one this database was made with: "
-            "put the right file back, or name it by --root-key file:PATH"
+            f"the root key in {source.place} is not the one this database was made with: {source.remedy}"
         )

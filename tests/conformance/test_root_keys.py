@@ -1,38 +1,36 @@
 """What every root key does, wherever it lives."""
 
-from collections.abc import Callable
+import copy
+import os
+import pickle
+import traceback
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_server.crypto.wrap import WrapError
-from kms_server.root_keys.file import FileRootKey
+from kms_server.root_keys.binding import chain_key_binding
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.root_keys.provider import RootKey
-
-KEY = bytes(range(32))
-NewRootKey = Callable[[bytes], RootKey]
+from tests.conformance.root_keys import KINDS, NewRootKey
 
 
-@pytest.fixture(scope="module", params=["memory", "file"])
-def new_root_key(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewRootKey:
-    """The implementation over a key of 32 bytes; each call is a new load of it."""
-
-    def from_file(key: bytes) -> RootKey:
-        path: Path = tmp_path_factory.mktemp("root") / "root.key"
-        path.touch(mode=0o600)
-        path.write_text(f"kms-server-root-key 1 1 {key.hex()}\n")
-        return FileRootKey.load(path)
-
-    return MemoryRootKey if request.param == "memory" else from_file
+@pytest.fixture(scope="module", params=KINDS)
+def new_root_key(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewRootKey]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield from KINDS[request.param](tmp_path_factory.mktemp("root"), monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def root(new_root_key: NewRootKey) -> RootKey:
-    return new_root_key(KEY)
+    return new_root_key("one")
 
 
 @given(secret=st.binary(max_size=5_000), binding=st.binary(max_size=200))
@@ -64,13 +62,20 @@ def test_another_binding_is_refused(root: RootKey, other: bytes) -> None:
         root.unwrap(root.wrap(b"secret", b"binding"), other)
 
 
+def test_a_binding_holds_the_version(root: RootKey) -> None:
+    wrapped = root.wrap(b"secret", chain_key_binding(root_version=root.version))
+    assert root.unwrap(wrapped, chain_key_binding(root_version=root.version)) == b"secret"
+    with pytest.raises(WrapError):
+        root.unwrap(wrapped, chain_key_binding(root_version=root.version + 1))
+
+
 def test_another_root_key_is_refused(root: RootKey, new_root_key: NewRootKey) -> None:
     with pytest.raises(WrapError):
-        new_root_key(bytes(32)).unwrap(root.wrap(b"secret", b"binding"), b"binding")
+        new_root_key("another").unwrap(root.wrap(b"secret", b"binding"), b"binding")
 
 
 def test_the_same_root_key_unwraps_when_it_is_loaded_again(root: RootKey, new_root_key: NewRootKey) -> None:
-    assert new_root_key(KEY).unwrap(root.wrap(b"secret", b"binding"), b"binding") == b"secret"
+    assert new_root_key("one").unwrap(root.wrap(b"secret", b"binding"), b"binding") == b"secret"
 
 
 def test_equal_secrets_wrap_differently(root: RootKey) -> None:
@@ -78,17 +83,57 @@ def test_equal_secrets_wrap_differently(root: RootKey) -> None:
 
 
 def test_a_fingerprint_is_of_the_key_alone(root: RootKey, new_root_key: NewRootKey) -> None:
-    assert new_root_key(KEY).fingerprint == root.fingerprint
-    others = {new_root_key(bytes([byte]) + KEY[1:]).fingerprint for byte in range(20)}
-    assert len(others | {root.fingerprint}) == 20
+    assert len(bytes.fromhex(root.fingerprint)) == 32
+    assert new_root_key("one").fingerprint == root.fingerprint
+    assert len({new_root_key(name).fingerprint for name in ("one", "two", "three")}) == 3
 
 
-def test_a_fingerprint_tells_nothing_about_the_key(root: RootKey) -> None:
-    told = bytes.fromhex(root.fingerprint)
-    assert len(told) == 32
-    assert told not in (KEY, sha256(KEY).digest())
-    assert not any(KEY[at : at + 3] in told for at in range(30))
+def test_a_fingerprint_tells_nothing_about_the_key() -> None:
+    key = bytes(range(32))
+    told = bytes.fromhex(MemoryRootKey(key).fingerprint)
+    assert told not in (key, sha256(key).digest())
+    assert not any(key[at : at + 3] in told for at in range(30))
 
 
 def test_versions_count_from_one(root: RootKey) -> None:
     assert root.version == 1
+
+
+def test_it_stays_in_its_process(root: RootKey) -> None:
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="stays in its process"):
+            copied(root)
+    assert "0x" in repr(root)
+    assert "b'" not in repr(root)
+
+
+def test_a_refusal_quotes_nothing(root: RootKey) -> None:
+    wrapped = root.wrap(b"a secret of value", b"binding")
+    with pytest.raises(WrapError) as refused:
+        root.unwrap(wrapped, b"another")
+    told = "".join(traceback.format_exception(refused.value))
+    assert "value" not in told
+    assert refused.value.args == ()
+
+
+def test_a_forked_process_unwraps_and_so_does_its_parent(root: RootKey) -> None:
+    wrapped = root.wrap(b"secret", b"binding")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        child = os.fork()
+    if child == 0:
+        opened = root.unwrap(wrapped, b"binding") == b"secret"
+        root.wrap(b"more", b"binding")
+        os._exit(0 if opened else 1)
+    assert root.unwrap(wrapped, b"binding") == b"secret"
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert root.unwrap(wrapped, b"binding") == b"secret"
+
+
+def test_many_threads_share_it(root: RootKey) -> None:
+    def both(number: int) -> bool:
+        secret, binding = bytes([number]) * 40, b"binding %d" % number
+        return root.unwrap(root.wrap(secret, binding), binding) == secret
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(both, range(100)))

@@ -16,6 +16,7 @@ from tests.databases import new_url
 from tests.functional.command_line import refused, serve
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
+from tests.softhsm import make_token
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,55 @@ def test_of_hosts_with_root_keys_of_their_own_one_is_first(postgres: Postgres, t
     prepare(first)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM access_keys").fetchone() == (1,)
+
+
+def test_a_root_key_under_a_passphrase(start_server: StartServer, tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse battery\n")
+    sealed = tmp_path / "root.sealed"
+    told = {
+        "KMS_SERVER_ROOT_KEY": f"passphrase:{sealed}",
+        "KMS_SERVER_ROOT_PASSPHRASE_FILE": str(passphrase),
+    }
+    server = start_server(env=told, workers=1)
+    blob = server.client("kms").encrypt(
+        KeyId=server.client("kms").create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x"
+    )
+    server.cli("identity", "create-key", "--root", "--account", "000000000000")
+    # A new worker asks nobody.
+    passphrase.rename(tmp_path / "away")
+    (before,) = server.worker_pids()
+    server.kill_a_worker()
+    server.wait_for(lambda: server.worker_pids() not in ([], [before]))
+    assert (
+        server.client("kms", max_attempts=5).decrypt(CiphertextBlob=blob["CiphertextBlob"])["Plaintext"]
+        == b"x"
+    )
+    server.stop()
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse buttery\n")
+    refused(serve("--data-dir", str(server.data_dir), **told), "not the passphrase", str(sealed))
+    assert "correct" not in server.log.read_text()
+
+
+def test_a_root_key_in_a_token(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
+    token = make_token(tmp_path, monkeypatch)
+    told = {"KMS_SERVER_ROOT_KEY": token.uri("root"), "SOFTHSM2_CONF": str(token.conf)}
+    server = start_server(env=told)
+    kms = server.client("kms", max_attempts=5)
+    blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    server.cli("identity", "create-key", "--root", "--account", "000000000000")
+    before = server.worker_pids()
+    server.kill_a_worker()
+    server.wait_for(lambda: len(set(server.worker_pids()) - {before[0]}) == 2)
+    for _ in range(6):
+        assert server.client("kms", max_attempts=5).decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    server.stop()
+    refused(
+        serve("--data-dir", str(server.data_dir), **told | {"KMS_SERVER_ROOT_KEY": token.uri("other")}),
+        "no key", "'other'",
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from kms_server.clock import real_now
 from kms_server.config import Settings
+from kms_server.connections import Connections
 from kms_server.crypto.kdf import Prf
 from kms_server.iam.policy import compile_identity_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
@@ -32,7 +33,6 @@ from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.callers import Caller, TheirOwn, TheLayers
 from kms_server.s3.kms.client import KeyUse
-from kms_server.s3.kms.connections import Connections
 from kms_server.s3.kms.remote import RemoteKms
 from kms_server.server import forward_secret
 from kms_server.server.kms_client import kms_client, kms_endpoint

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
+from kms_server.connections import Answer, Connections
 from kms_server.operations.call import Call, Forwarded
 from kms_server.protocol.faults import CONTENT_TYPE
 from kms_server.protocol.message import Request
 from kms_server.s3.kms import requests
 from kms_server.s3.kms.callers import Caller
 from kms_server.s3.kms.client import DataKey, KeyUse
-from kms_server.s3.kms.connections import Answer, Connections
 from kms_server.s3.kms.faults import s3_error, unavailable
 
 _LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kms_server.root_keys import file
+from kms_server.root_keys import file, key_file
 
 
 def killed_before(line: int) -> Any:
@@ -16,7 +16,7 @@ def killed_before(line: int) -> Any:
     lines = itertools.count()
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code.co_filename != file.__file__:
+        if frame.f_code.co_filename != key_file.__file__:
             return None
         if event == "line" and next(lines) == line:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from kms_server.config import Settings
 from kms_server.server import health as healths
 from kms_server.server.health import Health, Report, health_of
-from kms_server.server.state import State, open_state, root_key_path
+from kms_server.server.state import State, open_state
 from kms_server.storage import fitness, schema_version
 from kms_server.storage import settings as stored
 from kms_server.storage.fitness import ReadOnlyDatabase
@@ -81,7 +81,7 @@ def test_a_database_of_another_root_key_is_a_problem(state: State, health: Healt
 
 
 def test_a_root_key_file_that_is_gone_is_a_warning(state: State, health: Health) -> None:
-    root_key_path(state.settings).unlink()
+    state.settings.root_key_file.unlink()
     report = health.report()
     assert report.problems == []
     assert "put it back before the next start" in report.warnings[0]

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from kms_server.cli.main import cli
 from kms_server.config import Settings
+from kms_server.connections import Endpoint
 from kms_server.errors import OperatorError
-from kms_server.s3.kms.connections import Endpoint
 from kms_server.server.forward_secret import create
 from kms_server.server.kms_client import check_kms, kms_endpoint
 

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from kms_server.connections import Answer, Connections, Endpoint
 from kms_server.protocol.sigv4_signer import Credentials
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.callers import TheLayers
-from kms_server.s3.kms.connections import Answer, Connections, Endpoint
 from kms_server.s3.kms.remote import RemoteKms
 from tests.unit.operations.service import Service
 from tests.unit.s3.kms.asking import CONTEXT, asked, use

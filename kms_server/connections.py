@@ -1,11 +1,15 @@
 """Connections to a KMS elsewhere, by the standard library: each is one thread's at a time, and used again while it lasts."""
 
 import http.client
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from kms_server.errors import OperatorError
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 30.0
 _LONGEST_ANSWER = 1_048_576
@@ -24,6 +28,42 @@ class Endpoint(NamedTuple):
         """The Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+
+
+def endpoint_of(url: str, option: str) -> Endpoint:
+    """The endpoint of a URL, which that option gives.
+
+    Raises:
+        OperatorError: it is no URL of a KMS.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if (
+        not host
+        or parts.scheme not in ("http", "https")
+        or parts.path not in ("", "/")
+        or parts.query
+        or "@" in url
+    ):
+        raise OperatorError(f"{option} is not a URL such as https://kms.example.com:4599")
+    secure = parts.scheme == "https"
+    return Endpoint(secure, host, port or (443 if secure else 80))
+
+
+def trusted() -> ssl.SSLContext:
+    """Trusts what this machine trusts, or the CA that AWS's own programs are told of in the same way.
+
+    Raises:
+        OperatorError: there are no certificates.
+    """
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    try:
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:
+        raise OperatorError(f"cannot use the certificates in AWS_CA_BUNDLE, {bundle}: {error}") from None
 
 
 class Answer(NamedTuple):
