@@ -62,9 +62,7 @@ soak: .venv/.dev ## three servers under faults for MINUTES, the long rounds at f
 		$(BIN)/python -m pytest tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
-	for target in ciphertext material token document form policy signature \
-		s3_chunks s3_form s3_policy s3_xml s3_request; do \
-		$(BIN)/python -m tests.fuzz.guided $$target 120 || exit 1; done
+	$(BIN)/python -m tests.fuzz.guided all 120
 
 mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison is another
 	$(BIN)/python -m tests.mutation

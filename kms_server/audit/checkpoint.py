@@ -65,7 +65,7 @@ class Checkpoint:
             return cls(
                 told["number"], told["time"], told["previous"], told["base"], _coverage(told), tuple(told["gone"])
             )  # fmt: skip
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a checkpoint: {error}") from None
 
     def added_to(self, before: Coverage) -> Coverage:
@@ -100,7 +100,7 @@ class Complete:
         try:
             told = json.loads(body)
             return cls(told["number"], told["hash"], told["time"], _coverage(told))
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a complete checkpoint: {error}") from None
 
 

@@ -43,7 +43,7 @@ def opened(document: bytes, keys: SigningKeys) -> Complete:
         told = json.loads(document)
         body, signature = str(told["body"]), bytes.fromhex(told["signature"])
         key = keys.find(str(told["fingerprint"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ValueError("it is not a complete checkpoint") from None
     if key is None:
         raise ValueError("the key that has signed it is not this server's")

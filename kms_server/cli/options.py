@@ -128,7 +128,7 @@ def _toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise OperatorError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OperatorError(f"{path} is not TOML: {error}") from None
 
 

@@ -7,11 +7,15 @@ from marshmallow import Schema
 
 from kms_server.schemas import fields
 
+# RFC 4648 section 3.5: padded, and the bits behind the last byte are zero.
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
 
 class JsonMembers:
     """Members in AWS JSON; the structures that they refer to are collected in `schemas`, under names with `prefix`."""
 
-    timestamp: ClassVar[dict[str, Any]] = {"type": "number", "description": "epoch seconds"}
+    timestamp: ClassVar[dict[str, Any]] = {
+        "type": "number", "description": "epoch seconds", "minimum": 0, "maximum": fields.LAST_TIME,
+    }  # fmt: skip
 
     def __init__(self, schemas: dict[str, Any], prefix: str = "") -> None:
         self._schemas = schemas
@@ -41,11 +45,13 @@ class JsonMembers:
             return {"type": "string", "enum": list(member.values)}
         if isinstance(member, fields.Text):
             return _bounded({"type": "string"}, "minLength", member.low, "maxLength", member.high) | (
-                {"pattern": member.pattern} if member.pattern else {}
+                {"pattern": f"^(?:{member.pattern})$"} if member.pattern else {}
             )
         if isinstance(member, fields.Blob):
-            # Base64 makes four characters of three bytes.
-            return {"type": "string", "contentEncoding": "base64", "maxLength": -(-member.high // 3) * 4}
+            return _bounded(
+                {"type": "string", "contentEncoding": "base64", "pattern": _BASE64},
+                "minLength", _base64_length(member.low), "maxLength", _base64_length(member.high),
+            )  # fmt: skip
         if isinstance(member, fields.Integer):
             return {"type": "integer", "minimum": member.low, "maximum": member.high}
         if isinstance(member, fields.Number):
@@ -108,6 +114,10 @@ class FormMembers(JsonMembers):
             yield rf"{name}\.entry\.{number}\.(key|value)", {"type": "string"}
         else:
             yield name, self.member(member)
+
+
+def _base64_length(size: int) -> int:
+    return -(-size // 3) * 4
 
 
 def _bounded(

@@ -62,12 +62,14 @@ def open_claim(request: Request, key: Prf, *, now: float) -> Opened:
     text, _, tag = request.headers[HEADER].partition(".")
     if not hmac.compare_digest(_decoded(tag), key.digest(text.encode("latin-1", "replace"))):
         raise InvalidSignatureException("The forwarded call is not signed with the secret of this server.")
-    content = orjson.loads(_decoded(text))
     try:
+        content = orjson.loads(_decoded(text))
         digest, issued_at, nonce = (content.pop(name) for name in ("digest", "issued_at", "nonce"))
         opened = Opened(Claim(**content), nonce)
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise of_another_version() from None
+    if not (isinstance(digest, str) and isinstance(issued_at, float) and isinstance(nonce, str)):
+        raise of_another_version()
     if not hmac.compare_digest(digest.encode(), _digest(request).encode()):
         raise InvalidSignatureException("The forwarded call was signed for another request.")
     if not now - LIFETIME <= issued_at <= now + SKEW:

@@ -50,7 +50,8 @@ def issuer_of(token: str) -> str:
     """
     try:
         claims = jwt.decode(token, options=_UNVERIFIED)
-    except (jwt.PyJWTError, ValueError, RecursionError):
+        _require_plain(claims)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise _malformed() from None
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or not issuer.startswith("https://"):
@@ -90,9 +91,19 @@ def _signed_claims(token: str, jwks: str) -> dict[str, Any]:
         decoded: dict[str, Any] = jwt.decode(
             token, key=_key(header, jwks), algorithms=[header["alg"]], options=_SIGNED_ONLY
         )
+        _require_plain(decoded)
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise InvalidIdentityTokenException("The ID Token's signature could not be verified") from None
     return decoded
+
+
+def _require_plain(claims: Mapping[str, Any]) -> None:
+    """PyJWT reads JSON by the standard library: claims must be what our reader and our records can have, too.
+
+    Raises:
+        TypeError: there is a lone surrogate, or an integer of more than 64 bits.
+    """
+    orjson.dumps(claims)
 
 
 def _key(header: Mapping[str, Any], jwks: str) -> jwt.PyJWK:

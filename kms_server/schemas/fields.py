@@ -18,7 +18,7 @@ from kms_server.protocol.query_reader import Node
 from kms_server.schemas import checks, forms
 from kms_server.schemas.checks import AT_LEAST, AT_MOST, PATTERN, Check, mismatch
 
-_LAST_TIME = 253_402_300_799
+LAST_TIME = 253_402_300_799
 
 
 class Member(fields.Field[Any]):
@@ -183,7 +183,7 @@ class Timestamp(Member):
         return iso_seconds(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ANN401 - marshmallow's signature
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_TIME:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_TIME:
             raise mismatch(value, "Date")
         return float(value)
 

@@ -12,6 +12,7 @@ from tests.functional.server_process import StartServer
     ("content", "words"),
     [
         (b"\xff", ["is not TOML"]),
+        (b"a = " + b"[" * 5_000, ["is not TOML"]),
         (b"data-dir = 5", ["data-dir", "a string"]),
         (b"workers = '3'", ["workers", "an integer"]),
         (b"workers = true", ["workers", "an integer"]),

@@ -1,13 +1,15 @@
-"""Coverage-guided fuzzing of whatever reads bytes from outside: `python -m tests.fuzz.guided TARGET [SECONDS]`.
+"""Coverage-guided fuzzing of whatever reads bytes from outside: `python -m tests.fuzz.guided TARGET... SECONDS`, or `all SECONDS`.
 
 A target may refuse its input as a service error; anything else ends the run and leaves the input in a file.
 """
 
+import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import atheris
 
@@ -25,7 +27,7 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.protocol.message import Request
     from kms_server.root_keys.memory import MemoryRootKey
     from kms_server.schemas.base import from_form, load
-    from tests.fuzz import policy_target, s3_targets
+    from tests.fuzz import door_targets, operator_targets, policy_target, s3_targets
 
 KEY_ID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY = KmsKey(
@@ -96,15 +98,18 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         policy_target.policy,
         signature,
         *s3_targets.TARGETS,
+        *door_targets.TARGETS,
+        *operator_targets.TARGETS,
     )
 }
 # What a target begins with, where chance would not come upon it.
-EXAMPLES: dict[str, Callable[[], Iterable[bytes]]] = {"policy": policy_target.examples}
+EXAMPLES: Mapping[str, Iterable[bytes]] = {
+    "policy": policy_target.examples(), **door_targets.EXAMPLES, **operator_targets.EXAMPLES,
+}  # fmt: skip
 
 
-def main() -> None:
-    """Fuzz one target for a while."""
-    name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "60"
+def fuzz(name: str, seconds: str) -> NoReturn:
+    """Fuzz one target; the fuzzer ends the process."""
     target = TARGETS[name]
 
     def once(data: bytes) -> None:
@@ -115,11 +120,24 @@ def main() -> None:
 
     # The fuzzer leaves the process by itself, so the directory is the system's to clear.
     corpus = Path(tempfile.mkdtemp(prefix="kms-fuzz-"))
-    for place, example in enumerate(EXAMPLES.get(name, list)()):
+    for place, example in enumerate(EXAMPLES.get(name, ())):
         (corpus / f"{place}").write_bytes(example)
-    options = [f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0"]
-    atheris.Setup([name, *options, f"{corpus}"], once)
+    options = [f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0", "-print_final_stats=1"]
+    atheris.Setup([name, *options, f"-artifact_prefix={name}-", f"{corpus}"], once)
     atheris.Fuzz()
+    raise AssertionError("the fuzzer ends the process")
+
+
+def main() -> None:
+    """Fuzz targets, or all, one after the other for a while each: to import what is watched takes longer than to fork."""
+    *names, seconds = sys.argv[1:]
+    for name in TARGETS if names == ["all"] else names:
+        print(f"{name}: {TARGETS[name].__doc__}", flush=True)
+        child = os.fork()
+        if child == 0:
+            fuzz(name, seconds)
+        if os.waitpid(child, 0)[1]:
+            sys.exit(f"{name}: what it read last is in a file here, {name}-crash-...")
 
 
 if __name__ == "__main__":

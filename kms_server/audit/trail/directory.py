@@ -56,9 +56,9 @@ class DirectoryDestination:
                 metadata = json.loads(path.with_name(path.name + _METADATA).read_bytes())
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise NoSuchFile from None
-            except ValueError:
-                metadata = {}
-        return Delivered(body, metadata)
+            except (ValueError, RecursionError):
+                metadata = None
+        return Delivered(body, metadata if _is_metadata(metadata) else {})
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See `Destination`."""
@@ -83,6 +83,10 @@ class DirectoryDestination:
         if is_odd or "\0" in key or key.endswith(_METADATA):
             raise DestinationError("InvalidArgument", f"no file can be called {key!r}")
         return self._directory.joinpath(*parts)
+
+
+def _is_metadata(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def _is_delivered(name: str) -> bool:

@@ -15,6 +15,7 @@ Place: TypeAlias = tuple[str, str]
 # The bucket of a trail.
 Opener: TypeAlias = Callable[[Trail], Destination]
 
+_MOST_BYTES = 2**27  # trails make files of half of it
 _GZIP = 31  # zlib's name for a gzip header and trailer
 
 
@@ -92,13 +93,15 @@ def inflated(body: bytes) -> bytes:
     """The content of a gzip file of one member, with nothing behind it.
 
     Raises:
-        Damaged: it is none.
+        Damaged: it is none, or grows beyond what was ever delivered.
     """
     stream = zlib.decompressobj(_GZIP)
     try:
-        content = stream.decompress(body)
+        content = stream.decompress(body, _MOST_BYTES + 1)
     except zlib.error:
         raise Damaged("it is not a gzip file") from None
+    if len(content) > _MOST_BYTES:
+        raise Damaged(f"it has more than {_MOST_BYTES:,} bytes when it is unpacked")
     if not stream.eof:
         raise Damaged("it is cut off")
     if stream.unused_data:

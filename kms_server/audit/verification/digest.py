@@ -64,8 +64,9 @@ def read(name: Name, file: Delivered, find: Callable[[str], PublicKey | None]) -
     try:
         digest = _parsed(name, content, signature)
         fingerprint = json.loads(content)["digestPublicKeyFingerprint"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Damaged(f"it is not a digest: {error}") from None
+    _require(isinstance(fingerprint, str), "it is not a digest: its fingerprint is no text")
     key = find(fingerprint)
     if key is None:
         raise Damaged(f"the key {fingerprint}, which has signed it, is not this server's")

@@ -95,3 +95,22 @@ def test_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSignatureException, match="another version"):
         open_claim(request, KEY, now=NOW)
     assert forwarding.LIFETIME == 30.0
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b'"', b"{}", b'{"digest": 1}'])
+def test_a_peer_that_signs_something_else_is_refused(content: bytes) -> None:
+    text = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    tag = base64.urlsafe_b64encode(KEY.digest(text.encode())).decode().rstrip("=")
+    request = PLAIN._replace(headers={**PLAIN.headers, HEADER: f"{text}.{tag}"})
+    with pytest.raises(InvalidSignatureException, match="another version"):
+        open_claim(request, KEY, now=NOW)
+
+
+@pytest.mark.parametrize("odd", [{"digest": 1}, {"issued_at": None}, {"issued_at": "now"}, {"nonce": 1}])
+def test_a_claim_with_members_of_other_types_is_refused(odd: dict[str, object]) -> None:
+    value = seal(CLAIM, PLAIN, KEY, now=NOW).partition(".")[0]
+    content = orjson.loads(base64.urlsafe_b64decode(value + "==")) | odd
+    text = base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+    tag = base64.urlsafe_b64encode(KEY.digest(text.encode())).decode().rstrip("=")
+    with pytest.raises(InvalidSignatureException, match="another version"):
+        open_claim(PLAIN._replace(headers={**PLAIN.headers, HEADER: f"{text}.{tag}"}), KEY, now=NOW)

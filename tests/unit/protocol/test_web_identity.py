@@ -85,6 +85,9 @@ def test_authorized_party_and_methods() -> None:
         ({"exp": True}, e.InvalidIdentityTokenException), ({"exp": float("nan")}, e.InvalidIdentityTokenException),
         ({"exp": float("inf")}, e.InvalidIdentityTokenException), ({"nbf": NOW + 301}, e.InvalidIdentityTokenException),
         ({"iat": NOW + 301}, e.InvalidIdentityTokenException), ({"nbf": []}, e.InvalidIdentityTokenException),
+        ({"exp": 10**400}, e.InvalidIdentityTokenException), ({"iat": -(10**400)}, e.InvalidIdentityTokenException),
+        ({"sub": "\ud800 half a character"}, e.InvalidIdentityTokenException), ({"azp": "\udfff"}, e.InvalidIdentityTokenException),
+        ({"amr": ["\ud800"]}, e.InvalidIdentityTokenException), ({"aud": ["app", "\ud800"]}, e.InvalidIdentityTokenException),
         ({"iss": "https://issuer.test"}, e.InvalidIdentityTokenException), ({"iss": None}, e.InvalidIdentityTokenException),
         ({"iss": f"http://{URL}"}, e.InvalidIdentityTokenException), ({"aud": "foreign"}, e.InvalidIdentityTokenException),
         ({"aud": None}, e.InvalidIdentityTokenException), ({"aud": []}, e.InvalidIdentityTokenException),
@@ -163,6 +166,8 @@ NO_ISSUER = [
     signed(iss="issuer"),
     signed(iss=None),
     signed(iss=7),
+    signed(iss="https://\ud800"),
+    unsigned({"alg": "none"}).replace(".", f".{base64.urlsafe_b64encode(b'[' * 9_000).decode()}", 1),
 ]
 
 

@@ -1,0 +1,131 @@
+"""Calls that schemathesis makes up from `openapi.yaml`, signed and sent to a live server, and what is wrong with the answers."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import jsonschema_rs
+import requests
+import schemathesis
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis.strategies import SearchStrategy
+from requests.auth import AuthBase
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance, negative_data_rejection, response_schema_conformance, status_code_conformance,
+)  # fmt: skip
+
+from kms_server.operations.openapi import document
+from kms_server.protocol.front_door import SERVICES
+from kms_server.protocol.query_reader import VERSIONS
+from tests.functional.server_process import Access
+
+JSON = "application/x-amz-json-1.1"
+ALWAYS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+# A violated schema and a wrong type, in both protocols.
+UNREADABLE = {"SerializationException", "MalformedInput"}
+REFUSED = UNREADABLE | {"ValidationException", "ValidationError"}
+OF_THE_SCHEMA = re.compile(r"\d+ validation errors? detected")
+TRACES = re.compile(rb"Traceback|File \\?\"|\.py\b|sqlite|psycopg|sqlalchemy", re.IGNORECASE)
+
+schemathesis.serializer.alias(JSON, "application/json")
+
+
+@schemathesis.deserializer(JSON)
+def _read(ctx: Any, response: Any) -> Any:
+    return json.loads(response.content)
+
+
+class Signed(AuthBase):
+    """Signs what a session is about to send."""
+
+    def __init__(self, access: Access, service: str) -> None:
+        self._signer = SigV4Auth(Credentials(access.access_key_id, access.secret), service, "us-east-1")
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        names = {"content-type", "x-amz-target"}
+        kept = {name: value for name, value in request.headers.items() if name.lower() in names}
+        signed = AWSRequest(request.method, request.url, data=request.body, headers=kept)
+        self._signer.add_auth(signed)
+        request.headers.update(dict(signed.headers.items()))
+        return request
+
+
+class OpenApiCalls:
+    """The operations of the document, by name; the target header and the signature are not made up but right."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._session = requests.Session()
+        described: dict[str, Any] = deepcopy(document())
+        del described["security"], described["components"]["securitySchemes"]
+        for path in described["paths"].values():
+            path["post"].pop("parameters", None)
+        self._components = described["components"]
+        schema = schemathesis.openapi.from_dict(described)
+        schema.config.generation.update(allow_x00=False)
+        self._operations = {one.ok().definition.raw["operationId"]: one.ok() for one in schema.get_all_operations()}
+
+    def cases(self, name: str, mode: GenerationMode) -> SearchStrategy[Case]:
+        """What may be sent to an operation, or may not."""
+        strategy: SearchStrategy[Case] = self._operations[name].as_strategy(generation_mode=mode)
+        return strategy
+
+    def check(self, case: Case) -> None:
+        """Send it, and hold the answer to the document.
+
+        Raises:
+            FailureGroup, AssertionError: the answer is not as the document says.
+        """
+        asked = {name: one for name, (one, *_) in parse_qs(urlsplit(case.path).fragment).items()}
+        target = asked.get("X-Amz-Target")
+        service = SERVICES[target.partition(".")[0]] if target else VERSIONS[asked["Version"]]
+        headers = {"X-Amz-Target": target} if target else {}
+        response = case.call(
+            base_url=self._access.url, session=self._session, headers=headers, auth=Signed(self._access, service)
+        )
+        assert not TRACES.search(response.content), response.content
+        assert case.meta is not None
+        negative = case.meta.generation.mode.is_negative and not (target and self._fits(case))
+        case.validate_response(response, checks=[*ALWAYS, *([negative_data_rejection] if negative else [])])
+        if target is None or response.status_code != 400:
+            return
+        fault = response.json()
+        code, text = fault["__type"].rpartition("#")[2], fault.get("message", "")
+        if negative:
+            assert code in REFUSED, (case.body, fault)
+        else:
+            assert code not in UNREADABLE, (case.body, fault)
+            assert not OF_THE_SCHEMA.match(text), (case.body, fault)
+
+    def _fits(self, case: Case) -> bool:
+        """Whether a body is in order as AWS reads it: null is absent, and fractions of whole numbers are cut."""
+        content = case.operation.definition.raw["requestBody"]["content"]
+        validator = jsonschema_rs.validator_for(content[JSON]["schema"] | {"components": self._components})
+        return any(validator.is_valid(one) for one in _readings(case.body))
+
+
+def _readings(body: Any) -> Iterator[Any]:
+    yield body
+    yield _without_nulls(body)
+    yield _whole(_without_nulls(body))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) else value
