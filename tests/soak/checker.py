@@ -73,7 +73,7 @@ def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterat
             report.failures[f"{called.code} while the database was down"] += 1
             if called.code not in _RETRIABLE:
                 yield Violation("error not retriable", f"{called}")
-            elif not _sent_within(called, outages, RECOVERY):
+            elif not _within(called.sent, called.ended, outages, RECOVERY):
                 yield Violation("error without cause", f"{called}, {_after(called, windows)}")
             else:
                 late = called.sent - max(window.end for window in outages if window.begin <= called.ended)
@@ -81,14 +81,14 @@ def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterat
         elif called.kind == UNANSWERED:
             report.failures[f"{called.code} while the server was down"] += 1
             down = [window for window in windows if window.what == str(called.server)]
-            if not _sent_within(called, down, _CONNECTIONS):
+            if not _within(called.linked, called.ended, down, _CONNECTIONS):
                 yield Violation("connection error without cause", f"{called}, {_after(called, windows)}")
         elif called.code == "ThrottlingException" and not called.limited:
             yield Violation("throttled without a limit", f"{called}")
 
 
-def _sent_within(called: Called, windows: list[Window], margin: float) -> bool:
-    return any(window.touches(called.sent, called.ended, margin) for window in windows)
+def _within(begin: float, end: float, windows: list[Window], margin: float) -> bool:
+    return any(window.touches(begin, end, margin) for window in windows)
 
 
 def _after(called: Called, windows: list[Window]) -> str:
