@@ -10,7 +10,7 @@ from tests.soak import audit_check, state_check
 from tests.soak.cluster import DATABASE, Cluster, Window
 from tests.soak.ledger import FAILED, OK, UNANSWERED, Called, Sealed, Violation, entries
 
-RATE, BURST = 60, 10
+RATE, BURST = 5, 5  # of the limited key: less than what clients ask for
 RECOVERY = 0.5  # seconds after the database takes connections again; a call that is sent later must not fail
 _CONNECTIONS = 1.0  # seconds after a server is ready again in which old connections may still fail
 _RETRIABLE = {
@@ -104,6 +104,9 @@ def _limit(cluster: Cluster, calls: list[Called], limited: str, report: Report) 
     """All hosts together let no more pass than the limit, as long as the store that they share counts."""
     passed = cluster.admissions(limited)
     report.looked_at["calls that passed the limit"] = len(passed)
+    report.looked_at["calls that the limit refused"] = sum(
+        called.code == "ThrottlingException" for called in calls
+    )
     acknowledged = sum(called.limited and called.kind == OK for called in calls)
     if acknowledged > len(passed):
         yield Violation("limit", f"{acknowledged} calls were let through, the log has {len(passed)}")
