@@ -13,7 +13,7 @@ from functools import partial
 import uvloop
 from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.server.door import Door
@@ -73,15 +73,18 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         gunicorn ends the server when a worker fails to begin. The database was there when the server began: a worker that
         takes the place of another waits for it.
         """
+        waits = False
         while True:
             try:
                 super().load_wsgi()
             except DatabaseDown as error:
-                _LOG.warning("a worker waits: %s", error)
+                if not waits:
+                    _LOG.warning("a worker waits: %s", error)
+                waits = True
                 self._rest()
             except OperatorError as error:
                 raise AppImportError(f"kms-server: {error}") from None
-            except SQLAlchemyError as error:
+            except OperationalError as error:
                 _LOG.error("a worker could not begin, another follows: %s", type(error).__name__)
                 self._rest()
                 sys.exit(_BEGIN_AGAIN)

@@ -93,7 +93,7 @@ class Caller:
             code = type(error).__name__
         about = answer.get("ResponseMetadata", {})
         called = Called(
-            marker, operation, number, sent, time.monotonic(), kind, code, about.get("HTTPStatusCode", 0),
+            marker, operation, number, sent, sent, time.monotonic(), kind, code, about.get("HTTPStatusCode", 0),
             about.get("RequestId", ""), change, limited,
         )  # fmt: skip
         self.note(called)

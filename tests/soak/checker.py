@@ -10,7 +10,7 @@ from tests.soak import audit_check, state_check
 from tests.soak.cluster import DATABASE, Cluster, Window
 from tests.soak.ledger import FAILED, OK, UNANSWERED, Called, Sealed, Violation, entries
 
-RATE, BURST = 60, 10
+RATE, BURST = 5, 5  # of the limited key: less than what clients ask for
 RECOVERY = 0.5  # seconds after the database takes connections again; a call that is sent later must not fail
 _CONNECTIONS = 1.0  # seconds after a server is ready again in which old connections may still fail
 _RETRIABLE = {
@@ -73,7 +73,7 @@ def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterat
             report.failures[f"{called.code} while the database was down"] += 1
             if called.code not in _RETRIABLE:
                 yield Violation("error not retriable", f"{called}")
-            elif not _sent_within(called, outages, RECOVERY):
+            elif not _within(called.sent, called.ended, outages, RECOVERY):
                 yield Violation("error without cause", f"{called}, {_after(called, windows)}")
             else:
                 late = called.sent - max(window.end for window in outages if window.begin <= called.ended)
@@ -81,14 +81,14 @@ def errors(windows: list[Window], calls: list[Called], report: Report) -> Iterat
         elif called.kind == UNANSWERED:
             report.failures[f"{called.code} while the server was down"] += 1
             down = [window for window in windows if window.what == str(called.server)]
-            if not _sent_within(called, down, _CONNECTIONS):
+            if not _within(called.linked, called.ended, down, _CONNECTIONS):
                 yield Violation("connection error without cause", f"{called}, {_after(called, windows)}")
         elif called.code == "ThrottlingException" and not called.limited:
             yield Violation("throttled without a limit", f"{called}")
 
 
-def _sent_within(called: Called, windows: list[Window], margin: float) -> bool:
-    return any(window.touches(called.sent, called.ended, margin) for window in windows)
+def _within(begin: float, end: float, windows: list[Window], margin: float) -> bool:
+    return any(window.touches(begin, end, margin) for window in windows)
 
 
 def _after(called: Called, windows: list[Window]) -> str:
@@ -104,6 +104,9 @@ def _limit(cluster: Cluster, calls: list[Called], limited: str, report: Report) 
     """All hosts together let no more pass than the limit, as long as the store that they share counts."""
     passed = cluster.admissions(limited)
     report.looked_at["calls that passed the limit"] = len(passed)
+    report.looked_at["calls that the limit refused"] = sum(
+        called.code == "ThrottlingException" for called in calls
+    )
     acknowledged = sum(called.limited and called.kind == OK for called in calls)
     if acknowledged > len(passed):
         yield Violation("limit", f"{acknowledged} calls were let through, the log has {len(passed)}")

@@ -16,13 +16,15 @@ from tests.functional.limit_load import admissions
 from tests.functional.server_process import Access, ServerProcess
 
 SERVERS = 3
-DATABASE, STORE = "database", "store"
+# Seconds that a change may take: a pause is over by then, on a busy machine too.
+DEADLINE = 10.0
+DATABASE, STORE, PAUSED = "database", "store", "paused"
 _UNTIL_ALL_KNOW = 2.0  # seconds after which every worker counts in the store again
 
 
 @dataclass(frozen=True)
 class Window:
-    """When something was away, in monotonic seconds; `what` is DATABASE, STORE, or the number of a server."""
+    """When something was away, in monotonic seconds; `what` is DATABASE, STORE, the number of a server, or that and PAUSED."""
 
     what: str
     begin: float
@@ -57,7 +59,7 @@ class Cluster:
     def _add(self, directory: Path, limit_log: Path) -> None:
         directory.mkdir()
         options = ["--database-url", self.database_url, "--quota-url", self.redis.url,
-                   "--quota-profile", "unlimited", "--limit-log", str(limit_log)]  # fmt: skip
+                   "--quota-profile", "unlimited", "--limit-log", str(limit_log), "--audit-deadline", str(DEADLINE)]  # fmt: skip
         if self.servers:
             options += ["--root-key", f"file:{self.servers[0].data_dir / 'root.key'}"]
         server = ServerProcess(directory, *options)
@@ -92,10 +94,10 @@ class Cluster:
     @contextmanager
     def paused(self, number: int) -> Iterator[None]:
         """Within the block no process of a server does anything, as on a host that hangs. It is not away: clients wait."""
-        self.survived[f"server {number} paused"] += 1
-        os.killpg(self.servers[number].pid, signal.SIGSTOP)
-        yield
-        os.killpg(self.servers[number].pid, signal.SIGCONT)
+        with self._away(f"server {number} paused", f"{number} {PAUSED}"):
+            os.killpg(self.servers[number].pid, signal.SIGSTOP)
+            yield
+            os.killpg(self.servers[number].pid, signal.SIGCONT)
 
     def restart_database(self, seconds: float, meanwhile: AbstractContextManager[None]) -> None:
         """Crash the database, and start it after `seconds`; `meanwhile` begins while it is away and ends when it is back."""

@@ -21,11 +21,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Called:
-    """A call: its `marker` is in its audit record; times are monotonic seconds."""
+    """A call: its `marker` is in its audit record; times are monotonic seconds. Its connection worked last at `linked`."""
 
     marker: str
     operation: str
     server: int
+    linked: float
     sent: float
     ended: float
     kind: str

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from tests.soak.calls import SECOND
+from tests.soak.cluster import DEADLINE
 from tests.soak.ledger import OK
 from tests.soak.readings import ACTIVE, DISABLED, ENABLED, GIVEN, GONE, LIVE, PENDING, TAKEN
 
 # A change whose outcome is unknown has its effect within the server's own deadline, or never.
-SETTLED_AFTER = 7.0
+SETTLED_AFTER = DEADLINE + 2.0
 _REFUSED_BY_STATE = {ENABLED: OK, DISABLED: "DisabledException", PENDING: "KMSInvalidStateException"}
 
 

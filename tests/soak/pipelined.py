@@ -85,6 +85,7 @@ class Burst:
         self._sent: deque[tuple[str, str, float]] = deque()
         self._pipe: Pipe | None = None
         self._lost = ""
+        self._linked = time.monotonic()
         try:
             self._pipe = Pipe(caller.accesses[who][server])
         except OSError as error:
@@ -117,9 +118,10 @@ class Burst:
             try:
                 status, request_id, document = self._pipe.receive()
                 kind, code = kind_of(status), document.get("__type", "")
+                self._linked = time.monotonic()
             except OSError as error:
                 self._lost = code = type(error).__name__
-        called = Called(marker, operation, self.server, sent, time.monotonic(), kind, code, status, request_id,
+        called = Called(marker, operation, self.server, self._linked, sent, time.monotonic(), kind, code, status, request_id,
                         limited=self._limited)  # fmt: skip
         return Outcome(called, document)
 

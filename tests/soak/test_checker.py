@@ -14,7 +14,9 @@ from tests.soak.model import Cell, Key, possible
 from tests.soak.readings import ACTIVE, DISABLED, GIVEN, GONE, INACTIVE, LIVE, PENDING
 from tests.soak.state_check import final_values
 
-CALLED = Called("soak/0-1", "DisableKey", 1, 10.0, 10.1, OK, "", 200, "id", Change("state key", DISABLED))
+CALLED = Called(
+    "soak/0-1", "DisableKey", 1, 9.8, 10.0, 10.1, OK, "", 200, "id", Change("state key", DISABLED)
+)
 DENIED = replace(CALLED, kind=REFUSED, code="AccessDeniedException", status=400)
 ERROR = replace(CALLED, kind=FAILED, code="KMSInternalException", status=500)
 LOST = replace(CALLED, kind=UNANSWERED, code="ConnectionClosedError", status=0, request_id="")
@@ -63,6 +65,8 @@ def test_records(called: Called, found: list[Recorded], expected: list[str]) -> 
         (ERROR, Window("1", 9.0, 9.5), ["error without cause"]),
         (replace(ERROR, code="Unknown"), Window(DATABASE, 9.0, 9.5), ["error not retriable"]),
         (LOST, Window("1", 9.0, 9.5), []),
+        (LOST, Window("1", 8.0, 8.5), ["connection error without cause"]),
+        (replace(LOST, linked=9.4), Window("1", 8.0, 8.5), []),
         (LOST, Window("0", 9.0, 9.5), ["connection error without cause"]),
         (LOST, Window(DATABASE, 9.0, 9.5), ["connection error without cause"]),
         (replace(DENIED, code="ThrottlingException"), Window("1", 9.0, 9.5), ["throttled without a limit"]),
