@@ -64,7 +64,7 @@ class RootKmsClient:
             try:
                 answer = self._connections.post(lambda: self._signed(request), request.body)
             except (OSError, http.client.HTTPException) as error:
-                problem = f"does not answer: {error or type(error).__name__}"
+                problem = f"does not answer: {str(error) or type(error).__name__}"
                 continue
             told = _object(answer)
             if answer.status == http.client.OK:

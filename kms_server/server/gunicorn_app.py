@@ -1,5 +1,6 @@
 """gunicorn in the foreground, without a configuration file of its own."""
 
+import logging
 import resource
 import socket
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from kms_server.server import hardening, tls
 from kms_server.server.worker import KmsWorker
 from kms_server.server.worker_state import WorkerState
 
+_LOG = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 30
 
 
@@ -64,7 +66,7 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[], Worke
         OperatorError: the certificate or its key cannot be used, or memory not be locked.
     """
     tls.context(settings)
-    hardening.close_memory(settings)
+    _LOG.info("memory: %s", ", ".join(hardening.close_memory(settings)))
     hardening.lock_memory(settings)
     _raise_file_limit()
     listener.set_inheritable(True)
