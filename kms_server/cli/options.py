@@ -19,7 +19,7 @@ from kms_server.quotas.token_store import place_of
 
 _BUCKETS = "kms_server.audit_buckets"
 _ROOT = "kms_server.root_key"
-_UNWRITTEN = ("config", "help")  # options that no file has
+_UNWRITTEN = ("config", "help", "version")  # options that no file has
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "boolean": (bool, "true or false"),
     "integer range": (int, "an integer"),

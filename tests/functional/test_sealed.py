@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -55,12 +56,15 @@ class Sealed:
         self.process, self.stdout = processes.start(
             self.arguments, clean_environment(), self.log, own_interpreter=False
         )
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.told("health")
             except urllib.error.URLError:
-                continue
-            return
+                assert time.monotonic() < deadline, self.log.read_text()
+                time.sleep(0.05)
+            else:
+                return
 
     def told(self, path: str) -> tuple[int, dict[str, Any]]:
         try:
