@@ -19,7 +19,7 @@ from kms_server.quotas.token_store import place_of
 
 _BUCKETS = "kms_server.audit_buckets"
 _ROOT = "kms_server.root_key"
-_UNWRITTEN = ("config", "help")  # options that no file has
+_UNWRITTEN = ("config", "help", "version")  # options that no file has
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "boolean": (bool, "true or false"),
     "integer range": (int, "an integer"),
@@ -216,7 +216,7 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         option(
             "--root-passphrase-fd", type=click.IntRange(0), metavar="N", expose_value=False, callback=_keep_for_root,
-            help="Read the passphrase, or the PIN, from this open file descriptor instead, once.",
+            help="Read the passphrase, the PIN or the shares from this open file descriptor instead, once.",
         ),
         option(
             "--root-passphrase-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
@@ -227,7 +227,7 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
         option(
             "--root-key", metavar="SPEC",
             help="Where the root key is: file:PATH, passphrase:PATH, pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY "
-            "or kms:KEY-ARN; docs/root-keys.md compares them. Default: file:root.key in the data directory.",
+            "kms:KEY-ARN or shares:PATH; docs/root-keys.md compares them. Default: file:root.key in the data directory.",
         ),
         option("--database-url", help="PostgreSQL instead of the embedded store: postgresql://USER@HOST/NAME."),
         option(

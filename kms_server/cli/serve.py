@@ -29,9 +29,11 @@ from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
 from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.shares import SharesSource
 from kms_server.server import credentials, gunicorn_app
 from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
+from kms_server.server.sealed import wait_until_unsealed
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
 
@@ -182,6 +184,12 @@ def serve(**options: object) -> None:
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
+        if (
+            isinstance(source, SharesSource)
+            and source.is_sealed
+            and not wait_until_unsealed(settings, listener, source)
+        ):
+            return
         had_access = settings.credentials_file.exists()
         prepare(settings, source)
         credentials.note_endpoint(settings)

@@ -9,6 +9,7 @@ import re
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from secrets import compare_digest
 
 from kms_server.arn import Arn
 from kms_server.connections import Connections, Endpoint, endpoint_of, trusted
@@ -55,7 +56,13 @@ class KmsSource:
         """Make the file."""
         heading = Heading(KIND, 1, self._arn)
         key = os.urandom(_KEY_BYTES)
-        sealed = self._client().encrypt(self._arn, key, _context(heading))
+        client = self._client()
+        sealed = client.encrypt(self._arn, key, _context(heading))
+        # Before anything is wrapped: what could not be decrypted later would be lost.
+        if not compare_digest(client.decrypt(self._arn, sealed, _context(heading)), key):
+            raise OperatorError(
+                "the KMS of the root key does not decrypt what it encrypts: check --root-kms-endpoint"
+            )
         SealedFile(heading, sealed).write(self.path)
         self._opened = MemoryRootKey(key, heading.version)
         return self._opened

@@ -10,6 +10,7 @@ from kms_server.root_keys.kms import KmsSource
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.passphrase import PassphraseSource
 from kms_server.root_keys.provider import RootKeySource
+from kms_server.root_keys.shares import SharesSource
 
 
 def root_key_source(settings: Settings, spec: str | None = None) -> RootKeySource:
@@ -29,11 +30,15 @@ def root_key_source(settings: Settings, spec: str | None = None) -> RootKeySourc
         return FileSource(Path(rest), settings.data_dir)
     if kind == "passphrase" and rest:
         return PassphraseSource(Path(rest), settings.data_dir, secret)
+    if kind == "shares" and rest:
+        return SharesSource(Path(rest), secret)
     if kind == "kms":
         return KmsSource(rest, settings.root_kms_endpoint, settings.data_dir / "root.kms")
     if kind == "pkcs11":
         return _in_token(spec, secret)
-    raise OperatorError("--root-key must be file:PATH, passphrase:PATH, pkcs11:URI or kms:KEY-ARN")
+    raise OperatorError(
+        "--root-key must be file:PATH, passphrase:PATH, pkcs11:URI, kms:KEY-ARN or shares:PATH"
+    )
 
 
 def _in_token(spec: str, secret: OperatorSecret) -> RootKeySource:

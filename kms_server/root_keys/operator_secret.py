@@ -20,6 +20,11 @@ class OperatorSecret:
         self._file = file
         self._descriptor = descriptor
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether a terminal is asked."""
+        return self._file is None and self._descriptor is None
+
     def ask(self, name: str, *, twice: bool = False) -> str:
         """The secret in Unicode's form NFC; `name` is what a terminal calls it, `twice` has it typed again.
 

@@ -99,7 +99,7 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[], Worke
     """
     certificates = Certificates(settings) if settings.scheme == "https" else None
     limits = settings.limits
-    hardening.close_memory(settings)
+    _LOG.info("memory: %s", ", ".join(hardening.close_memory(settings)))
     hardening.lock_memory(settings)
     _raise_file_limit()
     listener.set_inheritable(True)

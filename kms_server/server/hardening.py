@@ -1,7 +1,6 @@
 """What keeps the memory of the server's processes to themselves. Linux alone has all of it."""
 
 import ctypes
-import logging
 import os
 import resource
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 
-_LOG = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_DUMPABLE = 4  # prctl(2)
 _CURRENT, _FUTURE, _ON_FAULT = 1, 2, 4  # mlockall(2)
@@ -32,15 +30,18 @@ def require_lockable(settings: Settings) -> None:
         )
 
 
-def close_memory(settings: Settings) -> None:
-    """No core dumps, and no process of the same user looks in; processes that are forked afterwards inherit both."""
+def close_memory(settings: Settings) -> list[str]:
+    """No core dumps, and no process of the same user looks in; processes that are forked afterwards inherit both.
+
+    The answer says what holds.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     held = ["no core dumps"]
     if not settings.allow_tracing and _closed():
         held.append("closed to other processes of this user")
     if settings.lock_memory:
         held.append("locked")
-    _LOG.info("memory: %s", ", ".join(held))
+    return held
 
 
 def lock_memory(settings: Settings) -> None:

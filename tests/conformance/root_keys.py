@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
+from kms_server.root_keys import shares
 from kms_server.root_keys.file import FileSource
 from kms_server.root_keys.kms import KmsSource
 from kms_server.root_keys.memory import MemoryRootKey
@@ -47,8 +48,19 @@ def under_kms(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewR
         yield lambda name: _of(KmsSource(kms.arn, kms.url, directory / name))
 
 
+def under_shares(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
+    def root_key(name: str) -> RootKey:
+        path, given = directory / name, directory / f"{name}.given"
+        if not path.exists():
+            given.touch(mode=0o600)
+            given.write_text(" ".join(shares.split(path, shares=3, threshold=2)[1:]))
+        return _of(shares.SharesSource(path, OperatorSecret(given)))
+
+    yield root_key
+
+
 KINDS = {
-    "memory": in_memory, "file": in_file, "passphrase": under_passphrase, "pkcs11": in_token, "kms": under_kms,
+    "memory": in_memory, "file": in_file, "passphrase": under_passphrase, "pkcs11": in_token, "kms": under_kms, "shares": under_shares,
 }  # fmt: skip
 
 

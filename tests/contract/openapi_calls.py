@@ -18,7 +18,10 @@ from requests.auth import AuthBase
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
-    content_type_conformance, negative_data_rejection, response_schema_conformance, status_code_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
 )  # fmt: skip
 
 from kms_server.operations.openapi import document
@@ -70,7 +73,9 @@ class OpenApiCalls:
         self._components = described["components"]
         schema = schemathesis.openapi.from_dict(described)
         schema.config.generation.update(allow_x00=False)
-        self._operations = {one.ok().definition.raw["operationId"]: one.ok() for one in schema.get_all_operations()}
+        self._operations = {
+            one.ok().definition.raw["operationId"]: one.ok() for one in schema.get_all_operations()
+        }
 
     def cases(self, name: str, mode: GenerationMode) -> SearchStrategy[Case]:
         """What may be sent to an operation, or may not."""
@@ -88,7 +93,10 @@ class OpenApiCalls:
         service = SERVICES[target.partition(".")[0]] if target else VERSIONS[asked["Version"]]
         headers = {"X-Amz-Target": target} if target else {}
         response = case.call(
-            base_url=self._access.url, session=self._session, headers=headers, auth=Signed(self._access, service)
+            base_url=self._access.url,
+            session=self._session,
+            headers=headers,
+            auth=Signed(self._access, service),
         )
         assert not TRACES.search(response.content), response.content
         assert case.meta is not None

@@ -18,6 +18,8 @@ from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
 from tests.softhsm import make_token
 
+KMS_KEY = "kms:arn:aws:kms:eu-west-1:000000000000:key/1"
+
 
 @pytest.mark.parametrize(
     ("options", "words"),
@@ -25,6 +27,15 @@ from tests.softhsm import make_token
         (["--root-key", "foo"], ["file:PATH"]),
         (["--root-key", "file:/nonexistent/x"], ["/nonexistent"]),
         (["--root-key", "file:/dev/null"], ["/dev/null"]),
+        (["--root-key", "passphrase:/nonexistent/x"], ["/nonexistent", "--root-key passphrase:PATH"]),
+        (["--root-key", "shares:/nonexistent/x"], ["/nonexistent/x", "--root-key shares:PATH"]),
+        (["--root-key", "kms:alias/x"], ["the ARN of a key"]),
+        (["--root-key", KMS_KEY, "--root-kms-endpoint", "http://10.0.0.1"], ["needs https"]),
+        (["--root-key", KMS_KEY, "--root-kms-endpoint", "http://127.0.0.1"], ["AWS_ACCESS_KEY_ID"]),
+        (
+            ["--root-passphrase-fd", "3", "--root-passphrase-file", "/x", "--root-key", "shares:/x"],
+            ["give either"],
+        ),
         (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], ["cannot use the certificate"]),
     ],
 )

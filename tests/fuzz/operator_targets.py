@@ -108,7 +108,17 @@ def secrets(data: bytes) -> None:
 
 def filters(data: bytes) -> None:
     """What the options of `audit query` say of records."""
-    names = ["--since", "--until", "--source-ip", "--principal", "--object", "--context", "--account", "--region", "--category"]
+    names = [
+        "--since",
+        "--until",
+        "--source-ip",
+        "--principal",
+        "--object",
+        "--context",
+        "--account",
+        "--region",
+        "--category",
+    ]
     texts = data.decode("utf-8", "surrogateescape").split("\0")
     arguments = [part for name, text in zip(names, texts, strict=False) for part in (name, text)]
     _refusing(lambda: _filtered.make_context("filtered", arguments))

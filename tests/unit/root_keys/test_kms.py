@@ -1,5 +1,6 @@
 """A root key under a key of another KMS: asked once, refused in one line, bound to its file."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_credentials_come_from_a_file_too(
         source(kms, tmp_path).check()
     monkeypatch.setenv("AWS_PROFILE", "root")
     source(kms, tmp_path).create()
+
+
+def test_a_kms_that_does_not_decrypt_again_seals_nothing(kms: RootKms, tmp_path: Path) -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"},
+                      {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}],
+    }  # fmt: skip
+    arn = kms.client.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+    with pytest.raises(OperatorError, match="refuses Decrypt: AccessDeniedException"):
+        source(kms, tmp_path, arn).create()
+    assert not (tmp_path / "root.kms").exists()
 
 
 def test_nobody_at_the_endpoint(kms: RootKms, tmp_path: Path) -> None:
