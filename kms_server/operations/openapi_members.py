@@ -10,6 +10,7 @@ from kms_server.schemas import fields
 # RFC 4648 section 3.5: padded, and the bits behind the last byte are zero.
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
 
+
 class JsonMembers:
     """Members in AWS JSON; the structures that they refer to are collected in `schemas`, under names with `prefix`."""
 
