@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits bench-stages profile profile-memory soak mutation interop openapi lock migrate clean
+.PHONY: help run test lint types fmt bench bench-policies bench-s3 bench-audit bench-limits bench-stages profile profile-memory soak mutation interop audit-dependencies openapi lock migrate clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -61,6 +61,7 @@ soak: .venv/.dev ## three servers under faults for MINUTES, the long rounds at f
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \
 		$(BIN)/python -m pytest tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadgroup tests/fuzz tests/unit $(ARGS)
+	KMS_TEST_SOAK=1 $(BIN)/python -m pytest --hypothesis-profile soak --timeout 1800 tests/contract/test_openapi_calls.py $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
 	$(BIN)/python -m tests.fuzz.guided all 120
 
@@ -69,6 +70,11 @@ mutation: .venv/.dev ## whether the tests of crypto/ notice when one comparison 
 
 interop: .venv/.dev ## other people's clients: the first time installs them, which takes minutes
 	$(BIN)/python -m pytest tests/interop --timeout 1800 $(ARGS)
+
+audit-dependencies: .venv/.audit ## ask the package index whether known vulnerabilities are in what is locked
+	@for lock in requirements.lock tests/requirements.lock; do echo "$$lock:"; \
+		.venv/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock \
+		|| { echo "$$lock: vulnerable, or it could not be asked about all of it: see above"; exit 1; }; done
 
 openapi: .venv/.dev ## write openapi.yaml anew
 	$(BIN)/python -m kms_server.cli.openapi openapi.yaml
@@ -84,6 +90,8 @@ lock: .venv/.dev ## choose the newest versions and write the lock files
 		pyproject.toml -o tests/requirements.lock --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command "make lock" tests/interop/requirements.txt -o tests/interop/requirements.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command "make lock" tests/advisories/requirements.txt -o tests/advisories/requirements.lock --upgrade
 
 clean: ## remove what the targets above made, but not the data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build tests/interop/.cache
@@ -106,3 +114,8 @@ clean: ## remove what the targets above made, but not the data
 	$(PIP_INSTALL) --no-build-isolation -e .
 	$(COMPILE)
 	@touch $@ .venv/.run
+
+.venv/.audit: .venv/.dev tests/advisories/requirements.lock
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/advisories/requirements.lock
+	@touch $@

@@ -13,13 +13,17 @@ UNFINISHED = ".unfinished-"  # what a file is called before it is whole
 
 
 def make_private_dir(path: Path) -> None:
-    """Create a directory with mode 0700, or keep the one that is there.
+    """Create a directory with mode 0700, and what is missing above it, or keep the one that is there.
 
     Raises:
         OperatorError: it cannot be created.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # `parents=True` would give those above the mode that the umask leaves: with none, others could replace it all.
+        for above in reversed(path.absolute().parents):
+            if not above.exists():
+                above.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise OperatorError(
             f"cannot create the directory {path}: {error.strerror}; choose another by --data-dir"

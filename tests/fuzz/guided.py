@@ -132,7 +132,6 @@ def main() -> None:
     """Fuzz targets, or all, one after the other for a while each: to import what is watched takes longer than to fork."""
     *names, seconds = sys.argv[1:]
     for name in TARGETS if names == ["all"] else names:
-        print(f"{name}: {TARGETS[name].__doc__}", flush=True)
         child = os.fork()
         if child == 0:
             fuzz(name, seconds)

@@ -195,17 +195,17 @@ EXAMPLES = {
     ],
     "filters": [b"2026-11-20T09:14:07Z\x003d\x0010.0.0.0/8\0arn:aws:iam::000000000000:user/a\0s3://b/k\0a=b\x00000000000000\0us-east-1\0data"],
     "records": [
-        b'{"Records":[{"eventType":"AwsApiCall","eventTime":"2026-11-20T09:14:07Z","eventSource":"kms.amazonaws.com","eventName":"Encrypt",'
-        b'"awsRegion":"us-east-1","recipientAccountId":"000000000000","eventID":"1234abcd-12ab-34cd-56ef-1234567890ab","userIdentity":{}}]}',
-        b'{"eventType":"AwsApiCall","eventTime":"2026-11-20T09:14:07.5Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt",'
+        (b'{"Records":[{"eventType":"AwsApiCall","eventTime":"2026-11-20T09:14:07Z","eventSource":"kms.amazonaws.com","eventName":"Encrypt",'
+        b'"awsRegion":"us-east-1","recipientAccountId":"000000000000","eventID":"1234abcd-12ab-34cd-56ef-1234567890ab","userIdentity":{}}]}'),
+        (b'{"eventType":"AwsApiCall","eventTime":"2026-11-20T09:14:07.5Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt",'
         b'"awsRegion":"us-east-1","eventID":"1234abcd-12ab-34cd-56ef-1234567890ab","userIdentity":{"accountId":"000000000000"},'
-        b'"requestParameters":{"encryptionAlgorithm":"RSAES_OAEP_SHA_256"},"resources":[{}]}\n',
+        b'"requestParameters":{"encryptionAlgorithm":"RSAES_OAEP_SHA_256"},"resources":[{}]}\n'),
     ],
     "delivered": [
-        b'{"digestS3Bucket":"bucket","digestS3Object":"key","digestSignatureAlgorithm":"SHA256withRSA","digestPublicKeyFingerprint":"ab",'
+        (b'{"digestS3Bucket":"bucket","digestS3Object":"key","digestSignatureAlgorithm":"SHA256withRSA","digestPublicKeyFingerprint":"ab",'
         b'"digestStartTime":"2026-11-22T06:00:00Z","digestEndTime":"2026-11-22T07:00:00Z","previousDigestS3Bucket":null,'
         b'"previousDigestS3Object":null,"previousDigestHashValue":null,"previousDigestHashAlgorithm":null,"previousDigestSignature":null,'
-        b'"logFiles":[{"s3Bucket":"bucket","s3Object":"log","hashValue":"00","hashAlgorithm":"SHA-256"}]}\0{"signature":"00"}',
+        b'"logFiles":[{"s3Bucket":"bucket","s3Object":"log","hashValue":"00","hashAlgorithm":"SHA-256"}]}\0{"signature":"00"}'),
         b'{"body":"{}","signature":"00","fingerprint":"ab"}\0{}',
     ],
     "checkpoints": [

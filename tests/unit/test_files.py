@@ -1,12 +1,13 @@
 """Private files."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from kms_server.errors import OperatorError
-from kms_server.files import read_private, write_private
+from kms_server.files import make_private_dir, read_private, write_private
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
@@ -24,6 +25,16 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_private(tmp_path / "file", b"secret")
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_no_umask_makes_a_directory_public_or_one_above_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_private_dir(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert {f"{path.stat().st_mode & 0o777:o}" for path in tmp_path.rglob("*")} == {"700"}
+    make_private_dir(tmp_path / "a" / "b" / "c")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602])

@@ -1,0 +1,47 @@
+"""What is installed with the service may be given on under its license, by the packages' own metadata."""
+
+import re
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+import pytest
+
+LOCK = (Path(__file__).parents[2] / "requirements.lock").read_text()
+NAMES = re.findall(r"^([a-z0-9.-]+)==", LOCK, re.MULTILINE)
+# SPDX ids. Of those that ask for something in return, MPL-2.0 and LGPL-3.0 ask for the package's own source alone.
+ALLOWED = {
+    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Zlib",
+}  # fmt: skip
+# What metadata of the older form say.
+SPDX = {
+    "MIT License": "MIT", "BSD License": "BSD-3-Clause", "Apache Software License": "Apache-2.0",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}  # fmt: skip
+# Metadata that say nothing; the license is in the package's repository.
+SILENT = {"pysqlite3": "Zlib"}
+
+
+def licenses(name: str) -> set[str]:
+    """The SPDX ids that a package's metadata give, all of them, whether it is under one or the other."""
+    told = metadata(name)
+    expression = told.get("License-Expression") or ""
+    if not expression:
+        expression = " AND ".join(
+            SPDX.get(one.rpartition(" :: ")[2], one) for one in told.get_all("Classifier") or [] if one.startswith("License ::")
+        )  # fmt: skip
+    expression = expression or told.get("License") or SILENT.get(name, "")
+    return {one for one in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", expression) if one}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_license_of_each_package_is_allowed(name: str) -> None:
+    try:
+        found = licenses(name)
+    except PackageNotFoundError:
+        pytest.skip("this platform does without it")
+    assert found, "its metadata tell of no license"
+    assert found <= ALLOWED
+
+
+def test_all_packages_are_looked_at() -> None:
+    assert len(NAMES) == len([line for line in LOCK.splitlines() if line[:1] not in ("", " ", "#")]) > 30
