@@ -11,6 +11,7 @@ from kms_server.errors import OperatorError, ServiceError
 
 _COMMANDS = {
     "audit": Elsewhere("kms_server.cli.audit:audit", "The audit log."),
+    "backup": Elsewhere("kms_server.cli.backup:backup", "Make a backup of a server, or verify one."),
     "clock": Elsewhere(
         "kms_server.cli.clock:clock", "The service's clock: rotation, deletion and event times follow it."
     ),
@@ -25,6 +26,7 @@ _COMMANDS = {
         "kms_server.cli.quota:quota",
         "Limits per account, Region and quota, per key, and per principal; and faults for tests.",
     ),
+    "restore": Elsewhere("kms_server.cli.restore:restore", "Make a server of a backup."),
     "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
     "seed": Elsewhere(
         "kms_server.cli.seed:seed",

@@ -157,7 +157,8 @@ def serve(audit_deadline: float, header_timeout: float, **options: object) -> No
         prepare(settings)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
-        _announce(settings, fresh=fresh)
+        # A server that was restored has none.
+        _announce(settings, fresh=fresh and settings.credentials_file.exists())
         gunicorn_app.serve(settings, listener, build)
 
 

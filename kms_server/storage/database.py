@@ -98,11 +98,7 @@ class Database:
         with self._in_turn(), self._announced(), self.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
             with connection.begin(), self.waits.in_time():
-                counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
-                stamp = connection.execute(
-                    counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
-                ).scalar_one()
-                yield Transaction(connection, stamp)
+                yield begun(connection)
 
     @contextmanager
     def index(self) -> Iterator[Connection]:
@@ -154,6 +150,13 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def begun(connection: Connection) -> Transaction:
+    """A transaction of the writers' order on a connection that has begun one."""
+    counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
+    raised = counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value)
+    return Transaction(connection, connection.execute(raised).scalar_one())
 
 
 def latest_change(connection: Connection) -> int:

@@ -29,11 +29,21 @@ def upgrade(engine: Engine) -> None:
     """
     with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL lock_timeout = '30s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+            take_turns(connection)
         # A newer server may have had its turn while this one waited.
         schema_version.refuse_newer(schema_version.current(connection))
         command.upgrade(_config(connection), "head")
+
+
+def take_turns(connection: Connection) -> None:
+    """Let nobody else change the schema of a PostgreSQL database until the transaction ends."""
+    connection.execute(text("SET LOCAL lock_timeout = '30s'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+
+
+def build(connection: Connection, version: str) -> None:
+    """Make the tables of a schema version, or go on to it, in the transaction of a connection."""
+    command.upgrade(_config(connection), version)
 
 
 @contextmanager
