@@ -15,6 +15,9 @@ _COMMANDS = {
     "clock": Elsewhere(
         "kms_server.cli.clock:clock", "The service's clock: rotation, deletion and event times follow it."
     ),
+    "doctor": Elsewhere(
+        "kms_server.cli.doctor:doctor", "Say what is wrong with a deployment, and what to do."
+    ),
     "identity": Elsewhere(
         "kms_server.cli.identity:identity",
         "Accounts, users and their access keys, issuers of web identities, and why a call is allowed or denied.",
