@@ -142,6 +142,11 @@ class Settings:
         return self.data_dir / "state"
 
     @property
+    def pruning_lock(self) -> Path:
+        """Shared by those who prune the audit log, and held by whoever makes a backup of it."""
+        return self.state_dir / "pruning.lock"
+
+    @property
     def usage_dir(self) -> Path:
         """Where the workers of this host count the calls of each limit."""
         return self.state_dir / "usage"

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from kms_server.errors import OperatorError
 
@@ -49,11 +50,21 @@ def read_private(path: Path, *, called: str, remedy: str, forbidden: int = 0o077
 
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file in one step, with mode 0600 from its first byte, and make it durable."""
+    with private_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write and to read again, with mode 0600, that replaces another in one step when the block ends, durably.
+
+    When the block raises, all is as before.
+    """
     temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -61,6 +72,18 @@ def write_private(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def sync_tree(directory: Path) -> None:
+    """Make all files below a directory, and their names, durable."""
+    for where, _, names in os.walk(directory):
+        for name in names:
+            descriptor = os.open(Path(where, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(where)
 
 
 def sync_directory(directory: str | Path) -> None:
@@ -107,8 +130,17 @@ def lock_file(path: Path) -> Iterator[int]:
 
 def take(descriptor: int) -> bool:
     """Take the exclusive lock of an open file, unless another process holds it."""
+    return _taken(descriptor, fcntl.LOCK_EX)
+
+
+def take_shared(descriptor: int) -> bool:
+    """Take the lock of an open file as others may that share it, unless another process has it for itself."""
+    return _taken(descriptor, fcntl.LOCK_SH)
+
+
+def _taken(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

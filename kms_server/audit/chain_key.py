@@ -22,8 +22,15 @@ def obtain(database: Database, root: RootKey) -> ChainKey:
     """
     with database.read() as connection:
         kept = settings.get(connection, settings.CHAIN_KEY)
-    if kept is None:
-        kept = _make(database, root)
+    return opened(_make(database, root) if kept is None else kept, root)
+
+
+def opened(kept: str, root: RootKey) -> ChainKey:
+    """The chain key that a database keeps.
+
+    Raises:
+        OperatorError: it does not open under the root key.
+    """
     try:
         return ChainKey(root.unwrap(base64.b64decode(kept), chain_key_binding(root_version=root.version)))
     except WrapError:

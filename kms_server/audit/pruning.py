@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from kms_server.audit import last_use, segment_removal
@@ -17,6 +18,7 @@ from kms_server.audit.ledger import MAIN, OBJECTS
 from kms_server.audit.log_size import Log, Part, ends
 from kms_server.audit.pruning_units import Sealed, Unit, chained_rows, sealed, sealed_segments, unchained_rows
 from kms_server.errors import OperatorError
+from kms_server.files import lock_file, take_shared
 from kms_server.storage import audit_holds, audit_positions, audit_pruning, audit_writers
 from kms_server.storage.audit_holds import NOTHING, Holds
 from kms_server.storage.audit_writers import Chain, Head
@@ -64,6 +66,13 @@ class Freed(NamedTuple):
     size: int = 0
 
 
+class BackupUnderWay(OperatorError):
+    """Nothing is pruned while a backup is made: it reads segments after the database that names them."""
+
+    def __init__(self) -> None:
+        super().__init__("a backup is being made of this log: prune when it is done")
+
+
 class _Contents(NamedTuple):
     part: Part
     segments: Sequence[Sealed]
@@ -74,13 +83,14 @@ class _Contents(NamedTuple):
 class Pruner:
     """Prunes a log; any number of processes may at once.
 
-    `rows` is about how many go in one transaction.
+    `rows` is about how many go in one transaction. `lock` is the file by which backups keep the log as it is.
     """
 
-    def __init__(self, log: Log, stub: Stub, *, rows: int) -> None:
+    def __init__(self, log: Log, stub: Stub, *, rows: int, lock: Path) -> None:
         self._log = log
         self._stub = stub
         self._rows = rows
+        self._lock = lock
 
     def holds(self) -> Holds:
         """What has yet to be read."""
@@ -111,10 +121,17 @@ class Pruner:
         """Prune as planned; yields after every step.
 
         Raises:
+            BackupUnderWay: nothing was pruned.
             OperatorError: some units could not be removed; the others are.
         """
         if not (plan.units or plan.gone):
             return
+        with lock_file(self._lock) as descriptor:
+            if not take_shared(descriptor):
+                raise BackupUnderWay
+            yield from self._prune(plan)
+
+    def _prune(self, plan: Plan) -> Iterator[Freed]:
         self._stub(plan.pruned, plan.gone)
         yield Freed()
         failed = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kms_server.audit import event_id
 from kms_server.audit.log_size import Log
-from kms_server.audit.pruning import Pruner
+from kms_server.audit.pruning import BackupUnderWay, Pruner
 from kms_server.clock import DAY, Clock
 
 _ENOUGH = 0.8
@@ -55,7 +55,10 @@ class Retention:
         self._next = time.monotonic() + self._interval
         self._pruner.clear_remains()
         plan = yield from self._pruner.plan(self._policy.cutoff(self._clock.now()), self._policy.most)
-        yield from self._pruner.carry_out(plan)
+        try:
+            yield from self._pruner.carry_out(plan)
+        except BackupUnderWay:
+            return
         self._pruner.forget_positions()
 
 

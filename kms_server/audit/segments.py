@@ -29,7 +29,7 @@ from kms_server.storage.audit_tables import audit_events, audit_indexes
 from kms_server.storage.audit_writers import START, Head
 
 _LOG = logging.getLogger(__name__)
-_CREATE = str(CreateTable(audit_events, if_not_exists=True).compile(dialect=sqlite.dialect()))
+CREATE = str(CreateTable(audit_events, if_not_exists=True).compile(dialect=sqlite.dialect()))
 _INDEX = {
     str(index.name).removeprefix("ix_audit_events_"): str(
         CreateIndex(index, if_not_exists=True).compile(dialect=sqlite.dialect())
@@ -61,6 +61,11 @@ def segment_files(directory: Path) -> list[Path]:
 def is_full(path: Path) -> bool:
     """Whether a segment gets no more rows."""
     return path.with_suffix(_FULL).exists()
+
+
+def mark_full(path: Path) -> None:
+    """Note that a segment gets no more rows."""
+    path.with_suffix(_FULL).touch(mode=0o600)
 
 
 @cache
@@ -151,7 +156,7 @@ class SegmentLog:
         )
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute(_CREATE)
+        self._connection.execute(CREATE)
         end = end_of(self._connection)
         if end is None:
             self._finish()
@@ -171,7 +176,7 @@ class SegmentLog:
 
     def _finish(self) -> None:
         if self._path is not None:
-            self._path.with_suffix(_FULL).touch(mode=0o600)
+            mark_full(self._path)
         self.close()
 
     def close(self) -> None:

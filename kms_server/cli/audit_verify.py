@@ -9,11 +9,12 @@ from typing import Unpack
 
 import click
 
+from kms_server.audit import restores
 from kms_server.audit.trail.destination import DestinationError
 from kms_server.audit.verification import delivered_checkpoints
 from kms_server.audit.verification.delivered_checkpoints import DeliveredCheckpoints
 from kms_server.audit.verification.delivered_files import Opener
-from kms_server.audit.verification.findings import Finding, Findings, Severity, unchecked
+from kms_server.audit.verification.findings import Finding, Findings, Severity, notice, unchecked
 from kms_server.audit.verification.log import Tally
 from kms_server.audit.verification.trail import TrailVerification
 from kms_server.cli.moments import Moment, moment
@@ -74,13 +75,21 @@ class Run:
         self.tally: Tally | None = None
         self._state = state
         self._keys = signing_keys(state)
+        with state.database.read() as connection:
+            self._restores = restores.declared(connection, state.chain_key)
         self._looks = [
-            TrailVerification(trail, opener, state.database, self._keys, journals(state)) for trail in chosen
+            TrailVerification(trail, opener, state.database, self._keys, journals(state), self._restores)
+            for trail in chosen
         ]
-        self._delivered = DeliveredCheckpoints()
+        self._delivered = DeliveredCheckpoints(self._restores)
 
     def findings(self, since: float | None, until: float | None, *, log: bool) -> Findings:
         """What is wrong; delivered checkpoints are read first, since the log must have all that they name."""
+        for one in self._restores:
+            yield notice(
+                f"restore of {iso_seconds(one.time)}",
+                f"what was logged between {iso_seconds(one.taken_at)}, when backup {one.backup} was taken, and then is lost",
+            )
         reachable = []
         for trail, look in zip(self.trails, self._looks, strict=True):
             try:

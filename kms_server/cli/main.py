@@ -11,8 +11,12 @@ from kms_server.errors import OperatorError, ServiceError
 
 _COMMANDS = {
     "audit": Elsewhere("kms_server.cli.audit:audit", "The audit log."),
+    "backup": Elsewhere("kms_server.cli.backup:backup", "Make a backup of a server, or verify one."),
     "clock": Elsewhere(
         "kms_server.cli.clock:clock", "The service's clock: rotation, deletion and event times follow it."
+    ),
+    "doctor": Elsewhere(
+        "kms_server.cli.doctor:doctor", "Say what is wrong with a deployment, and what to do."
     ),
     "identity": Elsewhere(
         "kms_server.cli.identity:identity",
@@ -26,6 +30,7 @@ _COMMANDS = {
         "kms_server.cli.quota:quota",
         "Limits per account, Region and quota, per key, and per principal; and faults for tests.",
     ),
+    "restore": Elsewhere("kms_server.cli.restore:restore", "Make a server of a backup."),
     "root": Elsewhere("kms_server.cli.root:root", "The root key, which wraps all others."),
     "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
     "seed": Elsewhere(

@@ -161,6 +161,18 @@ class TokenStore:
         except Exception as error:  # noqa: BLE001 - as above
             raise StoreLost(_why(error)) from None
 
+    def time(self) -> float:
+        """The store's time in epoch seconds.
+
+        Raises:
+            StoreLost: it does not answer.
+        """
+        try:
+            seconds, microseconds = self._redis.time()
+        except Exception as error:  # noqa: BLE001 - as above
+            raise StoreLost(_why(error)) from None
+        return float(seconds + microseconds / 1_000_000)
+
     def close(self) -> None:
         """Let the connections go."""
         self._redis.close()

@@ -49,7 +49,9 @@ def pruner_of(state: State, checkpoints: Checkpoints) -> Pruner:
     def sign(pruned: Mapping[str, Head], gone: Sequence[str]) -> None:
         checkpoints.rebase(state.clock.now(), pruned, gone)
 
-    return Pruner(whole_log(state), sign, rows=state.settings.limits.prune_rows)
+    return Pruner(
+        whole_log(state), sign, rows=state.settings.limits.prune_rows, lock=state.settings.pruning_lock
+    )
 
 
 def policy_of(settings: Settings) -> Policy:

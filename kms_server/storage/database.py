@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
 from kms_server.storage import tables
@@ -115,10 +117,7 @@ class Database:
         with self._in_turn(), self._announced(), self.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
             with connection.begin(), self.waits.in_time():
-                counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
-                raised = counter.values(value=tables.changes.c.value + 1)
-                stamp = connection.execute(raised.returning(tables.changes.c.value, *self._bounds())).one()[0]
-                yield Transaction(connection, stamp)
+                yield begun(connection, *self._bounds())
 
     def _bounds(self) -> list[ColumnElement[str]]:
         """What has PostgreSQL end a transaction whose host has hung: those of other hosts wait for it, until they are late."""
@@ -179,6 +178,13 @@ class Database:
         self.engine.dispose()
 
 
+def begun(connection: Connection, *bounds: ColumnElement[str]) -> Transaction:
+    """A transaction of the writers' order on a connection that has begun one; `bounds` are evaluated with its first statement."""
+    counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
+    raised = counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value, *bounds)
+    return Transaction(connection, connection.execute(raised).one()[0])
+
+
 def latest_change(connection: Connection) -> int:
     """The stamp of the newest write transaction that `connection` can see."""
     newest: int = connection.execute(NEWEST).scalar_one()
@@ -208,6 +214,49 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     generation = Generation(state_dir / "generation")
     engine = _sqlite(data_dir / "keys.db") if url is None else _postgresql(url)
     return Database(engine, lock, generation)
+
+
+def look_into(url: str | None, data_dir: Path, scratch: Path) -> Database:
+    """Open a database in which nothing can be changed; `scratch` takes what processes of a host share otherwise.
+
+    Raises:
+        OperatorError: it cannot be opened, or does not answer.
+    """
+    lock, generation = WriterLock(scratch / "writer.lock"), Generation(scratch / "generation")
+    if url is not None:
+        engine = _postgresql(url)
+
+        @event.listens_for(engine, "connect")
+        def only_read(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+            connection.read_only = True
+
+        engine.dispose()
+        return Database(engine, lock, generation)
+    return Database(_read_only(data_dir / "keys.db"), lock, generation)
+
+
+def _read_only(path: Path) -> Engine:
+    def connect() -> Any:  # noqa: ANN401 - the driver has no types
+        # With mode=ro the files beside it, which reading needs, would stay.
+        place = f"file:{quote(str(path.absolute()))}?mode=rw"
+        connection = dbapi2.connect(place, uri=True, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    engine = create_engine(
+        "sqlite+pysqlite://", module=dbapi2, creator=connect, poolclass=QueuePool, hide_parameters=True
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except DBAPIError as error:
+        raise OperatorError(f"cannot open the database {path}: {error.orig}") from None
+    return engine
 
 
 def _sqlite(path: Path) -> Engine:

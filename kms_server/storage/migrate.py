@@ -59,14 +59,18 @@ def _upgrade(engine: Engine) -> bool:
 
 def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+        take_turns(connection)
     # A newer server may have had its turn while this one waited.
     if (
         schema_version.is_newer(connection)
         or schema_version.current(connection) == schema_version.known()[-1]
     ):
         return
+    complete(connection)
+
+
+def complete(connection: Connection) -> None:
+    """Go on to this program's schema version in the transaction of a connection."""
     command.upgrade(_config(connection), "head")
     _note_served(connection)
 
@@ -77,6 +81,21 @@ def _note_served(connection: Connection) -> None:
     oldest = max(getattr(script.module, "serves", script.revision) for script in scripts)
     connection.execute(delete(tables.settings).where(tables.settings.c.name == settings.SCHEMA_SERVES))
     connection.execute(insert(tables.settings).values(name=settings.SCHEMA_SERVES, value=oldest))
+
+
+def take_turns(connection: Connection) -> None:
+    """Let nobody else change the schema of a PostgreSQL database until the transaction ends.
+
+    Raises:
+        OperationalError: LockNotAvailable, somebody else does; from now on it is raised for any lock that is not free soon.
+    """
+    connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT}"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+
+
+def build(connection: Connection, version: str) -> None:
+    """Make the tables of a schema version in the transaction of a connection."""
+    command.upgrade(_config(connection), version)
 
 
 @contextmanager

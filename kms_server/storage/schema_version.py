@@ -8,7 +8,7 @@ import kms_server
 from kms_server.errors import OperatorError
 from kms_server.storage import settings
 
-_TABLE = "alembic_version"
+TABLE = "alembic_version"
 
 
 def scripts() -> Path:
@@ -25,9 +25,9 @@ def known() -> list[str]:
 
 def current(connection: Connection) -> str | None:
     """The schema version of a database; None when it has none."""
-    if not inspect(connection).has_table(_TABLE):
+    if not inspect(connection).has_table(TABLE):
         return None
-    version: str | None = connection.execute(text(f"SELECT version_num FROM {_TABLE}")).scalar()  # noqa: S608 - a constant
+    version: str | None = connection.execute(text(f"SELECT version_num FROM {TABLE}")).scalar()  # noqa: S608 - a constant
     return version
 
 

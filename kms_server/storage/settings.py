@@ -7,6 +7,7 @@ from kms_server.storage.tables import settings
 
 ROOT_FINGERPRINT = "root_fingerprint"
 MODE = "mode"
+RESTORES = "restores"
 STREAM_LEASE = "stream_lease"
 DEV = "dev"
 CHAIN_KEY = "chain_key"

@@ -1,5 +1,6 @@
 """What trails have not delivered yet, for those who look after the server."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from kms_server.audit.trail.planning import Planner
@@ -37,15 +38,19 @@ def backlogs(database: Database, planner: Planner) -> list[Backlog]:
 
 def delivery_warning(database: Database, now: float) -> str | None:
     """What is wrong with delivery at `now`, for the health of a server; None: nothing."""
+    return next(delivery_warnings(database, now), None)
+
+
+def delivery_warnings(database: Database, now: float) -> Iterator[str]:
+    """What is wrong with the delivery of each trail at `now`."""
     with database.read() as connection:
         found = trails.every(connection)
     for trail in found:
         left = _of(database, trail, 0)
         if left.error is not None:
-            return f"the trail {trail.arn} cannot deliver to {trail.bucket}: {left.error}"
-        if left.since is not None and now - left.since > _LATE:
-            return f"the trail {trail.arn} has {left.files} log files that wait for more than an hour"
-    return None
+            yield f"the trail {trail.arn} cannot deliver to {trail.bucket}: {left.error}"
+        elif left.since is not None and now - left.since > _LATE:
+            yield f"the trail {trail.arn} has {left.files} log files that wait for more than an hour"
 
 
 def _of(database: Database, trail: Trail, rows: int) -> Backlog:

@@ -1,12 +1,15 @@
 """Reads what was delivered, wherever it is."""
 
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
 from kms_server.audit.checkpoint_delivery import folder
+from kms_server.audit.restores import Restore
 from kms_server.audit.trail.destination import Delivered, Destination
 from kms_server.storage.trails import Trail
 
@@ -35,6 +38,20 @@ class Name(NamedTuple):
     def place(self) -> Place:
         """Bucket and key."""
         return (self.bucket, self.key)
+
+    @property
+    def time(self) -> float:
+        """The time in epoch seconds; log files have it to the minute. Of a stamp that is none, one that never comes."""
+        seconds = self.stamp if len(self.stamp) == 16 else f"{self.stamp[:-1]}00Z"
+        try:
+            return datetime.strptime(seconds, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return math.inf
+
+
+def is_lost(restores: Iterable[Restore], name: Name) -> bool:
+    """Whether a file was delivered in a time that a restore has lost, so that the database may not know it."""
+    return any(one.lost_delivery(name.time) for one in restores)
 
 
 def path(place: Place) -> str:

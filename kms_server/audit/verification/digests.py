@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from kms_server.audit.restores import Restore
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.trail.destination import NoSuchFile
-from kms_server.audit.verification.delivered_files import Buckets, Damaged, Name, Place, path
+from kms_server.audit.verification.delivered_files import Buckets, Damaged, Name, Place, is_lost, path
 from kms_server.audit.verification.digest import Digest, read
 from kms_server.audit.verification.findings import Finding, Findings, error, notice
 from kms_server.storage.trail_digests import TrailDigest
 
 KIND = "CloudTrail-Digest"
+FORGOTTEN = "it was delivered before a restore, from a backup that does not know it yet"
 _RETENTION = "unless the bucket's owner has it expire, find out who can delete from the bucket"
 _TIME = r"(\d{8}T\d{6}Z)"
 
@@ -30,12 +32,14 @@ class DigestWalk:
     """One walk over all Regions of a trail; `made` gives the digests that the database knows now.
 
     `digests` are those that are rightly signed, for whoever checks the log files that they list; `unread` are Region and
-    end of those that were made and cannot be read.
+    end of those that were made and cannot be read. Those that one of `restores` made the database forget are passed over.
     """
 
     def __init__(
-        self, buckets: Buckets, keys: SigningKeys, made: Callable[[], Sequence[TrailDigest]]
-    ) -> None:
+        self, buckets: Buckets, keys: SigningKeys, made: Callable[[], Sequence[TrailDigest]],
+        restores: Sequence[Restore] = (),
+    ) -> None:  # fmt: skip
+        self._restores = restores
         self._buckets = buckets
         self._keys = keys
         self._made = made
@@ -77,6 +81,9 @@ class DigestWalk:
         begins = next(iter(made.values())).starts_at if made else self._buckets.trail.created_at
         for place in sorted({*names, *made}, key=_time_of):
             row = made.get(place)
+            if row is None and is_lost(self._restores, names[place]):
+                yield notice(path(place), FORGOTTEN)
+                continue
             found = self._read(names[place]) if place in names else None
             if isinstance(found, Digest):
                 self.digests.append(found)

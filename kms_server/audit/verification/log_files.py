@@ -7,11 +7,13 @@ from itertools import chain
 from typing import Any
 
 from kms_server.audit.journal import Entry, Journal
+from kms_server.audit.restores import Restore
 from kms_server.audit.trail.destination import NoSuchFile
-from kms_server.audit.verification.delivered_files import Buckets, Damaged, Place, inflated, path
+from kms_server.audit.verification.delivered_files import Buckets, Damaged, Place, inflated, is_lost, path
 from kms_server.audit.verification.digest import Digest
+from kms_server.audit.verification.digests import FORGOTTEN
 from kms_server.audit.verification.duplicates import Duplicates
-from kms_server.audit.verification.findings import Findings, error, unchecked
+from kms_server.audit.verification.findings import Findings, error, notice, unchecked
 from kms_server.errors import OperatorError
 from kms_server.storage.trail_files import TrailFile
 
@@ -27,7 +29,11 @@ _UNLISTED = (
 class LogFiles:
     """The log files of a trail; `made` are those that the database knows, in the order of their planning."""
 
-    def __init__(self, buckets: Buckets, made: Iterable[TrailFile], journals: Sequence[Journal]) -> None:
+    def __init__(
+        self, buckets: Buckets, made: Iterable[TrailFile], journals: Sequence[Journal],
+        restores: Sequence[Restore] = (),
+    ) -> None:  # fmt: skip
+        self._restores = restores
         self._buckets = buckets
         self._made = {(one.bucket, one.object_key): one for one in made}
         self._journals = journals
@@ -84,7 +90,10 @@ class LogFiles:
             elsewhere = {(one.bucket, one.key) for digest in others() for one in digest.files}
             unknown = [name for name in unknown if name.place not in elsewhere]
         for name in unknown:
-            yield error(path(name.place), "no digest lists it, and no trail has made it", _UNLISTED)
+            if is_lost(self._restores, name):
+                yield notice(path(name.place), FORGOTTEN)
+            else:
+                yield error(path(name.place), "no digest lists it, and no trail has made it", _UNLISTED)
         for one in strangers:
             yield error(one, "it is among the log files, and has not the name of one: it was added")
 

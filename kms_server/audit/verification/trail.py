@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from kms_server.audit.journal import Journal
+from kms_server.audit.restores import Restore
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.verification.delivered_files import Buckets, Opener, Place
 from kms_server.audit.verification.digests import DigestWalk
@@ -25,8 +26,10 @@ class TrailVerification:
     """
 
     def __init__(
-        self, trail: Trail, opener: Opener, database: Database, keys: SigningKeys, journals: Sequence[Journal]
-    ) -> None:
+        self, trail: Trail, opener: Opener, database: Database, keys: SigningKeys, journals: Sequence[Journal],
+        restores: Sequence[Restore],
+    ) -> None:  # fmt: skip
+        self._restores = restores
         self._trail = trail
         self._database = database
         self._keys = keys
@@ -48,8 +51,8 @@ class TrailVerification:
 
         `advance` is told of log files as they are done.
         """
-        walk = DigestWalk(self.buckets, self._keys, self._digests)
-        files = LogFiles(self.buckets, self._files, self._journals)
+        walk = DigestWalk(self.buckets, self._keys, self._digests, self._restores)
+        files = LogFiles(self.buckets, self._files, self._journals, self._restores)
         yield from walk.run()
         yield from walk.strangers()
         for digest in walk.digests:

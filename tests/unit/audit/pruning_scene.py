@@ -48,6 +48,7 @@ class Scene:
     def __init__(self, database: Database, directory: Path) -> None:
         self.database = database
         embedded = database.engine.dialect.name == "sqlite"
+        self.directory = directory
         self.segments = directory / "audit" if embedded else None
         self.data_segments = directory / "audit" / "data" if embedded else None
         if self.data_segments is not None:
@@ -94,7 +95,7 @@ class Scene:
         def note(pruned: Any, gone: Sequence[str]) -> None:
             self.stubs.append((dict(pruned), list(gone)))
 
-        return Pruner(self.log, note, rows=_ROWS_AT_ONCE)
+        return Pruner(self.log, note, rows=_ROWS_AT_ONCE, lock=self.directory / "pruning.lock")
 
     def prune(self, days: float | None = None, most: int | None = None, **asked: Any) -> int:
         """Prune what is older, or exceeds a size; how many rows went."""

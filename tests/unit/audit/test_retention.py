@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.audit.log_size import Log, Part
+from kms_server.audit.pruning import BackupUnderWay
 from kms_server.audit.retention import (
     Policy,
     Retention,
@@ -13,6 +14,7 @@ from kms_server.audit.retention import (
     undelivered_warning,
 )
 from kms_server.clock import DAY, Clock, real_now
+from kms_server.files import locked
 from kms_server.storage import audit_positions, trails
 from kms_server.storage.audit_tables import audit_events
 from kms_server.storage.database import Database
@@ -42,6 +44,18 @@ def test_it_is_due_at_first_and_then_in_its_turn(scene: Scene) -> None:
         scene.write(20, days=100)
         list(retention.prune())
         assert len(scene.ids()) == left
+
+
+def test_nothing_is_pruned_while_a_backup_is_made(scene: Scene) -> None:
+    scene.write(20, days=100)
+    retention = Retention(scene.pruner(), Policy(90 * DAY, 0), Clock(NOW - real_now()), 0.0)
+    with locked(scene.directory / "pruning.lock"):
+        list(retention.prune())
+        with pytest.raises(BackupUnderWay):
+            scene.prune(days=90)
+    assert (len(scene.ids()), scene.stubs) == (20, [])
+    list(retention.prune())
+    assert scene.ids() == []
 
 
 def test_no_limit_keeps_all(scene: Scene) -> None:

@@ -1,0 +1,1 @@
+"""Backups of a server's lasting state, and what is made of them."""

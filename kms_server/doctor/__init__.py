@@ -1,0 +1,1 @@
+"""What `kms-server doctor` looks at."""
