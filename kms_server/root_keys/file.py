@@ -1,4 +1,4 @@
-"""A root key in a file that only its owner may read: `kms-server-root-key 1 VERSION HEX`."""
+"""A root key in a file that only its owner may read: lines `kms-server-root-key 1 VERSION HEX`, in order of version."""
 
 import fcntl
 import os
@@ -11,39 +11,66 @@ from kms_server.files import read_private, sync_directory
 from kms_server.root_keys.memory import MemoryRootKey
 
 _LINE = re.compile(rb"kms-server-root-key 1 ([1-9][0-9]{0,8}) ([0-9a-f]{64})\n")
+_MOST_VERSIONS = 16
 
 
 class FileRootKey(MemoryRootKey):
     """A root key read from its file once."""
 
     @classmethod
-    def create(cls, path: Path) -> "FileRootKey":
+    def create(cls, path: Path, version: int = 1) -> "FileRootKey":
         """Make a new root key and its file, durable before this returns.
 
         Raises:
             OperatorError: the file exists or cannot be made.
         """
-        key = os.urandom(32)
+        made = cls.fresh(version)
         try:
-            _create(path, b"kms-server-root-key 1 1 %s\n" % key.hex().encode())
+            _create(path, made.line)
         except OSError as error:
             raise OperatorError(f"cannot create the root key file {path}: {error.strerror}") from None
-        return cls(key, version=1)
+        return made
+
+    @classmethod
+    def fresh(cls, version: int) -> "FileRootKey":
+        """A new root key, in no file yet."""
+        return cls(os.urandom(32), version)
 
     @classmethod
     def load(cls, path: Path) -> "FileRootKey":
-        """Read a root key.
+        """Read the newest root key in a file.
+
+        Raises:
+            OperatorError: the file is missing, malformed, or readable by others.
+        """
+        return cls.load_all(path)[-1]
+
+    @classmethod
+    def load_all(cls, path: Path) -> "list[FileRootKey]":
+        """Read all root keys in a file, one or more, the oldest first.
 
         Raises:
             OperatorError: the file is missing, malformed, or readable by others.
         """
         remedy = "put the file back or name it by --root-key file:PATH"
         content = read_private(path, called="the root key", remedy=remedy)
-        matched = _LINE.fullmatch(content)
-        if matched is None:
+        lines = [_LINE.fullmatch(line) for line in content.splitlines(keepends=True)]
+        found = [cls(bytes.fromhex(line[2].decode()), int(line[1])) for line in lines if line]
+        versions = [key.version for key in found]
+        if (
+            len(found) != len(lines)
+            or not found
+            or sorted({*versions}) != versions
+            or len(found) > _MOST_VERSIONS
+        ):
             raise OperatorError(f"{path} is not a root key file: restore it from a backup")
         _finish(path)
-        return cls(bytes.fromhex(matched[2].decode()), version=int(matched[1]))
+        return found
+
+    @property
+    def line(self) -> bytes:
+        """What a file says of it."""
+        return b"kms-server-root-key 1 %d %s\n" % (self.version, self._key.hex().encode())
 
 
 def _create(path: Path, content: bytes) -> None:

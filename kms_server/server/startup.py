@@ -8,12 +8,14 @@ from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import OperatorError
 from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
-from kms_server.root_keys.file import FileRootKey
+from kms_server.root_keys.ring import RootKeys, prefix_of
 from kms_server.server import credentials, tls
-from kms_server.server.state import check_fingerprint, has_database, root_key_path
-from kms_server.storage import migrate
+from kms_server.server.root_custody import open_root, places_told
+from kms_server.server.state import has_database
+from kms_server.storage import migrate, root_versions
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, initialise, open_database
+from kms_server.storage.root_versions import RootState, RootVersion, in_state
 
 _LOG = logging.getLogger(__name__)
 # What tests may do to a server for good, where its first start has the variable, or --dev.
@@ -29,13 +31,12 @@ def check_state(settings: Settings) -> None:
     Raises:
         OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
-    path = root_key_path(settings)
-    if path.exists():
-        FileRootKey.load(path)
-    elif not path.parent.is_dir() and path.parent.resolve() != settings.data_dir.resolve():
-        raise OperatorError(
-            f"there is no directory {path.parent} for the root key: make it, or choose another by --root-key file:PATH"
-        )
+    told = places_told(settings)
+    present = [place for place in told if place.exists()]
+    for place in present:
+        place.read()
+    if not present:
+        told[0].require_home(settings.data_dir)
     if not settings.tls_auto:
         tls.context(settings)
     if not has_database(settings) and settings.root_key_file.exists() and settings.audit_dir.exists():
@@ -68,17 +69,24 @@ def prepare(settings: Settings) -> None:
 
 
 def _first_start(settings: Settings, database: Database) -> None:
-    path = root_key_path(settings)
     with database.read() as connection:
-        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
-    if fingerprint is not None:
-        check_fingerprint(settings, FileRootKey.load(path), fingerprint)
+        current = in_state(root_versions.every(connection), RootState.CURRENT)
+    if current is not None and current.fingerprint is not None:
+        open_root(settings, database)
         return
-    root = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+    place = places_told(settings)[0]
+    made = place.read()[-1] if place.exists() else place.make(1)
+    root = RootKeys([made], made.version)
     with database.engine.begin() as connection:
         initialise(connection)
     with database.write() as tx:
-        stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
+        if any(one.fingerprint is not None for one in root_versions.every(tx.connection)):
+            raise OperatorError("another host has just made this database's root key: copy it here")
+        first = RootVersion(
+            made.version, RootState.CURRENT, made.fingerprint, place.spec, prefix_of(made.version),
+            current_from=real_now(),
+        )  # fmt: skip
+        root_versions.begin(tx, first)
         stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
         for name, variable in _ALLOWED_BY.items():
             allowed = settings.dev or os.environ.get(variable) == "1"

@@ -32,6 +32,7 @@ from kms_server.server.limiting import limiter_of, shared_buckets
 from kms_server.server.metrics import Metrics, Numbers
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.probe import Remembered
+from kms_server.server.root_holding import RootHolding
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
@@ -61,6 +62,7 @@ class WorkerState:
     entrance: Entrance
     memory: Keyring
     checkpoints: Checkpoints
+    root: RootHolding
     shared_buckets: SharedBuckets | None = None
     audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
@@ -92,6 +94,7 @@ class WorkerState:
             self.jobs.finish("streams", _LAST_SECONDS)
             self.audit_stream.close()
         self._cover()
+        self.root.stop()
         self.state.database.close()
 
     def _cover(self) -> None:
@@ -109,6 +112,8 @@ def build(settings: Settings) -> WorkerState:
     state = open_state(settings)
     limits = settings.limits
     state.database.waits.patience = limits.audit_deadline
+    root = RootHolding(state)
+    root.start()
     reserve = Reserve(settings.data_dir, limits.disk_reserve)
     commit = GroupCommit(audit_log(state, reserve), limits)
     data_commit = GroupCommit(data_log(state, reserve), limits)
@@ -157,6 +162,7 @@ def build(settings: Settings) -> WorkerState:
         entrance,
         keyring,
         checkpoints,
+        root,
         shared,
         stream,
         streams,
