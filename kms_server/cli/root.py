@@ -42,7 +42,7 @@ def _change_options(command: Callable[..., None]) -> Callable[..., None]:
             "--wait", default="60s", callback=_seconds, metavar="SPAN",
             help="How long to wait for processes that do not take the new version up.",
         ),
-        option("--shred", is_flag=True, help="Destroy the version that retires, as `root shred` does."),
+        option("--shred", is_flag=True, help="Then destroy the retired root keys of this host, as `root shred` does."),
     ):  # fmt: skip
         command = decorate(command)
     return command
@@ -154,15 +154,14 @@ def _shred(state: State) -> bool:
     for spec in specs:
         place = place_of(spec)
         here = {key.fingerprint for key in place.read()} & fingerprints if place.exists() else set()
-        if here:
-            going = [one for one in retired if one.fingerprint in here]
+        going = [one for one in retired if one.fingerprint in here]
+        if going:
             # The record comes first: whoever is killed in between says it again.
-            with change(
-                state, "ShredRootKey", DEFAULT_ACCOUNT, place=spec, versions=[one.version for one in going]
-            ):
+            numbers = [one.version for one in going]
+            with change(state, "ShredRootKey", DEFAULT_ACCOUNT, place=spec, versions=numbers):
                 pass
-            place.remove(here)
-            gone += [(spec, one) for one in going]
+        place.remove(here)  # and finishes what a killed command has begun
+        gone += [(spec, one) for one in going]
     for spec, one in gone:
         click.echo(
             f"version {one.version} is destroyed in {spec}: backups taken {_span(one)} cannot be restored without a copy"

@@ -25,11 +25,11 @@ def prefix_of(version: int) -> bytes:
 class RootKeys:
     """What a process holds of the root key; threads may wrap and unwrap while versions come and go.
 
-    `missing` is asked for a version that is not held, such as one that another process has just begun to use.
+    `missing` is told of a version that is not held, such as one that another process has just begun to use, and may hold it.
     """
 
     def __init__(
-        self, held: Iterable[RootKey], current: int, missing: Callable[[int], RootKey | None] = lambda _: None
+        self, held: Iterable[RootKey], current: int, missing: Callable[[int], None] = lambda _: None
     ) -> None:
         self._held = {key.version: key for key in held}
         self._current = self._held[current]
@@ -44,10 +44,6 @@ class RootKeys:
     def versions(self) -> frozenset[int]:
         """The versions that are held."""
         return frozenset(self._held)
-
-    def held(self, version: int) -> RootKey | None:
-        """A version, if it is held."""
-        return self._held.get(version)
 
     def fingerprint(self, version: int) -> str | None:
         """The fingerprint of a version; None when it is not held."""
@@ -78,7 +74,18 @@ class RootKeys:
             WrapError: damaged, under a version that is not held, or bound to something else.
         """
         version = int.from_bytes(wrapped[1:_PREFIX])
-        key = self._held.get(version) or self._missing(version)
+        if version not in self._held:
+            self._missing(version)
+        return self.unwrap_held(wrapped, binding)
+
+    def unwrap_held(self, wrapped: bytes, binding: bytes) -> bytes:
+        """The same, under the versions that are held now.
+
+        Raises:
+            WrapError: as there.
+        """
+        version = int.from_bytes(wrapped[1:_PREFIX])
+        key = self._held.get(version)
         if key is None or wrapped[:_PREFIX] != prefix_of(version):
             raise WrapError
         return key.unwrap(wrapped[_PREFIX:], _bound(binding, version))

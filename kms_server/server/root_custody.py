@@ -7,6 +7,7 @@ so that nobody who can write the database alone can slip in another.
 
 import json
 import logging
+from collections.abc import Sequence
 from hmac import compare_digest
 
 from kms_server.config import Settings
@@ -38,13 +39,12 @@ def open_root(settings: Settings, database: Database) -> RootKeys:
         raise OperatorError(f"there is no server in {settings.data_dir}: run `kms-server serve` first")
     held = [_found(settings, one) for one in versions if one.prefix is not None]
 
-    def missing(version: int) -> RootKey | None:
+    def missing(_: int) -> None:
         with database.read() as connection:
             known = root_versions.every(connection)
         problem = take_up(settings, known, keys)
         if problem:
             _LOG.error("%s", problem)
-        return keys.held(version)
 
     keys = RootKeys(held, current.version, missing)
     return keys
@@ -55,8 +55,14 @@ def take_up(settings: Settings, versions: list[RootVersion], keys: RootKeys) -> 
     problem = None
     for one in versions:
         if one.state is not RootState.RETIRED and keys.fingerprint(one.version) != one.fingerprint:
+            vouched = _is_vouched_for(one, keys)
+            if one.state is RootState.ANNOUNCED and not vouched:
+                problem = (
+                    f"version {one.version} of the root key was announced by nobody who holds the one before"
+                )
+                continue
             try:
-                keys.hold(_found(settings, one, keys))
+                keys.hold(_found(settings, one, [place_of(one.place)] if vouched and one.place else []))
             except OperatorError as error:
                 problem = str(error)
     current = in_state(versions, RootState.CURRENT)
@@ -65,13 +71,10 @@ def take_up(settings: Settings, versions: list[RootVersion], keys: RootKeys) -> 
     return problem
 
 
-def lacking(versions: list[RootVersion], keys: RootKeys) -> list[int]:
-    """The versions that are announced or in use and not held."""
-    return [
-        one.version
-        for one in versions
-        if one.state is not RootState.RETIRED and keys.fingerprint(one.version) != one.fingerprint
-    ]
+def lacks(versions: list[RootVersion], keys: RootKeys) -> bool:
+    """Whether a version is not held under which anything may be wrapped."""
+    in_use = [one for one in versions if one.prefix is not None]
+    return any(keys.fingerprint(one.version) != one.fingerprint for one in in_use)
 
 
 def places_told(settings: Settings) -> list[RootPlace]:
@@ -91,14 +94,14 @@ def vouch(keys: RootKeys, version: int, fingerprint: str, place: str) -> bytes:
     return keys.wrap(fingerprint.encode(), successor_binding(version=version, place=place))
 
 
-def _found(settings: Settings, wanted: RootVersion, keys: RootKeys | None = None) -> RootKey:
-    """A version, from wherever it is; `keys` are those that may vouch for it.
+def _found(settings: Settings, wanted: RootVersion, further: Sequence[RootPlace] = ()) -> RootKey:
+    """A version, from where the root key is told to be, or from `further` places.
 
     Raises:
         OperatorError: it is nowhere.
     """
     told, problems, others = places_told(settings), [], []
-    for place in (*told, *_vouched_for(wanted, keys)):
+    for place in (*told, *further):
         try:
             found = place.read()
         except OperatorError as error:
@@ -120,23 +123,23 @@ def _told_missing(wanted: RootVersion, problems: list[str], others: list[tuple[s
             f"the root key in {wrong[0]} is not the one this database was made with: "
             "put the right file back, or name it by --root-key file:PATH"
         )
-    if problems or not others:
-        return "; ".join(problems)
+    if not others:
+        return problems[0]
     return (
         f"version {wanted.version} of the root key is not in {', '.join(where for where, _ in others)}: copy it there, or "
-        f"name its place by --root-key; it was made in {wanted.place or 'the place that the server was told'}"
+        f"name its place by --root-key; the database has it in {wanted.place or 'the place that the server was told'}"
     )
 
 
-def _vouched_for(wanted: RootVersion, keys: RootKeys | None) -> list[RootPlace]:
-    if keys is None or wanted.place is None or wanted.endorsement is None:
-        return []
+def _is_vouched_for(wanted: RootVersion, keys: RootKeys) -> bool:
+    if wanted.place is None or wanted.endorsement is None:
+        return False
     binding = successor_binding(version=wanted.version, place=wanted.place)
     try:
-        told = keys.unwrap(wanted.endorsement, binding)
+        told = keys.unwrap_held(wanted.endorsement, binding)
     except WrapError:
-        return []
-    return [place_of(wanted.place)] if compare_digest(told, (wanted.fingerprint or "").encode()) else []
+        return False
+    return compare_digest(told, (wanted.fingerprint or "").encode())
 
 
 def _moves(settings: Settings) -> dict[str, str]:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from kms_server.errors import OperatorError
 from kms_server.files import locked, make_private_dir, take
-from kms_server.server.root_custody import lacking, take_up
+from kms_server.server.root_custody import lacks, take_up
 from kms_server.server.state import State
 from kms_server.storage import root_holders, root_versions
 from kms_server.storage.database import Database
@@ -63,7 +63,7 @@ class RootHolding:
         """Say what this process holds, and follow.
 
         Raises:
-            OperatorError: a version is missing that is in use, or announced to be.
+            OperatorError: a version is missing under which something may be wrapped.
         """
         make_private_dir(self._alive.parent)
         with ExitStack() as stack:
@@ -73,9 +73,8 @@ class RootHolding:
             self._take_up(_versions(self._state.database))
             with self._state.database.write() as tx:
                 # From this commit on whoever changes the root key waits for this process, too.
-                missing = lacking(root_versions.every(tx.connection), self._state.root_key)
-                if missing:
-                    raise OperatorError(self._problem or f"version {missing[0]} of the root key is missing")
+                if lacks(root_versions.every(tx.connection), self._state.root_key):
+                    raise OperatorError(self._problem or "the root key has just changed: start again")
                 root_holders.tell(tx.connection, self._row())
             self._alive_here = stack.pop_all()
         self._thread.start()

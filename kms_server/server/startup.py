@@ -10,7 +10,7 @@ from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
 from kms_server.root_keys.ring import RootKeys, prefix_of
 from kms_server.server import credentials, tls
-from kms_server.server.root_custody import open_root, places_told
+from kms_server.server.root_custody import open_root, places_told, take_up
 from kms_server.server.state import has_database
 from kms_server.storage import migrate, root_versions
 from kms_server.storage import settings as stored
@@ -72,7 +72,7 @@ def _first_start(settings: Settings, database: Database) -> None:
     with database.read() as connection:
         current = in_state(root_versions.every(connection), RootState.CURRENT)
     if current is not None and current.fingerprint is not None:
-        open_root(settings, database)
+        _require_announced(settings, database)
         return
     place = places_told(settings)[0]
     made = place.read()[-1] if place.exists() else place.make(1)
@@ -94,6 +94,15 @@ def _first_start(settings: Settings, database: Database) -> None:
         key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
         # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
         credentials.write(settings, key.access_key_id, secret)
+
+
+def _require_announced(settings: Settings, database: Database) -> None:
+    """Open the root key, with the version that is about to be used where there is one."""
+    root = open_root(settings, database)
+    with database.read() as connection:
+        problem = take_up(settings, root_versions.every(connection), root)
+    if problem is not None:
+        raise OperatorError(f"{problem}; or give the change of the root key up by `kms-server root cancel`")
 
 
 def _check_mode(settings: Settings, database: Database) -> None:
