@@ -9,9 +9,6 @@ from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.root_commands import killed_rotation, status_of
 from tests.functional.server_process import ServerProcess, StartServer
 
-ROLE_TRUST = '{"Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}'
-ALLOW = '{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}'
-
 
 class Client:
     """Calls in threads, whatever clients hold, and what has failed."""
@@ -26,10 +23,8 @@ class Client:
         self.parts = parcel(self.kms, self.imported, b"i" * 32)
         grantee = {"GranteePrincipal": "arn:aws:iam::000000000000:root", "Operations": ["Encrypt"]}
         self.grant_token = self.kms.create_grant(KeyId=self.keys[0], **grantee)["GrantToken"]
-        iam = server.client("iam")
-        role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=ROLE_TRUST)["Role"]["Arn"]
-        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=ALLOW)
-        got = server.client("sts").assume_role(RoleArn=role, RoleSessionName="s")["Credentials"]
+        everything = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
+        got = server.user_client("sts", "mira", everything).get_session_token()["Credentials"]
         self.session: dict[str, str] = {
             "aws_access_key_id": got["AccessKeyId"], "aws_secret_access_key": got["SecretAccessKey"],
             "aws_session_token": got["SessionToken"],
