@@ -33,6 +33,8 @@ class Scene:
         self.database = database
         self.old = RootKeys([MemoryRootKey(b"1" * 32, 1)], 1)
         self.root = RootKeys([MemoryRootKey(b"1" * 32, 1), MemoryRootKey(b"2" * 32, 2)], 2)
+        with database.write() as tx:
+            root_versions.begin(tx, RootVersion(1, RootState.CURRENT, "f" * 64, None, prefix_of(1)))
         self.keys = [self._key() for _ in range(5)]
         with database.write() as tx:
             self.access, self.secret = access_keys.create(tx, self.old, ACCOUNT, None, NOW)
@@ -41,7 +43,6 @@ class Scene:
         token_key.obtain(database, self.old)
         SigningKeys(database, self.old, chain).current(NOW)
         with database.write() as tx:
-            root_versions.begin(tx, RootVersion(1, RootState.CURRENT, "f" * 64, None, prefix_of(1)))
             root_versions.announce(tx, RootVersion(2, RootState.ANNOUNCED, "2" * 64, None))
             root_versions.activate(tx, prefix_of(2), NOW)
 
