@@ -28,7 +28,7 @@ from kms_server.keys.states import KeyState
 from kms_server.operations import material
 from kms_server.quotas import subjects
 from kms_server.quotas.table import GRANTS, KEYS
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.server.state import State
 from kms_server.storage import aliases, audit_writers, grants, limits, tables
 from kms_server.storage.audit_tables import audit_events
@@ -101,7 +101,7 @@ def _insert(tx: Transaction, table: Table, values: Iterable[Mapping[str, Any]]) 
         tx.connection.execute(insert(table), batch)
 
 
-def _add_keys(tx: Transaction, root: RootKey, key_ids: Sequence[str]) -> None:
+def _add_keys(tx: Transaction, root: RootKeys, key_ids: Sequence[str]) -> None:
     made = [replace(_MODEL, key_id=one) for one in key_ids]
     _insert(tx, tables.key_ids, ({"key_id": one, "account": ACCOUNT} for one in key_ids))
     _insert(tx, tables.keys, (_values(tables.keys, key) for key in made))
@@ -109,7 +109,7 @@ def _add_keys(tx: Transaction, root: RootKey, key_ids: Sequence[str]) -> None:
     _insert(tx, tables.key_counts, [{"account": ACCOUNT, "region": REGION, "keys": len(key_ids)}])
 
 
-def _version(key: KmsKey, root: RootKey) -> dict[str, Any]:
+def _version(key: KmsKey, root: RootKeys) -> dict[str, Any]:
     first = material.first(key, root, specs.SYMMETRIC_DEFAULT.type.generate())
     return _values(tables.backing_keys, first) | {"key_id": key.key_id, "region": key.region}
 

@@ -157,6 +157,11 @@ class Settings:
         return self.data_dir / "root.key"
 
     @property
+    def root_moves_file(self) -> Path:
+        """Where this host notes to which places the root key has moved."""
+        return self.data_dir / "root.moved"
+
+    @property
     def credentials_file(self) -> Path:
         """The sourceable file with the first root access key."""
         return self.data_dir / "credentials.env"

@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 
 from kms_server.audit.chain import ChainKey
 from kms_server.root_keys.binding import signing_key_binding
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import signing_keys
 from kms_server.storage.database import Database, Transaction
 from kms_server.storage.signing_keys import KeptKey
@@ -71,7 +71,7 @@ class SigningKey:
 class SigningKeys:
     """The keys of a server; a key is made when one is needed and none is valid."""
 
-    def __init__(self, database: Database, root: RootKey, chain_key: ChainKey) -> None:
+    def __init__(self, database: Database, root: RootKeys, chain_key: ChainKey) -> None:
         self._database = database
         self._root = root
         self._chain_key = chain_key
@@ -127,7 +127,7 @@ class SigningKeys:
         # CloudTrail names keys by their MD5; nothing rests on it.
         fingerprint = hashlib.md5(der, usedforsecurity=False).hexdigest()
         secret = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        binding = signing_key_binding(fingerprint=fingerprint, root_version=self._root.version)
+        binding = signing_key_binding(fingerprint=fingerprint)
         made = self._proven(
             KeptKey(fingerprint, der, self._root.wrap(secret, binding), now, now + LIFETIME, b"")
         )
@@ -141,7 +141,7 @@ class SigningKeys:
                 signing_keys.replace(tx, replace(key, wrapped=None))
 
     def _opened(self, kept: KeptKey) -> SigningKey:
-        binding = signing_key_binding(fingerprint=kept.fingerprint, root_version=self._root.version)
+        binding = signing_key_binding(fingerprint=kept.fingerprint)
         # To validate what was authenticated by unwrapping takes 50 ms.
         der = self._root.unwrap(kept.wrapped or b"", binding)
         private = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)

@@ -20,7 +20,7 @@ from kms_server.files import locked
 from kms_server.root_keys.file import FileSource
 from kms_server.root_keys.opening import root_key_source
 from kms_server.server.state import State
-from kms_server.storage import dumping, schema_version
+from kms_server.storage import dumping, root_versions, schema_version
 from kms_server.storage.dumping import Shape
 
 TABLE, SEGMENT, ROOT_KEY = "table", "segment", "root-key"
@@ -37,12 +37,13 @@ def describe(state: State, *, with_root_key: bool) -> dict[str, Any]:
         if schema_version.is_newer(connection):
             raise OperatorError("the database is from a newer version: back it up with that")
         size = dumping.size_of(connection)
+        roots = [one for one in root_versions.every(connection) if one.prefix is not None]
     if _is_embedded(state):
         size += sum(path.stat().st_size for path in state.settings.audit_dir.rglob("*.db"))
     return {
         "id": secrets.token_hex(8), "time": now, "created": iso_seconds(now), "product": kms_server.__version__,
         "schema": schema_version.known()[-1], "database": "sqlite" if _is_embedded(state) else "postgresql",
-        "rootKeys": [{"fingerprint": state.root_key.fingerprint, "version": state.root_key.version}],
+        "rootKeys": [{"fingerprint": one.fingerprint, "version": one.version} for one in roots],
         "withRootKey": with_root_key, "size": size,
     }  # fmt: skip
 

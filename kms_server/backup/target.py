@@ -25,11 +25,11 @@ from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, write_private
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.server.audit_proof import checkpoints_of
+from kms_server.server.root_custody import places_told
 from kms_server.server.state import open_state
-from kms_server.storage import audit_writers, checkpoints, dumping, migrate, schema_version
+from kms_server.storage import audit_writers, checkpoints, dumping, migrate, schema_version, wrapped_secrets
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, Transaction, begun, open_database
 
@@ -83,7 +83,7 @@ def restore(settings: Settings, header: Mapping[str, Any], archive: ArchiveReade
         members = archive.members()
         if said.with_root_key:
             _take_root_key(inside, next(members, None))
-        root = _root_key(inside, said)
+        root = _root_keys(inside, said)
         with (
             closing(open_database(inside.database_url, inside.data_dir, inside.state_dir)) as database,
             _transaction(database, staging) as connection,
@@ -111,14 +111,14 @@ def _take_root_key(inside: Settings, member: Member | None) -> None:
         write_private(inside.root_key_file, content)
 
 
-def _root_key(inside: Settings, said: _Said) -> RootKey:
-    source = root_key_source(inside)
-    root = source.load()
-    if root.fingerprint not in said.fingerprints:
+def _root_keys(inside: Settings, said: _Said) -> RootKeys:
+    place = places_told(inside)[0]
+    found = [key for key in place.read() if key.fingerprint in said.fingerprints]
+    if len(found) < len(said.fingerprints):
         raise OperatorError(
-            f"the root key in {source.place} is not the one of this backup: name the right one by --root-key"
+            f"the root key in {place.spec} is not the one of this backup: name the right one by --root-key"
         )
-    return root
+    return RootKeys(found, max(key.version for key in found))
 
 
 @contextmanager
@@ -155,10 +155,10 @@ def _require_empty(connection: Connection) -> None:
 
 
 def _declared(
-    connection: Connection, filling: Filling, said: _Said, root: RootKey, note: Note
+    connection: Connection, filling: Filling, said: _Said, root: RootKeys, note: Note
 ) -> Restore:  # fmt: skip
     """Declare the restore in the log: its chains go on from here, wherever they had come to."""
-    kept = stored.get(connection, stored.CHAIN_KEY)
+    kept = wrapped_secrets.get(connection, wrapped_secrets.CHAIN_KEY)
     if kept is None:
         raise Damaged("it has no key of the audit log")
     key = chain_key.opened(kept, root)

@@ -14,6 +14,7 @@ from kms_server.clock import DAY, iso_seconds, real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
 from kms_server.operations.lifecycle import Lifecycle
+from kms_server.server.root_holding import RootHolding
 from kms_server.server.state import State
 from kms_server.storage import keys, settings
 
@@ -39,7 +40,7 @@ def show(**where: Unpack[Where]) -> None:
 def advance(span: str, **where: Unpack[Where]) -> None:
     """Move the clock forward by SPAN (400d, 3h, 30m, 10s), carrying out all that falls due on the way."""
     seconds = seconds_of(span)
-    with opened(state_settings(**where)) as state:
+    with opened(state_settings(**where)) as state, RootHolding(state):
         _check(state, seconds)
         begin = state.clock.offset
         with click.progressbar(

@@ -31,7 +31,10 @@ _COMMANDS = {
         "Limits per account, Region and quota, per key, and per principal; and faults for tests.",
     ),
     "restore": Elsewhere("kms_server.cli.restore:restore", "Make a server of a backup."),
-    "root": Elsewhere("kms_server.cli.root:root", "The root key, which wraps all others."),
+    "root": Elsewhere(
+        "kms_server.cli.root:root",
+        "The root key, which wraps every other secret: its versions, and their change while the server runs.",
+    ),
     "s3": Elsewhere("kms_server.cli.s3:s3", "The S3 layer."),
     "seed": Elsewhere(
         "kms_server.cli.seed:seed",

@@ -17,7 +17,7 @@ from kms_server.doctor.findings import Findings, NotLookedAt, problem, warning
 from kms_server.errors import OperatorError
 from kms_server.root_keys.opening import root_key_source
 from kms_server.root_keys.shares import SharesSource
-from kms_server.server.state import check_fingerprint
+from kms_server.server.root_custody import open_root
 from kms_server.storage import settings as stored
 from kms_server.storage.database import MINIMUM_SQLITE
 
@@ -60,7 +60,7 @@ def root_key_file(deployment: Deployment) -> Findings:
 
 def root_key(deployment: Deployment) -> Findings:
     """Whether the root key is there, and the one of this database."""
-    fingerprint = deployment.setting(stored.ROOT_FINGERPRINT)
+    database = deployment.tables
     source = root_key_source(deployment.settings)
     path = source.path
     if path is not None and path.exists() and _mode(path) & _OTHERS:
@@ -68,7 +68,7 @@ def root_key(deployment: Deployment) -> Findings:
     if isinstance(source, SharesSource):
         raise NotLookedAt("its custodians have the shares")
     try:
-        check_fingerprint(source, source.load(), fingerprint)
+        open_root(deployment.settings, database, source)
     except OperatorError as error:
         yield problem(
             str(error), "put the right file back from where its copy is kept; nothing else opens the keys"

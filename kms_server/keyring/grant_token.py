@@ -1,23 +1,23 @@
-"""Grant tokens: the id of a grant, wrapped under the root key."""
+"""Grant tokens: the id of a grant, wrapped under the token key."""
 
 import base64
 import re
 
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidGrantTokenException
+from kms_server.keyring.token_key import TokenKey
 from kms_server.root_keys.binding import grant_token_binding
-from kms_server.root_keys.provider import RootKey
 
 _GRANT_ID = re.compile(rb"[0-9a-f]{64}")
 
 
-def issue(grant_id: str, root: RootKey) -> str:
+def issue(grant_id: str, tokens: TokenKey) -> str:
     """A token of a grant; each differs."""
-    wrapped = root.wrap(grant_id.encode(), grant_token_binding(root_version=root.version))
+    wrapped = tokens.wrap(grant_id.encode(), grant_token_binding())
     return base64.b64encode(wrapped).decode()
 
 
-def redeem(token: str, root: RootKey) -> str:
+def redeem(token: str, tokens: TokenKey) -> str:
     """The grant id of a token.
 
     Raises:
@@ -25,7 +25,7 @@ def redeem(token: str, root: RootKey) -> str:
     """
     try:
         wrapped = base64.b64decode(token, validate=True)
-        grant_id = root.unwrap(wrapped, grant_token_binding(root_version=root.version))
+        grant_id = tokens.unwrap(wrapped, grant_token_binding())
     except (ValueError, WrapError):
         raise InvalidGrantTokenException from None
     if _GRANT_ID.fullmatch(grant_id) is None:

@@ -5,16 +5,16 @@
     n   the name
     m   the RSA private key, PKCS#8
 
-All of it is wrapped under the root key, bound to the KMS key.
+All of it is wrapped under the token key, bound to the KMS key.
 """
 
 from typing import NamedTuple
 
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import InvalidImportTokenException
+from kms_server.keyring.token_key import TokenKey
 from kms_server.keys.key import KmsKey
 from kms_server.root_keys.binding import import_token_binding
-from kms_server.root_keys.provider import RootKey
 
 
 class ImportParameters(NamedTuple):
@@ -25,28 +25,26 @@ class ImportParameters(NamedTuple):
     private_der: bytes
 
 
-def issue(key: KmsKey, root: RootKey, parameters: ImportParameters) -> bytes:
+def issue(key: KmsKey, tokens: TokenKey, parameters: ImportParameters) -> bytes:
     """The token of import parameters."""
     name = parameters.algorithm.encode()
     head = int(parameters.expires * 1000).to_bytes(8) + bytes([len(name)]) + name
-    return root.wrap(head + parameters.private_der, _binding(key, root))
+    return tokens.wrap(head + parameters.private_der, _binding(key))
 
 
-def redeem(key: KmsKey, root: RootKey, token: bytes) -> ImportParameters:
+def redeem(key: KmsKey, tokens: TokenKey, token: bytes) -> ImportParameters:
     """The parameters of a token.
 
     Raises:
         InvalidImportTokenException: it is damaged, or of another key.
     """
     try:
-        opened = root.unwrap(token, _binding(key, root))
+        opened = tokens.unwrap(token, _binding(key))
     except WrapError:
         raise InvalidImportTokenException from None
     end = 9 + opened[8]
     return ImportParameters(int.from_bytes(opened[:8]) / 1000, opened[9:end].decode(), opened[end:])
 
 
-def _binding(key: KmsKey, root: RootKey) -> bytes:
-    return import_token_binding(
-        account=key.account, region=key.region, key_id=key.key_id, root_version=root.version
-    )
+def _binding(key: KmsKey) -> bytes:
+    return import_token_binding(account=key.account, region=key.region, key_id=key.key_id)

@@ -17,11 +17,12 @@ from kms_server.keyring import sessions
 from kms_server.keyring.cache import Findings, ScopedCache, Value
 from kms_server.keyring.principals import load as load_identity
 from kms_server.keyring.sessions import Sessions
+from kms_server.keyring.token_key import TokenKey
 from kms_server.keyring.usable_key import Labels, UsableKey
 from kms_server.keys import grant_index
 from kms_server.keys.grant_index import GrantIndex
 from kms_server.keys.key import KmsKey
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import (
     access_keys,
     aliases,
@@ -72,11 +73,13 @@ class _Signer:
 class Keyring:
     """Keys, aliases, grants, identities, limits and injected faults by name, never older than the last `refresh`."""
 
-    def __init__(self, database: Database, root: RootKey, clock: Clock, capacity: int) -> None:
+    def __init__(
+        self, database: Database, root: RootKeys, tokens: TokenKey, clock: Clock, capacity: int
+    ) -> None:
         self._cache = ScopedCache(database, capacity, self._set_clock)
         self._root = root
         self._clock = clock
-        self._sessions = Sessions(root)
+        self._sessions = Sessions(tokens)
 
     def refresh(self, *, may_block: bool) -> int | None:
         """Forget what has changed; every call begins with it. See `ScopedCache.refresh`."""

@@ -1,6 +1,6 @@
 """Session tokens: temporary credentials and all that they stand for, kept by nobody but their holder.
 
-A token is JSON, compressed, maybe followed by zeros, and wrapped under the root key, in base64 that needs no escapes in
+A token is JSON, compressed, maybe followed by zeros, and wrapped under the token key, in base64 that needs no escapes in
 a URL. What a role or a user may do is not in it: that is looked up at each call.
 """
 
@@ -15,8 +15,8 @@ import orjson
 
 from kms_server.crypto.wrap import WrapError
 from kms_server.errors import PackedPolicyTooLargeException, UnrecognizedClientException
+from kms_server.keyring.token_key import TokenKey
 from kms_server.root_keys.binding import session_token_binding
-from kms_server.root_keys.provider import RootKey
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ACCOUNT_CHARACTERS = 8
@@ -99,24 +99,24 @@ def is_temporary(access_key_id: str) -> bool:
     return access_key_id.startswith("ASIA")
 
 
-def seal(credentials: SessionCredentials, root: RootKey, *, at_least: int = 0) -> str:
+def seal(credentials: SessionCredentials, tokens: TokenKey, *, at_least: int = 0) -> str:
     """The token of temporary credentials; `at_least` characters long, should somebody want to try long ones.
 
     Raises:
         PackedPolicyTooLargeException: a token has no room for all of it.
     """
     content = zlib.compress(orjson.dumps(asdict(credentials)), 9)
-    binding = session_token_binding(root_version=root.version)
-    token = _encoded(root.wrap(content, binding))
+    binding = session_token_binding()
+    token = _encoded(tokens.wrap(content, binding))
     missing = at_least - len(token)
     if missing > 0:
-        token = _encoded(root.wrap(content + bytes(-(-missing * 3 // 4)), binding))
+        token = _encoded(tokens.wrap(content + bytes(-(-missing * 3 // 4)), binding))
     if len(token) > LONGEST:
         raise _too_large(-(-100 * len(token) // LONGEST))
     return token
 
 
-def opened(token: str, root: RootKey) -> SessionCredentials:
+def opened(token: str, tokens: TokenKey) -> SessionCredentials:
     """The credentials of a token.
 
     Raises:
@@ -126,7 +126,7 @@ def opened(token: str, root: RootKey) -> SessionCredentials:
         raise UnrecognizedClientException
     try:
         wrapped = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        content = root.unwrap(wrapped, session_token_binding(root_version=root.version))
+        content = tokens.unwrap(wrapped, session_token_binding())
     except (ValueError, WrapError):
         raise UnrecognizedClientException from None
     if _encoded(wrapped) != token:  # the bits behind the last byte must be zero

@@ -11,7 +11,7 @@ from kms_server.iam.policy import compile_identity_policy
 from kms_server.iam.principal import AttachedPolicy, Issuer, Principal, Session
 from kms_server.keyring import principals
 from kms_server.keyring.session_token import Kind, SessionCredentials, opened
-from kms_server.root_keys.provider import RootKey
+from kms_server.keyring.token_key import TokenKey
 from kms_server.storage import managed_policies
 
 _MOST_REMEMBERED = 4_096
@@ -26,8 +26,8 @@ _OF_ROOT = (
 class Sessions:
     """Opens session tokens and remembers what is in them."""
 
-    def __init__(self, root: RootKey) -> None:
-        self._root = root
+    def __init__(self, tokens: TokenKey) -> None:
+        self._tokens = tokens
         self._opened: dict[str, SessionCredentials] = {}
 
     def opened(self, token: str) -> tuple[SessionCredentials, str]:
@@ -39,7 +39,7 @@ class Sessions:
         digest = sha256(token.encode()).hexdigest()
         credentials = self._opened.get(digest)
         if credentials is None:
-            credentials = opened(token, self._root)
+            credentials = opened(token, self._tokens)
             if len(self._opened) >= _MOST_REMEMBERED:
                 self._opened.clear()
             self._opened[digest] = credentials

@@ -20,7 +20,7 @@ from kms_server.keys import imports, specs
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.root_keys.binding import material_binding
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 
 
 class Labels(NamedTuple):
@@ -46,7 +46,7 @@ class UsableKey:
     key: KmsKey
     versions: tuple[BackingKey, ...]
     regions: tuple[str, ...]
-    _root: RootKey = field(repr=False)
+    _root: RootKeys = field(repr=False)
     labels: Callable[[], Labels] = field(default=no_labels, repr=False)
     _opened: dict[str, object] = field(default_factory=dict, repr=False)
     authority: Authority = field(init=False)
@@ -142,7 +142,7 @@ class UsableKey:
         return opened
 
 
-def open_material(key: KmsKey, version: BackingKey, root: RootKey) -> bytes:
+def open_material(key: KmsKey, version: BackingKey, root: RootKeys) -> bytes:
     """The material of one version of a key in clear.
 
     Raises:
@@ -152,14 +152,14 @@ def open_material(key: KmsKey, version: BackingKey, root: RootKey) -> bytes:
     if version.wrapped is None:
         raise KMSInvalidStateException(f"{key.arn} is pending import.")
     try:
-        return root.unwrap(version.wrapped, key_binding(key, version.material_id, root.version))
+        return root.unwrap(version.wrapped, key_binding(key, version.material_id))
     except WrapError:
         raise KeyUnavailableException(f"{key.arn} is unavailable.") from None
 
 
-def key_binding(key: KmsKey, material_id: str, root_version: int) -> bytes:
+def key_binding(key: KmsKey, material_id: str) -> bytes:
     """What a wrapped backing key is bound to, so that no row or column can be swapped."""
     return material_binding(
         account=key.account, region=key.region, key_id=key.key_id, material_id=material_id,
-        spec=key.spec, usage=key.usage, origin=key.origin, root_version=root_version,
+        spec=key.spec, usage=key.usage, origin=key.origin,
     )  # fmt: skip

@@ -118,7 +118,7 @@ def _check_grant_tokens(call: Call) -> None:
     """AWS's model has the error for every operation that takes tokens but DescribeKey, which ignores bad ones."""
     tokens = call.get("GrantTokens") if InvalidGrantTokenException in call.operation.errors else None
     for token in tokens or ():
-        grant_token.redeem(token, call.services.root_key)
+        grant_token.redeem(token, call.services.token_key)
 
 
 def allow_without_key(

@@ -18,13 +18,14 @@ from kms_server.iam.context import Context
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
 from kms_server.keyring.material_pool import MaterialPool
+from kms_server.keyring.token_key import TokenKey
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.grants import Grant
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import StateRule
 from kms_server.protocol.message import Request
 from kms_server.quotas.limiter import Count, Limiter, Pending
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction
 from kms_server.storage.trails import Trail
@@ -131,7 +132,8 @@ class Services:
 
     database: Database
     keyring: Keyring
-    root_key: RootKey
+    root_key: RootKeys
+    token_key: TokenKey
     clock: Clock
     limiter: Limiter
     material: MaterialPool

@@ -45,7 +45,7 @@ def create_grant(call: Call) -> Answer:
     issued = stored or grant
     call.answered_extra = {"keyId": usable.key.arn}
     return {
-        "GrantToken": grant_token.issue(issued.grant_id, call.services.root_key),
+        "GrantToken": grant_token.issue(issued.grant_id, call.services.token_key),
         "GrantId": issued.grant_id,
     }
 
@@ -138,7 +138,7 @@ def _retired(call: Call) -> Grant:
     """The grant that a token, or key and id, names."""
     token, key_id, grant_id = call.get("GrantToken"), call.get("KeyId"), call.get("GrantId")
     if token is not None and key_id is None and grant_id is None:
-        found = grants.get(call.connection, grant_token.redeem(token, call.services.root_key))
+        found = grants.get(call.connection, grant_token.redeem(token, call.services.token_key))
         if found is None or found.region != call.region:
             raise e.NotFoundException("The grant does not exist.")
         return found

@@ -32,7 +32,7 @@ def get_parameters_for_import(call: Call) -> Answer:
     rules.require_wrapping(key, algorithm, wrapping.name)
     private = call.services.material.take(wrapping, may_block=call.may_block)
     expires = round(call.time + rules.TOKEN_LIFETIME, 3)
-    token = import_token.issue(key, call.services.root_key, ImportParameters(expires, algorithm, private))
+    token = import_token.issue(key, call.services.token_key, ImportParameters(expires, algorithm, private))
     return {
         "KeyId": key.arn,
         "ImportToken": token,
@@ -101,7 +101,7 @@ def _external_key(call: Call) -> KmsKey:
 
 
 def _unwrapped(call: Call, key: KmsKey) -> bytes:
-    parameters = import_token.redeem(key, call.services.root_key, call.parameters["ImportToken"])
+    parameters = import_token.redeem(key, call.services.token_key, call.parameters["ImportToken"])
     if parameters.expires <= call.time:
         raise e.ExpiredImportTokenException
     raw = import_wrap.unwrap(

@@ -14,7 +14,7 @@ from kms_server.keys.identifiers import new_material_id
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.operations import material
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import grants, keys, settings
 from kms_server.storage.database import Database, Transaction
 
@@ -25,7 +25,7 @@ _GRANTS_AT_ONCE = 1_000
 class Lifecycle:
     """Carries out what is due on the keys of one database."""
 
-    def __init__(self, database: Database, root: RootKey, clock: Clock, ledger: Ledger) -> None:
+    def __init__(self, database: Database, root: RootKeys, clock: Clock, ledger: Ledger) -> None:
         self._database = database
         self._ledger = ledger
         self._root = root
@@ -98,7 +98,7 @@ class Lifecycle:
 
 
 def rotate(
-    tx: Transaction, ledger: Ledger, key: KmsKey, root: RootKey, when: float, kind: rotation.RotationType
+    tx: Transaction, ledger: Ledger, key: KmsKey, root: RootKeys, when: float, kind: rotation.RotationType
 ) -> None:
     """Give a key and its replicas new current material as of `when`."""
     fresh = specs.find(key.spec).type.generate()

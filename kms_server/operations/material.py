@@ -9,24 +9,24 @@ from kms_server.keys.identifiers import new_material_id
 from kms_server.keys.key import CURRENT, EXTERNAL, PENDING_MULTI_REGION, PENDING_ROTATION, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.root_keys.binding import fingerprint_binding
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import keys
 from kms_server.storage.database import Transaction
 
 
-def first(key: KmsKey, root: RootKey, material: bytes) -> BackingKey:
+def first(key: KmsKey, root: RootKeys, material: bytes) -> BackingKey:
     """The first version of a new key."""
     material_id = new_material_id()
     wrapped = wrap(key, root, material_id, material)
     return BackingKey(material_id, number=1, status=CURRENT, wrapped=wrapped, created_at=key.created_at)
 
 
-def wrap(key: KmsKey, root: RootKey, material_id: str, material: bytes) -> bytes:
+def wrap(key: KmsKey, root: RootKeys, material_id: str, material: bytes) -> bytes:
     """Material under the root key, bound to the key it belongs to."""
-    return root.wrap(material, key_binding(key, material_id, root.version))
+    return root.wrap(material, key_binding(key, material_id))
 
 
-def copy(source: KmsKey, version: BackingKey, target: KmsKey, root: RootKey) -> BackingKey:
+def copy(source: KmsKey, version: BackingKey, target: KmsKey, root: RootKeys) -> BackingKey:
     """A version of a key for another member of the same multi-Region key; imported material is not copied."""
     if source.origin == EXTERNAL:
         return replace(version, wrapped=None, valid_to=None)
@@ -34,23 +34,21 @@ def copy(source: KmsKey, version: BackingKey, target: KmsKey, root: RootKey) -> 
     return replace(version, wrapped=wrap(target, root, version.material_id, opened))
 
 
-def fingerprint(key: KmsKey, root: RootKey, material_id: str, material: bytes) -> bytes:
+def fingerprint(key: KmsKey, root: RootKeys, material_id: str, material: bytes) -> bytes:
     """What tells imported material again: its digest, wrapped, so that it is no oracle for weak material."""
-    return root.wrap(hashlib.sha256(material).digest(), _fingerprint_binding(key, root, material_id))
+    return root.wrap(hashlib.sha256(material).digest(), _fingerprint_binding(key, material_id))
 
 
-def is_same(key: KmsKey, root: RootKey, version: BackingKey, material: bytes) -> bool:
+def is_same(key: KmsKey, root: RootKeys, version: BackingKey, material: bytes) -> bool:
     """Whether `material` equals what was imported as `version`."""
     if version.fingerprint is None:
         return False
-    binding = _fingerprint_binding(key, root, version.material_id)
+    binding = _fingerprint_binding(key, version.material_id)
     return hmac.compare_digest(root.unwrap(version.fingerprint, binding), hashlib.sha256(material).digest())
 
 
-def _fingerprint_binding(key: KmsKey, root: RootKey, material_id: str) -> bytes:
-    return fingerprint_binding(
-        account=key.account, key_id=key.key_id, material_id=material_id, root_version=root.version
-    )
+def _fingerprint_binding(key: KmsKey, material_id: str) -> bytes:
+    return fingerprint_binding(account=key.account, key_id=key.key_id, material_id=material_id)
 
 
 def release_pending(tx: Transaction, key_id: str) -> None:

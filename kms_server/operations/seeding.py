@@ -22,7 +22,7 @@ from kms_server.operations import limits, material, principals
 from kms_server.protocol import yaml_reader
 from kms_server.quotas.profiles import Profile
 from kms_server.quotas.table import ALIASES, KEYS
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import aliases, identities, keys, tags
 from kms_server.storage.aliases import Alias
 from kms_server.storage.database import Transaction
@@ -53,7 +53,7 @@ def parse(raw: bytes, home: Home) -> Seed:
     return seed
 
 
-def sow(tx: Transaction, seed: Seed, root: RootKey, now: float, profile: Profile) -> Sown:
+def sow(tx: Transaction, seed: Seed, root: RootKeys, now: float, profile: Profile) -> Sown:
     """Make the keys and aliases of a seed that are missing; `profile` has the limits that hold where none is set.
 
     Raises:
@@ -83,7 +83,7 @@ def _check_policy(key: SeedKey) -> None:
         raise OperatorError(f"{key.where}.Policy: {error}") from None
 
 
-def _make_key(tx: Transaction, wanted: SeedKey, root: RootKey, now: float, profile: Profile) -> KmsKey:
+def _make_key(tx: Transaction, wanted: SeedKey, root: RootKeys, now: float, profile: Profile) -> KmsKey:
     if keys.id_was_used(tx.connection, wanted.key_id):
         raise OperatorError(
             f"the key id {wanted.key_id} is that of a deleted key, or of one in another Region"
@@ -116,7 +116,7 @@ def _policy(connection: Connection, wanted: SeedKey) -> str:
     return principals.stored(connection, wanted.policy, invalid)
 
 
-def _versions(key: KmsKey, root: RootKey, given: Sequence[bytes]) -> list[BackingKey]:
+def _versions(key: KmsKey, root: RootKeys, given: Sequence[bytes]) -> list[BackingKey]:
     """The versions of a new key, the last one current."""
     return [
         _version(key, root, one, number, CURRENT if number == len(given) else NON_CURRENT)
@@ -124,7 +124,7 @@ def _versions(key: KmsKey, root: RootKey, given: Sequence[bytes]) -> list[Backin
     ]
 
 
-def _version(key: KmsKey, root: RootKey, given: bytes, number: int, status: str) -> BackingKey:
+def _version(key: KmsKey, root: RootKeys, given: bytes, number: int, status: str) -> BackingKey:
     material_id = _material_id(key, given)
     external = key.origin == EXTERNAL
     return BackingKey(
@@ -141,7 +141,7 @@ def _material_id(key: KmsKey, given: bytes) -> str:
     return Prf(given).derive(b"kms-server seeded material id v1", key.key_id.encode(), 32).hex()
 
 
-def _require_same(connection: Connection, wanted: SeedKey, existing: KmsKey, root: RootKey) -> None:
+def _require_same(connection: Connection, wanted: SeedKey, existing: KmsKey, root: RootKeys) -> None:
     """Check that a key that exists is the one in the file; it may have rotated since.
 
     Raises:
@@ -165,7 +165,7 @@ def _require_same(connection: Connection, wanted: SeedKey, existing: KmsKey, roo
             raise OperatorError(f"the key {existing.arn} exists with other material than the file gives")
 
 
-def _is_same(key: KmsKey, root: RootKey, version: BackingKey, given: bytes) -> bool:
+def _is_same(key: KmsKey, root: RootKeys, version: BackingKey, given: bytes) -> bool:
     if version.wrapped is None:
         return material.is_same(key, root, version, given)
     spec = specs.find(key.spec)

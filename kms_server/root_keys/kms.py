@@ -52,9 +52,9 @@ class KmsSource:
         else:
             self._client()
 
-    def create(self) -> MemoryRootKey:
+    def create(self, version: int = 1) -> MemoryRootKey:
         """Make the file."""
-        heading = Heading(KIND, 1, self._arn)
+        heading = Heading(KIND, version, self._arn)
         key = os.urandom(_KEY_BYTES)
         client = self._client()
         sealed = client.encrypt(self._arn, key, _context(heading))

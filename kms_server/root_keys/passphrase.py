@@ -57,14 +57,14 @@ class PassphraseSource:
         elif self.path.parent.resolve() != self._data_dir.resolve():
             key_file.require_directory(self.path, KIND)
 
-    def create(self) -> MemoryRootKey:
+    def create(self, version: int = 1) -> MemoryRootKey:
         """Make the file under a new passphrase."""
         passphrase = self._secret.ask("Passphrase of the new root key", twice=True)
         if len(passphrase) < _SHORTEST:
             raise OperatorError(f"a passphrase for the root key has at least {_SHORTEST} characters")
         salt = os.urandom(16).hex()
         parameters = f"scrypt,{self._cost.log2_n},8,{self._cost.passes},{salt}"
-        heading = Heading(KIND, 1, parameters)
+        heading = Heading(KIND, version, parameters)
         key = os.urandom(32)
         sealing = _derive(passphrase, heading, self.path)
         SealedFile(heading, wrap.wrap(sealing, key, heading.encode())).write(self.path)

@@ -40,9 +40,9 @@ class Pkcs11Source:
         if self._token.exists():
             self._token.open()
 
-    def create(self) -> DerivingRootKey:
+    def create(self, version: int = 1) -> DerivingRootKey:
         """Have the token make the key."""
-        self._token.create(1)
+        self._token.create(version)
         return self.load()
 
     def load(self) -> DerivingRootKey:

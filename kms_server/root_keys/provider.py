@@ -54,8 +54,8 @@ class RootKeySource(Protocol):
             OperatorError: neither.
         """
 
-    def create(self) -> RootKey:
-        """Make a new root key, durable before this returns.
+    def create(self, version: int = 1) -> RootKey:
+        """Make a new root key of a version, durable before this returns.
 
         Raises:
             OperatorError: there is one, or it cannot be made.

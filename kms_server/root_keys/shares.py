@@ -54,7 +54,7 @@ class SharesSource:
         if not self._secret.is_typed:
             self.load()
 
-    def create(self) -> MemoryRootKey:
+    def create(self, version: int = 1) -> MemoryRootKey:  # noqa: ARG002 - see below
         """Refused: somebody has to take the shares."""
         raise OperatorError(f"there is no {self.path}: make it, and its shares, by `kms-server root split`")
 

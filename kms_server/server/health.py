@@ -14,14 +14,14 @@ from sqlalchemy import Connection
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
 from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.server.probe import Probe, Remembered
 from kms_server.server.state import State
-from kms_server.storage import injected_faults
-from kms_server.storage import settings as stored
+from kms_server.storage import injected_faults, root_versions
 from kms_server.storage.database import Database, latest_change
 from kms_server.storage.fitness import require_writable, schema_problem, schema_warning
 from kms_server.storage.reserve import Reserve
+from kms_server.storage.root_versions import RootState, in_state
 
 _SLOW_WRITE = 2.0
 _PATIENCE = 1.0
@@ -183,11 +183,12 @@ def root_key_can_be_read_again(settings: Settings) -> str | None:
     return f"the root key file {path} is gone: put it back before the next start"
 
 
-def _root_key_problem(root_key: RootKey, connection: Connection) -> str | None:
-    stored_one = stored.get(connection, stored.ROOT_FINGERPRINT)
-    if stored_one is not None and secrets.compare_digest(stored_one, root_key.fingerprint):
-        return None
-    return "the database belongs to another root key than the one in use: restore the one that fits"
+def _root_key_problem(root_key: RootKeys, connection: Connection) -> str | None:
+    current = in_state(root_versions.every(connection), RootState.CURRENT)
+    held = root_key.fingerprint(current.version) if current is not None else None
+    if current is None or held is None or not secrets.compare_digest(held, current.fingerprint or ""):
+        return "the database belongs to another root key than the one in use: restore the one that fits"
+    return None
 
 
 def _entry(state: str, found: str | None) -> dict[str, str]:

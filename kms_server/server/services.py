@@ -16,8 +16,10 @@ def services_of(
     """What operations work with; the `limiter` of a server shares its counters with other hosts if it was told to."""
     settings = state.settings
     return Services(
-        database=state.database, keyring=Keyring(state.database, state.root_key, state.clock, settings.limits.cached_keys),
-        root_key=state.root_key, clock=state.clock,
+        database=state.database, keyring=Keyring(
+            state.database, state.root_key, state.token_key, state.clock, settings.limits.cached_keys
+        ),
+        root_key=state.root_key, token_key=state.token_key, clock=state.clock,
         limiter=limiter or limiter_of(settings), material=MaterialPool(),
         limits=settings.limits, audit_sources=lambda: audit_sources(state), ledger=Ledger(state.chain_key),
         signing_keys=signing_keys(state), heads=lambda: heads(state),

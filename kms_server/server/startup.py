@@ -10,11 +10,14 @@ from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
 from kms_server.root_keys.opening import root_key_source
 from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.root_keys.ring import RootKeys, prefix_of
 from kms_server.server import credentials, tls
-from kms_server.server.state import check_fingerprint, has_database
-from kms_server.storage import migrate
+from kms_server.server.root_custody import open_root, places_told, take_up
+from kms_server.server.state import has_database
+from kms_server.storage import migrate, root_versions
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, Transaction, initialise, open_database
+from kms_server.storage.root_versions import RootState, RootVersion, in_state
 
 _LOG = logging.getLogger(__name__)
 # What tests may do to a server for good, where its first start has the variable, or --dev.
@@ -30,7 +33,11 @@ def check_state(settings: Settings, source: RootKeySource) -> None:
     Raises:
         OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
-    source.check()
+    told = places_told(settings, source)
+    if len(told) > 1 and not told[0].exists():
+        told[-1].read()
+    else:
+        source.check()
     if not settings.tls_auto:
         tls.context(settings)
     if not has_database(settings) and settings.audit_dir.exists() and _has_own_root_key(settings, source):
@@ -72,21 +79,32 @@ def prepare(settings: Settings, source: RootKeySource | None = None) -> None:
 
 
 def _first_start(settings: Settings, source: RootKeySource, database: Database) -> None:
-    with database.read() as connection:
-        fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
-    if fingerprint is not None:
-        check_fingerprint(source, source.load(), fingerprint)
+    if _is_begun(database):
+        _require_announced(settings, source, database)
         return
-    root = _root_key(source)
+    made = _root_key(source)
+    root = RootKeys([made], made.version)
     with database.engine.begin() as connection:
         initialise(connection)
     with database.write() as tx:
         # Another host may have been first on a shared database.
-        fingerprint = stored.get(tx.connection, stored.ROOT_FINGERPRINT)
-        if fingerprint is None:
+        begun = in_state(root_versions.every(tx.connection), RootState.CURRENT)
+        is_first = begun is None or begun.fingerprint is None
+        if is_first:
+            place = places_told(settings, source)[0].spec
+            first = RootVersion(
+                made.version, RootState.CURRENT, made.fingerprint, place, prefix_of(made.version), current_from=real_now()
+            )  # fmt: skip
+            root_versions.begin(tx, first)
             _furnish(settings, tx, root)
-    if fingerprint is not None:
-        check_fingerprint(source, root, fingerprint)
+    if not is_first:
+        _require_announced(settings, source, database)
+
+
+def _is_begun(database: Database) -> bool:
+    with database.read() as connection:
+        current = in_state(root_versions.every(connection), RootState.CURRENT)
+    return current is not None and current.fingerprint is not None
 
 
 def _root_key(source: RootKeySource) -> RootKey:
@@ -101,8 +119,7 @@ def _root_key(source: RootKeySource) -> RootKey:
         return source.load()
 
 
-def _furnish(settings: Settings, tx: Transaction, root: RootKey) -> None:
-    stored.put(tx, stored.ROOT_FINGERPRINT, root.fingerprint)
+def _furnish(settings: Settings, tx: Transaction, root: RootKeys) -> None:
     stored.put(tx, stored.MODE, stored.DEV if settings.dev else "strict")
     for name, variable in _ALLOWED_BY.items():
         allowed = settings.dev or os.environ.get(variable) == "1"
@@ -110,6 +127,15 @@ def _furnish(settings: Settings, tx: Transaction, root: RootKey) -> None:
     key, secret = access_keys.create(tx, root, DEFAULT_ACCOUNT, None, real_now())
     # The file comes first: a crash before the commit leaves a key that works nowhere and is made anew.
     credentials.write(settings, key.access_key_id, secret)
+
+
+def _require_announced(settings: Settings, source: RootKeySource, database: Database) -> None:
+    """Open the root key, with the version that is about to be used where there is one."""
+    root = open_root(settings, database, source)
+    with database.read() as connection:
+        problem = take_up(settings, root_versions.every(connection), root)
+    if problem is not None:
+        raise OperatorError(f"{problem}; or give the change of the root key up by `kms-server root cancel`")
 
 
 def _check_mode(settings: Settings, database: Database) -> None:

@@ -1,6 +1,5 @@
 """A server's lasting state, as its workers and the commands beside it open it."""
 
-import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -10,8 +9,11 @@ from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.keyring import token_key
+from kms_server.keyring.token_key import TokenKey
+from kms_server.root_keys.provider import RootKeySource
+from kms_server.root_keys.ring import RootKeys
+from kms_server.server.root_custody import open_root
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, open_database
@@ -19,12 +21,13 @@ from kms_server.storage.database import Database, open_database
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A server's lasting state: its database, its root key, the key of its audit log and its clock."""
+    """A server's lasting state: its database, its root key, the keys of its audit log and of tokens, and its clock."""
 
     settings: Settings
     database: Database
-    root_key: RootKey
+    root_key: RootKeys
     chain_key: ChainKey
+    token_key: TokenKey
     clock: Clock
 
 
@@ -40,15 +43,12 @@ def open_state(settings: Settings, source: RootKeySource | None = None) -> State
     with ExitStack() as refused:
         refused.callback(database.close)
         schema_version.require_current(database.engine)
-        source = source or root_key_source(settings)
-        root = source.load()
+        root = open_root(settings, database, source)
         with database.read() as connection:
-            fingerprint = stored.get(connection, stored.ROOT_FINGERPRINT)
             offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
-        check_fingerprint(source, root, fingerprint)
-        key = chain_key.obtain(database, root)
+        key, tokens = chain_key.obtain(database, root), token_key.obtain(database, root)
         refused.pop_all()
-    return State(settings, database, root, key, Clock(offset))
+    return State(settings, database, root, key, tokens, Clock(offset))
 
 
 def require_database(settings: Settings) -> None:
@@ -66,15 +66,3 @@ def require_database(settings: Settings) -> None:
 def has_database(settings: Settings) -> bool:
     """Whether a server has made its database, or one is named that others look after."""
     return settings.database_url is not None or (settings.data_dir / "keys.db").exists()
-
-
-def check_fingerprint(source: RootKeySource, root: RootKey, fingerprint: str | None) -> None:
-    """Check that a root key is the one that the database was made with.
-
-    Raises:
-        OperatorError: it is another.
-    """
-    if fingerprint is not None and not secrets.compare_digest(root.fingerprint, fingerprint):
-        raise OperatorError(
-            f"the root key in {source.place} is not the one this database was made with: {source.remedy}"
-        )

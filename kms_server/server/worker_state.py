@@ -31,6 +31,7 @@ from kms_server.server.limiting import limiter_of, shared_buckets
 from kms_server.server.metrics import Metrics, Numbers
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.probe import Remembered
+from kms_server.server.root_holding import RootHolding
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
@@ -60,6 +61,7 @@ class WorkerState:
     entrance: Entrance
     memory: Keyring
     checkpoints: Checkpoints
+    root: RootHolding
     shared_buckets: SharedBuckets | None = None
     audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
@@ -91,6 +93,7 @@ class WorkerState:
             self.jobs.finish("streams", _LAST_SECONDS)
             self.audit_stream.close()
         self._cover()
+        self.root.stop()
         self.state.database.close()
 
     def _cover(self) -> None:
@@ -108,6 +111,8 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
     state = open_state(settings, source)
     limits = settings.limits
     state.database.waits.patience = limits.audit_deadline
+    root = RootHolding(state)
+    root.start()
     reserve = Reserve(settings.data_dir, limits.disk_reserve)
     commit = GroupCommit(audit_log(state, reserve), limits)
     data_commit = GroupCommit(data_log(state, reserve), limits)
@@ -156,6 +161,7 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
         entrance,
         keyring,
         checkpoints,
+        root,
         shared,
         stream,
         streams,

@@ -37,8 +37,9 @@ def shapes() -> list[Shape]:
 
 
 def shape_of(table: Table) -> Shape:
-    """The shape of a table."""
-    return Shape(table.name, [one.name for one in table.columns], [kind_of(one) for one in table.columns])
+    """The shape of a table, without what the database works out by itself."""
+    kept = [one for one in table.columns if one.computed is None]
+    return Shape(table.name, [one.name for one in kept], [kind_of(one) for one in kept])
 
 
 def kind_of(column: Column[Any]) -> str:

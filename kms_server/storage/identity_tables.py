@@ -17,6 +17,7 @@ from sqlalchemy import (
     text,
 )
 
+from kms_server.storage.root_tables import root_prefix
 from kms_server.storage.schema import BYTEWISE, metadata
 
 accounts = Table("accounts", metadata, Column("account", String(12), primary_key=True))
@@ -120,6 +121,7 @@ access_keys = Table(
     Column("status", String(8), nullable=False),
     Column("created_at", Double, nullable=False),
     Column("last_use", Text, nullable=True, comment="folded in when the log is pruned"),
+    root_prefix("wrapped_secret"),
     ForeignKeyConstraint(
         ["user_id", "account"], ["identities.unique_id", "identities.account"], ondelete="CASCADE"
     ),

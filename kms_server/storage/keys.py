@@ -28,9 +28,9 @@ from kms_server.storage.distinct import distinct
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.tables import ROTATES, backing_keys, key_counts, key_ids, keys
 
-_PLACE = frozenset({"key_id", "region"})
+_NOT_OF_VERSIONS = frozenset({"key_id", "region", "root_prefix", "fingerprint_root_prefix"})
 _KEY_COLUMNS = [column for column in keys.c if column.name != "last_use"]
-_VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _PLACE]
+_VERSION_COLUMNS = [column for column in backing_keys.c if column.name not in _NOT_OF_VERSIONS]
 # Made once: a key that no cache has is loaded by these, and making one takes longer than its answer.
 _ONE = select(*_KEY_COLUMNS).where(keys.c.key_id == bindparam("key_id"), keys.c.region == bindparam("region"))
 _VERSIONS = (

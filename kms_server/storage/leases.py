@@ -15,7 +15,7 @@ def take(connection: Connection, name: str, holder: str, seconds: float) -> bool
 
     In a transaction of `Database.index`: of two that try at once one waits, and then finds the other's.
     """
-    now = _now(connection)
+    now = database_now(connection)
     mine = f"{now + seconds:.3f} {holder}"
     found = _kept(connection, name)
     if found is None:
@@ -38,14 +38,15 @@ def holder(connection: Connection, name: str) -> str | None:
 def was_held(connection: Connection, name: str, within: float) -> bool:
     """Whether anybody held a lease within the last seconds."""
     found = _kept(connection, name)
-    return found is not None and float(found.partition(" ")[0]) >= _now(connection) - within
+    return found is not None and float(found.partition(" ")[0]) >= database_now(connection) - within
 
 
 def _kept(connection: Connection, name: str) -> str | None:
     return connection.execute(select(settings.c.value).where(settings.c.name == name)).scalar()
 
 
-def _now(connection: Connection) -> float:
+def database_now(connection: Connection) -> float:
+    """Epoch seconds by the clock that all processes at a database share."""
     if connection.dialect.name == "sqlite":
         return real_now()
     return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())

@@ -5,12 +5,10 @@ from sqlalchemy import Connection, delete, insert, select
 from kms_server.storage.database import Transaction
 from kms_server.storage.tables import settings
 
-ROOT_FINGERPRINT = "root_fingerprint"
 MODE = "mode"
 RESTORES = "restores"
 STREAM_LEASE = "stream_lease"
 DEV = "dev"
-CHAIN_KEY = "chain_key"
 CLOCK_CONTROL = "clock_control"
 CLOCK_OFFSET = "clock_offset"
 CLOCK_SCOPE = "clock"

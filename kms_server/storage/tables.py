@@ -26,6 +26,7 @@ from kms_server.storage import (  # noqa: F401 - their tables belong to the same
     object_tables,
     trail_tables,
 )
+from kms_server.storage.root_tables import root_prefix
 from kms_server.storage.schema import BYTEWISE, metadata
 
 settings = Table(
@@ -33,7 +34,7 @@ settings = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),
-    comment="single values: root fingerprint, mode, clock offset",
+    comment="single values: mode, clock offset",
 )
 
 changes = Table(
@@ -132,6 +133,8 @@ backing_keys = Table(
     Column("created_at", Double, nullable=False),
     Column("rotation_type", String(16), nullable=True, comment="null: the first material, or one not yet in use"),
     Column("rotated_at", Double, nullable=True, comment="when it became current by a rotation"),
+    root_prefix("wrapped"),
+    root_prefix("fingerprint", "fingerprint_root_prefix"),
     ForeignKeyConstraint(["key_id", "region"], ["keys.key_id", "keys.region"], ondelete="CASCADE"),
     UniqueConstraint("key_id", "region", "number"),
     CheckConstraint("(rotation_type IS NULL) = (rotated_at IS NULL)", name="rotated_at"),
@@ -142,6 +145,7 @@ backing_keys = Table(
           sqlite_where=text("status = 'CURRENT'"), postgresql_where=text("status = 'CURRENT'")),
     Index("uq_backing_keys_one_pending", "key_id", "region", unique=True,
           sqlite_where=text("status LIKE 'PENDING%'"), postgresql_where=text("status LIKE 'PENDING%'")),
+    Index("ix_backing_keys_root_prefix", "root_prefix", "material_id", "region"),
     Index("ix_backing_keys_valid_to", "valid_to", sqlite_where=text("valid_to IS NOT NULL"),
           postgresql_where=text("valid_to IS NOT NULL")),
 )  # fmt: skip

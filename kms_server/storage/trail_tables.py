@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 
+from kms_server.storage.root_tables import root_prefix
 from kms_server.storage.schema import metadata
 
 # Only a column of exactly this type numbers its own rows on SQLite.
@@ -118,6 +119,7 @@ signing_keys = Table(
     Column("starts_at", Double, nullable=False),
     Column("ends_at", Double, nullable=False),
     Column("proof", LargeBinary(32), nullable=False, comment="tells our keys from any that was slipped in"),
+    root_prefix("wrapped"),
     CheckConstraint("starts_at < ends_at", name="validity"),
 )
 

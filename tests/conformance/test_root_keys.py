@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_server.crypto.wrap import WrapError
-from kms_server.root_keys.binding import chain_key_binding
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.root_keys.provider import RootKey
+from kms_server.root_keys.ring import RootKeys, prefix_of
 from tests.conformance.root_keys import KINDS, NewRootKey
 
 
@@ -62,11 +62,12 @@ def test_another_binding_is_refused(root: RootKey, other: bytes) -> None:
         root.unwrap(root.wrap(b"secret", b"binding"), other)
 
 
-def test_a_binding_holds_the_version(root: RootKey) -> None:
-    wrapped = root.wrap(b"secret", chain_key_binding(root_version=root.version))
-    assert root.unwrap(wrapped, chain_key_binding(root_version=root.version)) == b"secret"
-    with pytest.raises(WrapError):
-        root.unwrap(wrapped, chain_key_binding(root_version=root.version + 1))
+def test_what_is_wrapped_holds_the_version(root: RootKey) -> None:
+    wrapped = RootKeys([root], root.version).wrap(b"secret", b"binding")
+    assert RootKeys([root], root.version).unwrap(wrapped, b"binding") == b"secret"
+    for other in (prefix_of(root.version + 1) + wrapped[5:], wrapped[5:]):
+        with pytest.raises(WrapError):
+            RootKeys([root], root.version).unwrap(other, b"binding")
 
 
 def test_another_root_key_is_refused(root: RootKey, new_root_key: NewRootKey) -> None:

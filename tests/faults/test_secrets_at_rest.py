@@ -12,6 +12,7 @@ from pysqlite3 import dbapi2
 
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.file import FileRootKey
+from kms_server.root_keys.ring import RootKeys
 from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.server_process import ServerProcess, StartServer
 
@@ -20,12 +21,12 @@ PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
 
 def materials(server: ServerProcess) -> Iterator[bytes]:
     """Every backing key, opened with the root key."""
-    root = FileRootKey.load(server.data_dir / "root.key")
+    root = RootKeys([FileRootKey.load(server.data_dir / "root.key")], 1)
     connection = dbapi2.connect(str(server.data_dir / "keys.db"))
     query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id, region)"
     for *bound, wrapped in connection.execute(query).fetchall():
         names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
-        binding = material_binding(**dict(zip(names, bound, strict=True)), root_version=root.version)
+        binding = material_binding(**dict(zip(names, bound, strict=True)))
         yield root.unwrap(wrapped, binding)
     connection.close()
 

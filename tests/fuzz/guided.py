@@ -19,13 +19,13 @@ with atheris.instrument_imports(include=["kms_server"]):
     from kms_server.crypto.capabilities import MaterialError
     from kms_server.errors import ServiceError
     from kms_server.keyring import grant_token, import_token, session_token
+    from kms_server.keyring.token_key import TokenKey
     from kms_server.keys.key import KmsKey
     from kms_server.keys.specs import KEY_SPECS
     from kms_server.keys.states import KeyState
     from kms_server.operations.registry import OPERATIONS
     from kms_server.protocol import json_reader, query_reader, sigv4, web_identity
     from kms_server.protocol.message import Request
-    from kms_server.root_keys.memory import MemoryRootKey
     from kms_server.schemas.base import from_form, load
     from tests.fuzz import door_targets, operator_targets, policy_target, s3_targets
 
@@ -34,7 +34,7 @@ KEY = KmsKey(
     key_id=KEY_ID, account="000000000000", region="us-east-1", spec="SYMMETRIC_DEFAULT", usage="ENCRYPT_DECRYPT",
     origin="EXTERNAL", manager="CUSTOMER", state=KeyState.ENABLED, description="", policy="{}", created_at=0.0,
 )  # fmt: skip
-ROOT = MemoryRootKey(bytes(32))
+TOKENS = TokenKey(bytes(32))
 CIPHER = MessageCipher(bytes(32), KEY_ID, "ab" * 32)
 WRAPPING = KEY_SPECS["RSA_2048"].type.generate()
 
@@ -59,12 +59,12 @@ def material(data: bytes) -> None:
 def token(data: bytes) -> None:
     """Import tokens, grant tokens, session tokens and those of identity providers."""
     if len(data) % 2:
-        import_token.redeem(KEY, ROOT, data)
+        import_token.redeem(KEY, TOKENS, data)
     text = data.decode("latin-1")
-    for step in (lambda: web_identity.issuer_of(text), lambda: session_token.opened(text, ROOT)):
+    for step in (lambda: web_identity.issuer_of(text), lambda: session_token.opened(text, TOKENS)):
         with suppress(ServiceError):
             step()
-    grant_token.redeem(text, ROOT)
+    grant_token.redeem(text, TOKENS)
 
 
 def form(data: bytes) -> None:

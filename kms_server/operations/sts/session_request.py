@@ -109,7 +109,7 @@ def answer(call: Call, credentials: SessionCredentials, **members: Any) -> dict[
     """
     percent = credentials.packed_percent()
     token = session_token.seal(
-        credentials, call.services.root_key, at_least=call.get("MinimumSessionTokenSize", 0)
+        credentials, call.services.token_key, at_least=call.get("MinimumSessionTokenSize", 0)
     )
     call.answered_extra = {
         "Credentials": {"AccessKeyId": credentials.access_key_id, "Expiration": credentials.expires_at}

@@ -8,8 +8,8 @@ import sys
 
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.signing import SigningKeys
-from kms_server.root_keys.memory import MemoryRootKey
 from tests.databases import Place
+from tests.root_keys import root_of
 
 SECRET = bytes(range(32))
 
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 def main(where: list[str], now: float) -> None:
     """Ask once."""
     database = Place.of(where).open()
-    keys = SigningKeys(database, MemoryRootKey(SECRET), ChainKey(SECRET))
+    keys = SigningKeys(database, root_of(SECRET), ChainKey(SECRET))
     say("ready")
     sys.stdin.readline()
     say(keys.current(now).public.fingerprint)

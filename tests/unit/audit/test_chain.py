@@ -19,12 +19,11 @@ from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.database import Database
-from kms_server.storage.settings import CHAIN_KEY as CHAIN_KEY_NAME
-from kms_server.storage.tables import settings
+from kms_server.storage.root_tables import wrapped_secrets
+from tests.root_keys import root_of
 from tests.unit.audit.audit_rows import CHAIN_KEY, put, row
 from tests.unit.audit.test_record import event
 
@@ -44,12 +43,12 @@ def test_a_link_is_what_the_document_says() -> None:
 
 
 def test_a_key_that_is_gone_is_not_made_anew(database: Database) -> None:
-    root = MemoryRootKey()
+    root = root_of()
     key = obtain(database, root)
     assert obtain(database, root).tag(b"", b"x") == key.tag(b"", b"x")
     with database.write() as tx:
         Ledger(key).add(tx.connection, event())
-        tx.connection.execute(delete(settings).where(settings.c.name == CHAIN_KEY_NAME))
+        tx.connection.execute(delete(wrapped_secrets))
     with pytest.raises(OperatorError, match="is gone"):
         obtain(database, root)
 

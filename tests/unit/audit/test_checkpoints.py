@@ -21,13 +21,13 @@ from kms_server.audit.table_log import TableLog
 from kms_server.clock import Clock
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import checkpoints as stored
 from kms_server.storage.audit_tables import audit_data_events, audit_events, audit_writers
 from kms_server.storage.audit_writers import Head
 from kms_server.storage.database import Database
 from kms_server.storage.trail_tables import audit_checkpoints
 from kms_server.storage.trails import Trail
+from tests.root_keys import root_of
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 from tests.unit.audit.test_record import event
 
@@ -36,7 +36,7 @@ NOW = 1_790_000_000.0
 
 @pytest.fixture
 def keys(database: Database) -> SigningKeys:
-    return SigningKeys(database, MemoryRootKey(), CHAIN_KEY)
+    return SigningKeys(database, root_of(), CHAIN_KEY)
 
 
 class Log:

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.signing import LIFETIME, SigningKeys
 from kms_server.crypto.wrap import WrapError
-from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import signing_keys
 from kms_server.storage.database import Database
 from kms_server.storage.signing_keys import KeptKey
 from tests.databases import Place
+from tests.root_keys import root_of
 from tests.unit.audit.signing_process import SECRET
 
 NOW, DAY = 1_700_000_000.0, 86_400.0
@@ -25,7 +25,7 @@ PROCESSES = 4
 
 @pytest.fixture
 def keys(database: Database) -> SigningKeys:
-    return SigningKeys(database, MemoryRootKey(SECRET), ChainKey(SECRET))
+    return SigningKeys(database, root_of(SECRET), ChainKey(SECRET))
 
 
 def kept(database: Database) -> list[KeptKey]:
@@ -70,7 +70,7 @@ def test_the_private_half_is_kept_wrapped_and_shown_nowhere(database: Database, 
     assert row.public_key not in row.wrapped
     assert row.wrapped.hex() not in repr(row)
     assert "RSAPrivateKey" not in repr(key)
-    other_root = SigningKeys(database, MemoryRootKey(b"\1" * 32), ChainKey(SECRET))
+    other_root = SigningKeys(database, root_of(b"\1" * 32), ChainKey(SECRET))
     with pytest.raises(WrapError):
         other_root.current(NOW)
 
@@ -133,7 +133,7 @@ def test_a_changed_key_is_not_ours(database: Database, keys: SigningKeys) -> Non
 
 
 def test_a_key_of_another_server_is_not_ours(database: Database, keys: SigningKeys) -> None:
-    other = SigningKeys(database, MemoryRootKey(SECRET), ChainKey(b"\1" * 32))
+    other = SigningKeys(database, root_of(SECRET), ChainKey(b"\1" * 32))
     foreign = other.current(NOW + DAY).public
     assert keys.find(foreign.fingerprint) is None
     assert keys.between(0.0, 2 * NOW) == []

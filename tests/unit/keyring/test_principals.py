@@ -14,7 +14,7 @@ from kms_server.keyring import access_keys as access_secrets
 from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.keyring import Identity as Signer
 from kms_server.keyring.keyring import Keyring
-from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.keyring.token_key import TokenKey
 from kms_server.storage import (
     access_keys,
     attachments,
@@ -28,6 +28,7 @@ from kms_server.storage.access_keys import AccessKey
 from kms_server.storage.database import Database, Transaction
 from kms_server.storage.identities import Kind
 from kms_server.storage.identity_tags import Owner
+from tests.root_keys import root_of
 from tests.unit.storage.storage_rows import ACCOUNT, group, managed, user
 
 Result = TypeVar("Result")
@@ -43,8 +44,8 @@ class Scene:
     """A user with an access key, and the keyring of a worker that serves it."""
 
     def __init__(self, database: Database) -> None:
-        self.database, self.root = database, MemoryRootKey()
-        self.keyring = Keyring(database, self.root, Clock(0.0), 100)
+        self.database, self.root = database, root_of()
+        self.keyring = Keyring(database, self.root, TokenKey(bytes(32)), Clock(0.0), 100)
         self.key, self.secret = self.write(self._furnish)
 
     def _furnish(self, tx: Transaction) -> tuple[AccessKey, str]:
@@ -175,7 +176,7 @@ def test_a_user_keeps_the_keys_under_another_name(scene: Scene) -> None:
     after = scene.found()
     assert after.secret == before.secret
     assert after.principal.user_name == "Mira.B"
-    fresh = Keyring(scene.database, scene.root, Clock(0.0), 100)
+    fresh = Keyring(scene.database, scene.root, TokenKey(bytes(32)), Clock(0.0), 100)
     fresh.refresh(may_block=True)
     opened = fresh.identity(scene.key.access_key_id, may_block=True)
     assert opened is not None

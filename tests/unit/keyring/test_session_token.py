@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kms_server.errors import PackedPolicyTooLargeException, UnrecognizedClientException
 from kms_server.keyring import session_token
 from kms_server.keyring.session_token import LONGEST, Kind, SessionCredentials
-from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.keyring.token_key import TokenKey
 
-ROOT = MemoryRootKey(bytes(32))
+KEY = TokenKey(bytes(32))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 SAMPLE = SessionCredentials(
     "ASIAAAAAAAAAAAAAAAAA", "secret", Kind.ROLE, "000000000000", "AROA1", 1.5, 3_601.5, "batch-7"
@@ -32,44 +32,43 @@ def credentials(draw: st.DrawFn) -> SessionCredentials:
 
 @given(credentials(), st.integers(0, 4_096))
 def test_what_goes_in_comes_out(one: SessionCredentials, at_least: int) -> None:
-    token = session_token.seal(one, ROOT, at_least=at_least)
-    assert session_token.opened(token, ROOT) == one
+    token = session_token.seal(one, KEY, at_least=at_least)
+    assert session_token.opened(token, KEY) == one
     assert at_least <= len(token) <= LONGEST
     assert quote(token, safe="") == token
 
 
 def test_each_token_differs_and_hides_what_is_in_it() -> None:
-    one, other = (session_token.seal(SAMPLE, ROOT) for _ in range(2))
+    one, other = (session_token.seal(SAMPLE, KEY) for _ in range(2))
     assert one != other
     assert "secret" not in repr(SAMPLE)
 
 
 @given(st.data())
 def test_an_altered_token_does_not_open(data: st.DataObject) -> None:
-    token = session_token.seal(SAMPLE, ROOT)
+    token = session_token.seal(SAMPLE, KEY)
     place = data.draw(st.integers(0, len(token) - 1))
     character = data.draw(st.sampled_from("AZaz09-_+/=\u00e9"))
     altered = token[:place] + character + token[place + 1 :]
     if altered != token:
         with pytest.raises(UnrecognizedClientException):
-            session_token.opened(altered, ROOT)
+            session_token.opened(altered, KEY)
 
 
 @given(st.text(max_size=100))
 def test_no_text_opens(text: str) -> None:
     with pytest.raises(UnrecognizedClientException):
-        session_token.opened(text, ROOT)
+        session_token.opened(text, KEY)
 
 
-def test_another_root_key_or_longer_tokens_open_nothing() -> None:
-    token = session_token.seal(SAMPLE, ROOT)
-    for wrong, root in (
-        (token, MemoryRootKey(bytes(31) + b"\1")),
-        (token, MemoryRootKey(bytes(32), 2)),
-        ("A" * 10_000, ROOT),
+def test_another_key_or_longer_tokens_open_nothing() -> None:
+    token = session_token.seal(SAMPLE, KEY)
+    for wrong, key in (
+        (token, TokenKey(bytes(31) + b"\1")),
+        ("A" * 10_000, KEY),
     ):
         with pytest.raises(UnrecognizedClientException):
-            session_token.opened(wrong, root)
+            session_token.opened(wrong, key)
 
 
 def test_what_does_not_fit_is_not_issued() -> None:
@@ -77,7 +76,7 @@ def test_what_does_not_fit_is_not_issued() -> None:
     with pytest.raises(PackedPolicyTooLargeException):
         replace(SAMPLE, policy=noise).packed_percent()
     with pytest.raises(PackedPolicyTooLargeException):
-        session_token.seal(replace(SAMPLE, web_identity={"a": noise}), ROOT)
+        session_token.seal(replace(SAMPLE, web_identity={"a": noise}), KEY)
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from kms_server.keys.states import KeyState
 from kms_server.operations import seeding
 from kms_server.operations.seeding import Sown
 from kms_server.quotas import profiles, subjects
-from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import aliases, identities, keys, limits, settings, tables, tags
 from kms_server.storage.database import Database
 from kms_server.storage.identities import Identity, Kind
 from kms_server.storage.limits import SetLimit
 from tests import seed_files as files
+from tests.root_keys import root_of
 from tests.unit.storage.storage_rows import backing
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
-ROOT = MemoryRootKey()
+ROOT = root_of()
 ID = files.AES
 HEX = files.material(0x5C)
 

@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 from kms_server.root_keys.binding import access_key_binding, material_binding
 
 TEXTS = st.text("ab/\0é", max_size=3)
-VERSIONS = st.integers(1, 12)
 MATERIALS = st.fixed_dictionaries(
     dict.fromkeys(("account", "region", "key_id", "material_id", "spec", "usage", "origin"), TEXTS)
-    | {"root_version": VERSIONS}
 )
 ACCESS_KEYS = st.fixed_dictionaries({
-    "account": TEXTS, "access_key_id": TEXTS, "user_name": st.none() | TEXTS | st.just("root"), "root_version": VERSIONS,
+    "account": TEXTS, "access_key_id": TEXTS, "user_name": st.none() | TEXTS | st.just("root"),
 })  # fmt: skip
 NEIGHBOURS = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
 
@@ -56,6 +54,6 @@ def test_kinds_never_share_a_binding(material: dict[str, Any], access_key: dict[
 
 
 def test_a_material_is_bound_to_every_field() -> None:
-    fields: dict[str, Any] = dict.fromkeys(NEIGHBOURS, "a") | {"root_version": 1}
-    changed = [fields | {name: "b"} for name in NEIGHBOURS] + [fields | {"root_version": 2}]
+    fields: dict[str, Any] = dict.fromkeys(NEIGHBOURS, "a")
+    changed = [fields | {name: "b"} for name in NEIGHBOURS]
     assert len({material_binding(**one) for one in [fields, *changed]}) == len(fields) + 1

@@ -131,7 +131,7 @@ def test_health(state: State) -> None:
 
 def test_with_problems_counts_are_there_and_limits_are_not_asked_for(state: State) -> None:
     count(state, CREATE, 3)
-    cold = Keyring(state.database, state.root_key, state.clock, 1)
+    cold = Keyring(state.database, state.root_key, state.token_key, state.clock, 1)
     unready = numbers(state, Health({"database": lambda: "the database does not answer"}), cold)
     samples = read(unready)
     assert sample(samples, "quota_calls_total", **QUOTA_LABELS) == 3

@@ -28,7 +28,7 @@ def key(**changes: Any) -> KmsKey:
 def backing(number: int = 1, **changes: Any) -> BackingKey:
     """The current material of a key, its first or a later one."""
     plain: dict[str, Any] = {
-        "material_id": uuid4().hex * 2, "number": number, "status": CURRENT, "wrapped": b"\x00\xff",
+        "material_id": uuid4().hex * 2, "number": number, "status": CURRENT, "wrapped": b"\2\0\0\0\1\x00\xff",
         "created_at": 2.5, "rotation_type": None if number == 1 else "ON_DEMAND",
         "rotated_at": None if number == 1 else 2.5,
     }  # fmt: skip
@@ -80,7 +80,7 @@ def managed(name: str = "use", **changes: Any) -> ManagedPolicy:
 def access_key(owner: Identity | None = None, account: str = ACCOUNT) -> AccessKey:
     """An access key of a user, or of the account's root."""
     user_id, user_name = (owner.unique_id, owner.name) if owner else (None, None)
-    return AccessKey(f"AKIA{uuid4().hex[:16]}", account, user_id, user_name, b"\x00wrapped", 4.5)
+    return AccessKey(f"AKIA{uuid4().hex[:16]}", account, user_id, user_name, b"\2\0\0\0\1\x00wrapped", 4.5)
 
 
 def stored_key(database: Database, **changes: Any) -> KmsKey:

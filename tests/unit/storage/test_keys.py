@@ -39,14 +39,14 @@ def test_a_key_and_its_material_come_back_as_stored(database: Database) -> None:
     assert (former.material_id, former.status, former.wrapped) == (
         first.material_id,
         NON_CURRENT,
-        b"\x00\xff",
+        b"\2\0\0\0\1\x00\xff",
     )
     assert current == second
 
 
 def test_one_version_is_current(database: Database) -> None:
     made = stored_key(database)
-    row = {"key_id": made.key_id, "region": REGION, "number": 2, "status": CURRENT, "wrapped": b"", "created_at": 1.0,
+    row = {"key_id": made.key_id, "region": REGION, "number": 2, "status": CURRENT, "wrapped": None, "created_at": 1.0,
            "material_id": "m", "rotation_type": "AUTOMATIC", "rotated_at": 1.0}  # fmt: skip
     one_more = insert(tables.backing_keys).values(row)
     with pytest.raises(IntegrityError), database.write() as tx:

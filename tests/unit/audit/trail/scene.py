@@ -22,11 +22,11 @@ from kms_server.audit.trail.directory import DirectoryDestination
 from kms_server.audit.trail.planning import Planner
 from kms_server.audit.trail.reading import Journals
 from kms_server.config import Limits
-from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.storage import audit_positions, trails
 from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.database import Database
 from kms_server.storage.trails import Trail
+from tests.root_keys import root_of
 from tests.unit.audit.audit_rows import ACCOUNT, CHAIN_KEY, REGION
 from tests.unit.audit.test_record import event
 
@@ -52,7 +52,7 @@ class Scene:
             else TableLog(database.engine, audit_events, CHAIN_KEY)
         )
         self.ledger = Ledger(CHAIN_KEY)
-        self.keys = SigningKeys(database, MemoryRootKey(), CHAIN_KEY)
+        self.keys = SigningKeys(database, root_of(), CHAIN_KEY)
         self.planner = Planner(database, self.journals, lambda: self.now, most_bytes=most_bytes)
         self.delivery = Delivery(
             database,

@@ -225,7 +225,7 @@ def test_a_signing_key_that_does_not_open_is_told(scene: Scene) -> None:
     trail = scene.begin()
     scene.keys.current(NOON)
     with scene.database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE signing_keys SET wrapped = proof")
+        connection.exec_driver_sql("UPDATE signing_keys SET wrapped = substr(wrapped, 1, 40)")
     scene.now += HOUR
     assert scene.fails(trail) == "SigningKeyUnusable"
     assert scene.again(trail).digest_error == "SigningKeyUnusable"

@@ -8,13 +8,15 @@ from kms_server.audit.ledger import Ledger
 from kms_server.clock import Clock
 from kms_server.iam.principal import Principal
 from kms_server.keyring.keyring import Keyring
+from kms_server.keyring.token_key import TokenKey
 from kms_server.operations.call import Call, Services
 from kms_server.operations.lifecycle import Lifecycle
-from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.root_keys.ring import RootKeys
 from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.encryption.types import Target
 from kms_server.storage.database import Database
 from kms_server.storage.objects import Version
+from tests.root_keys import root_of
 from tests.unit.s3.encryption.kms_double import REGION, KmsDouble
 
 ROOT = Principal.root("000000000000", "AKIAROOT")
@@ -24,11 +26,11 @@ TARGET = Target("pictures", "b1", REGION, "a/cat.png", "0123456789abcdef01234567
 class Scene:
     """What the tests of encryption work with."""
 
-    def __init__(self, database: Database, root: MemoryRootKey | None = None) -> None:
+    def __init__(self, database: Database, root: RootKeys | None = None) -> None:
         self.database = database
-        self.root = root or MemoryRootKey()
+        self.root, self.tokens = root or root_of(), TokenKey(bytes(32))
         self.clock = Clock(0.0)
-        self.keyring = Keyring(database, self.root, self.clock, 100)
+        self.keyring = Keyring(database, self.root, self.tokens, self.clock, 100)
         self.ledger = Ledger(ChainKey(bytes(32)))
         self.kms = KmsDouble()
         self.services = cast(
@@ -37,6 +39,7 @@ class Scene:
                 database=database,
                 keyring=self.keyring,
                 root_key=self.root,
+                token_key=self.tokens,
                 clock=self.clock,
                 ledger=self.ledger,
             ),

@@ -57,7 +57,7 @@ def test_it_rotates_every_30_days(database: Database) -> None:
 
 
 def test_a_keyring_that_has_not_heard_of_a_rotation(scene: Scene) -> None:
-    stale = Keyring(scene.database, scene.root, scene.clock, 100)
+    stale = Keyring(scene.database, scene.root, scene.tokens, scene.clock, 100)
     stale.refresh(may_block=True)
     late = Master(scene.services)
     late._keyring = stale
