@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.root_commands import killed_rotation, status_of
 from tests.functional.server_process import ServerProcess, StartServer
+from tests.softhsm import make_token
 
 
 class Client:
@@ -103,6 +106,38 @@ def test_no_call_fails_while_the_root_key_changes_and_moves(
     server.restart()
     client.check()
     assert server.cli("audit", "verify").returncode == 0
+
+
+def test_no_call_fails_while_the_root_key_goes_through_homes_of_all_kinds(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
+    token, secret = make_token(tmp_path, monkeypatch), tmp_path / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text("correct horse battery\n")
+    server = start_server(
+        env={"KMS_SERVER_ROOT_PASSPHRASE_FILE": str(secret), "SOFTHSM2_CONF": str(token.conf)}
+    )
+    client, sealed, last = Client(server), tmp_path / "root.sealed", tmp_path / "last.key"
+    homes = [f"passphrase:{sealed}", token.uri("root"), f"file:{last}"]
+
+    def change() -> None:
+        server.cli("root", "rotate")
+        for home in homes:
+            server.cli("root", "migrate", "--to", home)
+
+    client.during(change)
+    assert client.failures == []
+    assert client.calls > 20
+    status = status_of(server.data_dir)
+    assert [one["state"] for one in status["versions"]] == ["retired"] * 4 + ["current"]
+    assert [one["place"] for one in status["versions"][2:]] == homes
+    server.stop()
+    for home in (server.data_dir / "root.key", sealed, secret):
+        home.unlink()
+    server.options += ("--root-key", f"file:{last}")
+    server.restart()
+    client.check()
 
 
 def test_a_killed_server_and_a_killed_command_go_on(start_server: StartServer) -> None:
