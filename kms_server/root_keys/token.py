@@ -36,8 +36,8 @@ _PROBE = b"kms-server token key"
 class _Libraries:
     """The PKCS#11 libraries that this process has initialised.
 
-    They are told that one thread calls at a time, which `lock` sees to. None is initialised while the process forks: a
-    child that inherits one may not even finalise it without harm to its parent's sessions (PKCS#11 v2.40, 2.6).
+    They are told that one thread calls at a time, which `lock` sees to. None is initialised while the process forks: what
+    a child inherits it may not use (PKCS#11 v2.20, 6.6.1), nor end without risk to its parent's sessions.
     """
 
     def __init__(self) -> None:
@@ -123,12 +123,12 @@ class TokenKey:
         with LIBRARIES.lock:
             try:
                 return self._mac(message)
-            except (PKCS11Error, OperatorError):
+            except (RuntimeError, OperatorError):
                 # The session is lost, or the device behind the library: whatever it was, begin anew, once.
                 LIBRARIES.finalise()
             try:
                 return self._mac(message)
-            except (PKCS11Error, OperatorError) as error:
+            except (RuntimeError, OperatorError) as error:
                 _LOG.error("the token with the root key does not answer: %s", type(error).__name__)
                 raise KMSInternalException from None
 
@@ -202,7 +202,7 @@ class TokenKey:
             raise OperatorError(
                 f"the token refuses the PIN ({type(error).__name__}): give the right one; a token locks after a few wrong ones"
             ) from None
-        except (PKCS11Error, RuntimeError) as error:
+        except RuntimeError as error:  # PKCS11Error is one
             raise OperatorError(
                 f"cannot use the token of --root-key by {self._uri.module}: {type(error).__name__} {error}".strip()
             ) from None
