@@ -16,7 +16,8 @@ from kms_server.s3.encryption.types import DSSE_KMS, SSE_C, SSE_KMS, Target
 from kms_server.storage import buckets, objects
 from kms_server.storage.database import open_database
 from tests.databases import new_url
-from tests.faults.test_secrets_at_rest import forms, materials, places
+from tests.faults.planted import forms
+from tests.faults.test_secrets_at_rest import materials, places
 from tests.functional.s3_client import MIB, connected, new_bucket, s3_client, signed, upload
 from tests.functional.s3_kinds import customer, customer_headers
 from tests.functional.server_process import ServerProcess, StartServer

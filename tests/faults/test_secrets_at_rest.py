@@ -13,6 +13,7 @@ from pysqlite3 import dbapi2
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.ring import RootKeys
+from tests.faults.planted import forms
 from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.server_process import ServerProcess, StartServer
 
@@ -29,12 +30,6 @@ def materials(server: ServerProcess) -> Iterator[bytes]:
         binding = material_binding(**dict(zip(names, bound, strict=True)))
         yield root.unwrap(wrapped, binding)
     connection.close()
-
-
-def forms(secret: bytes) -> Iterator[bytes]:
-    yield secret
-    yield secret.hex().encode()
-    yield base64.b64encode(secret).rstrip(b"=")
 
 
 def places(server: ServerProcess) -> Iterator[tuple[str, bytes]]:

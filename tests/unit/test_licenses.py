@@ -24,12 +24,12 @@ SILENT = {"pysqlite3": "Zlib"}
 def licenses(name: str) -> set[str]:
     """The SPDX ids that a package's metadata give, all of them, whether it is under one or the other."""
     told = metadata(name)
-    expression = told.get("License-Expression") or ""
+    expression = " ".join(told.get_all("License-Expression") or [])
     if not expression:
         expression = " AND ".join(
             SPDX.get(one.rpartition(" :: ")[2], one) for one in told.get_all("Classifier") or [] if one.startswith("License ::")
         )  # fmt: skip
-    expression = expression or told.get("License") or SILENT.get(name, "")
+    expression = expression or " ".join(told.get_all("License") or []) or SILENT.get(name, "")
     return {one for one in re.split(r"\s+(?:AND|OR|WITH)\s+|[()]", expression) if one}
 
 
