@@ -9,6 +9,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 
 from kms_server.storage import schema_version
+from kms_server.storage.database import take_time
 from kms_server.storage.writer_lock import WriterLock
 
 _LOCK_ID = 0x6B6D73
@@ -28,6 +29,7 @@ def upgrade(engine: Engine) -> None:
         OperatorError: the database is from a newer version.
     """
     with engine.connect().execution_options(kms_write=True) as connection, connection.begin():
+        take_time(connection)
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '30s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
