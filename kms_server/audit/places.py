@@ -20,6 +20,7 @@ from kms_server.audit.segment_list import Sealed, SegmentList, segment_list
 from kms_server.audit.tail import has_rows, open_unsealed
 from kms_server.errors import OperatorError
 from kms_server.storage.audit_tables import audit_data_events, audit_events
+from kms_server.storage.database import take_time
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 _BATCH = 256
@@ -98,6 +99,8 @@ class _Table:
 
     def _rows(self, plan: Plan) -> Rows:
         with self.engine.connect() as connection, ExitStack() as cursors:
+            if not plan.is_page:
+                take_time(connection)
             reader = connection if plan.is_page else connection.execution_options(yield_per=_BATCH)
             statements = plan.match if self.engine.dialect.name == "sqlite" else plan.seek
             # A page often ends before its cursors do.

@@ -2,26 +2,51 @@
 
 import secrets
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, insert
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Engine,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
-from kms_server.audit.chain import COLUMNS, Batch, ChainKey, extended
+from kms_server.audit.chain import COLUMNS, ChainKey, extended
 from kms_server.audit.log import Outdated
 from kms_server.audit.record import Row
-from kms_server.storage import audit_writers
-from kms_server.storage.audit_tables import audit_data_events
+from kms_server.storage.audit_tables import audit_data_events, audit_writers
 from kms_server.storage.audit_writers import START, Head
+from kms_server.storage.conflicts import may_pass
+from kms_server.storage.database import NEWEST
+
+# Not the columns' own names: those SQLAlchemy would give to the UPDATE, too.
+_ARRAYS = tuple(f"all_{name}" for name in COLUMNS)
+_NEVER_OUTDATED = 2**63 - 1
 
 
 class TableLog:
-    """Appends to a table of PostgreSQL, one transaction per batch; one thread at a time.
+    """Appends to a table of PostgreSQL, in one statement per batch; one thread at a time.
 
     It is the only one to append to its chain, so it knows where that ends without reading. After a failure nobody
-    knows, and another chain begins.
+    knows, and another chain begins. Where the connection was lost the database may have stored a batch and not said so:
+    what it has not is tried once more. Event ids are unique, so what is there under one is not stored again.
     """
 
     def __init__(self, engine: Engine, table: Table, key: ChainKey) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._table = table
         self._key = key
         self._writer, self._head = _fresh()
@@ -29,43 +54,90 @@ class TableLog:
     def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
         """Store rows durably, unless something has changed since what they were `decided_on`.
 
-        The newest stamp comes with the first statement, after all calls of the batch were decided: it is at least that of
-        every change which was acknowledged before any of them came.
+        The newest stamp is looked at when the statement begins, after all calls of the batch were decided: it is at least
+        that of every change which was acknowledged before any of them came.
 
         Raises:
             Outdated: something has; nothing was stored.
         """
+        limit = _NEVER_OUTDATED if decided_on is None else decided_on
+        try:
+            self._store(rows, limit)
+        except DBAPIError as error:
+            if not may_pass(error):
+                raise
+            left = self._not_stored(rows)
+            if left:
+                self._store(left, limit)
+
+    def _store(self, rows: Sequence[Row], limit: int) -> None:
         writer, head = self._writer, self._head
         self._writer, self._head = _fresh()
-        try:
-            batch, writer = self._append(writer, head, rows, decided_on)
-        except Outdated:
-            self._writer, self._head = writer, head
-            raise
-        self._writer, self._head = writer, batch.head
+        while (end := self._extended(writer, head, rows, limit)) is None:  # pruned wholly meanwhile
+            writer, head = _fresh()
+        self._writer, self._head = writer, end
 
-    def _append(
-        self, writer: str, head: Head, rows: Sequence[Row], decided_on: int | None
-    ) -> tuple[Batch, str]:
+    def _extended(self, writer: str, head: Head, rows: Sequence[Row], limit: int) -> Head | None:
+        """Where a chain ends that `rows` have made longer; None if it did not end at `head`."""
         batch = extended(self._key, writer, head, rows)
-        with self._engine.begin() as connection:
-            newest = self._move(connection, writer, head, batch.head)
-            if newest is None:  # pruned wholly meanwhile
-                writer, head = _fresh()
-                batch = extended(self._key, writer, head, rows)
-                newest = self._move(connection, writer, head, batch.head)
-            if newest is not None and decided_on is not None and newest > decided_on:
-                raise Outdated(newest)
-            connection.execute(
-                insert(self._table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows]
-            )
-        return batch, writer
+        values: dict[str, Any] = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
+        values |= {
+            "chain": writer,
+            "was": head.seq,
+            "now": batch.head.seq,
+            "end": batch.head.link,
+            "limit": limit,
+        }
+        with self._engine.connect() as connection:
+            newest, stored = connection.execute(_append(self._table, first=head == START), values).one()
+        if newest > limit:
+            self._writer, self._head = writer, head
+            raise Outdated(newest)
+        return batch.head if stored else None
 
-    def _move(self, connection: Connection, writer: str, old: Head, new: Head) -> int | None:
-        return audit_writers.move(connection, writer, old, new, is_data=self._table is audit_data_events)
+    def _not_stored(self, rows: Sequence[Row]) -> list[Row]:
+        column = self._table.c.event_id
+        asked = select(column).where(column.in_([row.event_id for row in rows]))
+        with self._engine.connect() as connection:
+            there = set(connection.execute(asked).scalars())
+        return [row for row in rows if row.event_id not in there]
 
     def close(self) -> None:
         """Nothing to release: the engine belongs to the database."""
+
+
+@cache
+def _append(table: Table, *, first: bool) -> Select[tuple[int, bool]]:
+    """One statement, which is a transaction by itself: move the chain's end and, if it was there, add the rows."""
+    chains, newest = audit_writers.c, NEWEST.scalar_subquery()
+    current = newest <= bindparam("limit", type_=BigInteger)
+    values = {"seq": bindparam("now", type_=BigInteger), "link": bindparam("end", type_=chains.link.type)}
+    if first:
+        names = ["writer", "is_data", *values]
+        begun = select(
+            bindparam("chain", type_=Text), bindparam("is_data", table is audit_data_events), *values.values()
+        )
+        moved = (
+            insert(audit_writers).from_select(names, begun.where(current)).returning(chains.seq).cte("moved")
+        )
+    else:
+        ends_there = (chains.writer == bindparam("chain")) & (chains.seq == bindparam("was"))
+        moved = (
+            update(audit_writers).where(ends_there, current).values(values).returning(chains.seq).cte("moved")
+        )
+    arrays = [
+        bindparam(array, type_=ARRAY(_element(table.c[name])))
+        for array, name in zip(_ARRAYS, COLUMNS, strict=True)
+    ]
+    rows = func.unnest(*arrays).table_valued(*COLUMNS).render_derived()
+    is_moved = exists(select(moved.c.seq))
+    added = insert(table).from_select(list(COLUMNS), select(*rows.c).where(is_moved)).returning(table.c.seq)
+    return select(newest, is_moved).add_cte(added.cte("added"))
+
+
+def _element(column: Column[Any]) -> TypeEngine[Any]:
+    """Without a length: a cast to one would cut what is too long, and say nothing."""
+    return Text() if isinstance(column.type, String) else column.type
 
 
 def _fresh() -> tuple[str, Head]:

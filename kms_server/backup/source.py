@@ -21,6 +21,7 @@ from kms_server.root_keys.file import FileSource
 from kms_server.root_keys.opening import root_key_source
 from kms_server.server.state import State
 from kms_server.storage import dumping, root_versions, schema_version
+from kms_server.storage.database import take_time
 from kms_server.storage.dumping import Shape
 
 TABLE, SEGMENT, ROOT_KEY = "table", "segment", "root-key"
@@ -58,6 +59,7 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
     if with_root_key:
         archive.add({"kind": ROOT_KEY}, [_root_key_file(state.settings).read_bytes()])
     with _kept_whole(state), state.database.read() as connection:
+        take_time(connection)
         for shape in dumping.shapes():
             kept = dumping.sequence(connection, shape.name)
             archive.add(_said(TABLE, shape) | {"sequence": kept}, dumping.dump(connection, shape))

@@ -31,7 +31,7 @@ from kms_server.server.root_custody import places_told
 from kms_server.server.state import open_state
 from kms_server.storage import audit_writers, checkpoints, dumping, migrate, schema_version, wrapped_secrets
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, Transaction, begun, open_database
+from kms_server.storage.database import Database, Transaction, begun, open_database, take_time
 
 # Adds the record of a restore to its transaction.
 Note: TypeAlias = Callable[[Transaction, ChainKey, Restore], None]
@@ -134,6 +134,7 @@ def _transaction(database: Database, staging: Staging) -> Iterator[Connection]:
         with database.engine.connect() as plain:
             connection = plain.execution_options(kms_write=True)
             with connection.begin():
+                take_time(connection)
                 if is_shared:
                     migrate.take_turns(connection)
                 _require_empty(connection)

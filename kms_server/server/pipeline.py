@@ -22,7 +22,6 @@ from kms_server.errors import (
 )
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
-from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
 from kms_server.operations.recording import event_of
@@ -30,7 +29,7 @@ from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
 from kms_server.quotas.limiter import Undecided
-from kms_server.server import wires
+from kms_server.server import mutation, wires
 from kms_server.server.authentication import Authenticator
 from kms_server.server.wires import Wire
 
@@ -186,7 +185,7 @@ class Pipeline:
             return call
         try:
             if call.operation.plane is Plane.WRITE:
-                self._write(call)
+                mutation.carry_out(call)
             else:
                 call.answer = call.operation.handler(call)
         except (WouldBlock, Undecided):
@@ -204,21 +203,6 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - see fault_of
             return fault_of(error)
         return None
-
-    def _write(self, call: Call) -> None:
-        """One transaction for the mutation, its service events and its record."""
-        if call.operation.prepare is not None:
-            call.operation.prepare(call)
-        while True:
-            try:
-                with self._services.database.write() as tx:
-                    call.tx = tx
-                    call.answer = call.operation.handler(call)
-                    self._services.ledger.add(tx.connection, event_of(call))
-                    return
-            except NoneReady as missing:
-                # Nothing was written yet; no transaction waits while key material is made.
-                self._services.material.make(missing.spec)
 
     def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -51,6 +52,8 @@ _CONNECTING = {
     "keepalives_interval": "5",
     "tcp_user_timeout": "30000",
 }
+# Nor must a host that is paused in a transaction keep the others from theirs, or a statement run for good.
+_SESSION = "-c idle_in_transaction_session_timeout=15s -c lock_timeout=20s -c statement_timeout=60s"
 
 
 def _dialect(connection: Connection) -> ModuleType:
@@ -114,7 +117,7 @@ class Database:
         Raises:
             KMSInternalException: writers are stuck, or it took longer than `waits` allows; nothing has changed.
         """
-        with self._in_turn(), self._announced(), self.engine.connect() as plain:
+        with self._in_turn(), self._announced(), self._committed.connect() as plain:
             connection = plain.execution_options(kms_write=True)
             with connection.begin(), self.waits.in_time():
                 yield begun(connection, *self._bounds())
@@ -201,6 +204,13 @@ def initialise(connection: Connection) -> None:
     """Add the rows that a fresh schema needs; several servers may do so at once."""
     counter = _dialect(connection).insert(tables.changes).values(scope=_COUNTER, value=0)
     connection.execute(counter.on_conflict_do_nothing())
+
+
+def take_time(connection: Connection) -> None:
+    """Let a transaction run as long as it needs: what goes through a whole table, or waits for its reader."""
+    if connection.dialect.name == "postgresql":
+        names = ("idle_in_transaction_session_timeout", "statement_timeout")
+        connection.execute(select(*(func.set_config(name, "0", true()) for name in names)))
 
 
 def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
@@ -308,7 +318,10 @@ def _postgresql(url: str) -> Engine:
         raise OperatorError(
             "--database-url must begin with postgresql://; leave it out for the embedded store"
         )
-    url_with_times = parsed.set(drivername="postgresql+psycopg", query={**_CONNECTING, **parsed.query})
+    given = parsed.query.get("options", ())
+    options = " ".join((_SESSION, *((given,) if isinstance(given, str) else given)))  # the last one counts
+    query = {**_CONNECTING, **parsed.query, "options": options}
+    url_with_times = parsed.set(drivername="postgresql+psycopg", query=query)
     engine = create_engine(
         url_with_times, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
     )

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from kms_server.errors import OperatorError
 from kms_server.storage import schema_version, settings, tables
+from kms_server.storage.database import take_time
 from kms_server.storage.writer_lock import WriterLock
 
 _LOCK_ID = 0x6B6D73
@@ -58,6 +59,7 @@ def _upgrade(engine: Engine) -> bool:
 
 
 def _migrate(connection: Connection) -> None:
+    take_time(connection)
     if connection.dialect.name == "postgresql":
         take_turns(connection)
     # A newer server may have had its turn while this one waited.

@@ -21,7 +21,7 @@ from kms_server.audit.verification.findings import Finding, Findings, error
 from kms_server.storage import audit_writers
 from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.audit_writers import START, Head
-from kms_server.storage.database import Database
+from kms_server.storage.database import Database, take_time
 
 _AT_ONCE = 2_000
 _READ_ONLY = COLUMNS.index("read_only")
@@ -98,6 +98,7 @@ class TablePlace:
         ).group_by(columns.writer)
         unchained = select(func.max(columns.event_id)).where(columns.writer.is_(None))
         with self.database.read() as connection:
+            take_time(connection)
             spans = {one.writer: one for one in audit_writers.chains(connection, is_data=self._is_data)}
             rows = {writer: tuple(rest) for writer, *rest in connection.execute(counted)}
             found.newest_unchained = connection.execute(unchained).scalar()

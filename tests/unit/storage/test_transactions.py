@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +252,22 @@ def test_a_killed_writer_leaves_nothing_and_keeps_nobody_waiting(database: Datab
     with database.write() as tx:
         assert tx.stamp == stamp
     assert changed(database, before) == set()
+
+
+def test_a_paused_writer_keeps_nobody_waiting_for_good_and_is_refused(
+    database: Database, place: Place
+) -> None:
+    """A host sleeps in its transaction, and goes on when others have had their turn."""
+    if place.url is None:
+        pytest.skip("all processes of the embedded store are of one host")
+    hasty = replace(place, url=f"{place.url}&options=-c%20idle_in_transaction_session_timeout%3D300ms")
+    before = newest(database)
+    with process("half", hasty, 1) as writer:
+        stamp = int(line(writer))
+        os.kill(writer.pid, signal.SIGSTOP)
+        with database.write() as tx:
+            assert tx.stamp == stamp
+            tx.mark("others")
+        os.kill(writer.pid, signal.SIGCONT)
+        assert writer.wait(60) == 1
+    assert changed(database, before) == {"others"}
