@@ -107,7 +107,7 @@ class TableLog:
 
 
 @cache
-def _append(table: Table, *, first: bool) -> Select[tuple[int, bool]]:
+def _append(table: Table, *, first: bool) -> Select[int, bool]:
     """One statement, which is a transaction by itself: move the chain's end and, if it was there, add the rows."""
     chains, newest = audit_writers.c, NEWEST.scalar_subquery()
     current = newest <= bindparam("limit", type_=BigInteger)

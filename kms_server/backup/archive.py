@@ -2,13 +2,15 @@
 
     M  length  JSON    a member begins
     B  length  bytes   a block of it; of rows, whole lines of COPY's text format
-    E  length  JSON    nothing follows; how many members there were
+    E  length  JSON    nothing follows; how many members there were, and a tag
 
-Lengths have four bytes. All of it lies within an authenticated stream.
+Lengths have four bytes. All of it lies within an authenticated stream. The tag is over a digest of the header and all before the
+end: whoever encrypts for a public key may be anybody, but only a server can make its tag.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 
 from kms_server.backup.sealed_file import Damaged, SealedReader, SealedWriter
@@ -34,6 +36,7 @@ class ArchiveWriter:
         self._file = file
         self._advance = advance
         self._members = 0
+        self._digest = sha256(file.part)
 
     def add(self, said: Mapping[str, Any], blocks: Iterable[bytes]) -> None:
         """Write a member.
@@ -52,26 +55,31 @@ class ArchiveWriter:
             self._put(_BLOCK, block)
             self._advance(len(block))
 
-    def finish(self) -> None:
-        """Write the end.
+    def finish(self, sign: Callable[[bytes], bytes]) -> None:
+        """Write the end; `sign` makes the tag of a digest.
 
         Raises:
             OSError
         """
-        self._put(_END, json.dumps({"members": self._members}).encode())
+        tag = sign(self._digest.digest())
+        self._put(_END, json.dumps({"members": self._members, "tag": tag.hex()}).encode())
         self._file.finish()
 
-    def _put(self, tag: int, data: bytes) -> None:
-        self._file.write(bytes((tag,)) + len(data).to_bytes(4) + data)
+    def _put(self, kind: int, data: bytes) -> None:
+        framed = bytes((kind,)) + len(data).to_bytes(4) + data
+        self._digest.update(framed)
+        self._file.write(framed)
 
 
 class ArchiveReader:
-    """Reads members."""
+    """Reads members; once there are no more, `digest` and `tag` are what `ArchiveWriter.finish` had and made."""
 
     def __init__(self, file: SealedReader, advance: Advance) -> None:
         self._file = file
         self._advance = advance
         self._next = (0, b"")
+        self._running = sha256(file.part)
+        self.digest = self.tag = b""
 
     def members(self) -> Iterator[Member]:
         """All members in their order.
@@ -89,10 +97,15 @@ class ArchiveReader:
             yield Member(said, blocks)
             for _ in blocks:
                 pass
-        tag, end = self._next
-        if tag != _END or _described(end) != {"members": count}:
+        kind, end = self._next
+        said = _described(end)
+        if kind != _END or said.get("members") != count:
             raise Damaged("its members are not those that it names")
         self._file.check_end()
+        try:
+            self.tag = bytes.fromhex(said["tag"])
+        except (KeyError, TypeError, ValueError):
+            raise Damaged("it has no tag") from None
 
     def _blocks(self) -> Iterator[bytes]:
         while self._next[0] == _BLOCK:
@@ -106,7 +119,11 @@ class ArchiveReader:
         length = int.from_bytes(head[1:])
         if length > MOST_BLOCK:
             raise Damaged("a block is longer than any server writes")
-        self._next = head[0], self._file.read(length)
+        data = self._file.read(length)
+        self._next = head[0], data
+        if head[0] == _END:
+            self.digest = self._running.digest()
+        self._running.update(head + data)
         self._advance(self._file.position - before)
 
 

@@ -35,13 +35,17 @@ class Damaged(OperatorError):
 
 
 class SealedWriter:
-    """Writes a backup to a file, from its header on; `write` takes what is in it, `finish` ends it; `key` opens this one."""
+    """Writes a backup to a file, from its header on; `write` takes what is in it, `finish` ends it.
+
+    `key` opens this one, `part` is the hash of its header.
+    """
 
     def __init__(self, file: BinaryIO, header: Mapping[str, Any], protection: Sealing) -> None:
         said, key = protection.seal()
         encoded = json.dumps({**header, "protection": said}).encode()
         clear = _MAGIC + len(encoded).to_bytes(4) + encoded
-        self._sealer = PartSealer(key, None, sha256(clear).digest())
+        self.part = sha256(clear).digest()
+        self._sealer = PartSealer(key, None, self.part)
         self._file = file
         self.key = KnownKey(key)
         file.write(clear + self._sealer.header)
@@ -64,7 +68,7 @@ class SealedWriter:
 
 
 class SealedReader:
-    """Reads a backup from a file that can be sought; `header` is what it says in clear.
+    """Reads a backup from a file that can be sought; `header` is what it says in clear, `part` its hash.
 
     What `read` gives is authentic; that the header is, too, is known once `unlock` has returned.
 
@@ -86,7 +90,7 @@ class SealedReader:
         length = int.from_bytes(file.read(4))
         encoded = file.read(length) if length <= _MOST_HEADER else b""
         self.header: dict[str, Any] = _parsed(encoded)
-        self._part = sha256(_MAGIC + length.to_bytes(4) + encoded).digest()
+        self.part = sha256(_MAGIC + length.to_bytes(4) + encoded).digest()
         self._opener: PartOpener | None = None
         self._at = 0
         self._offset = 0
@@ -110,7 +114,7 @@ class SealedReader:
         except (KeyError, TypeError, AttributeError, ValueError):
             raise Damaged("its header says nothing of a key that can be used") from None
         try:
-            self._opener = PartOpener(key, None, self._part, header, sealed - chunks * TAG)
+            self._opener = PartOpener(key, None, self.part, header, sealed - chunks * TAG)
         except StreamError:
             raise BadSecret(
                 "the backup does not open: it is under another passphrase or key, or its header is damaged"

@@ -7,6 +7,7 @@ that the view's checkpoints name, and nothing is pruned meanwhile.
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kms_server.storage import dumping, root_versions, schema_version
 from kms_server.storage.database import take_time
 from kms_server.storage.dumping import Shape
 
+LABEL = b"kms-server backup v1"  # of the tag under the chain key
 TABLE, SEGMENT, ROOT_KEY = "table", "segment", "root-key"
 
 
@@ -50,7 +52,7 @@ def describe(state: State, *, with_root_key: bool) -> dict[str, Any]:
 
 
 def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
-    """Write all members.
+    """Write all members, and the end.
 
     Raises:
         OperatorError: something cannot be read.
@@ -66,6 +68,7 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
         for is_data, copy in _segments(state):
             said = _said(SEGMENT, copy.shape) | {"writer": copy.writer, "data": is_data, "full": copy.full}
             archive.add(said, copy.blocks())
+    archive.finish(partial(state.chain_key.tag, LABEL))
 
 
 def _root_key_file(settings: Settings) -> Path:

@@ -7,6 +7,7 @@ become rows of the tables of the log; in the other direction rows of those table
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from hmac import compare_digest
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
@@ -19,7 +20,7 @@ from kms_server.audit.segments import seal
 from kms_server.backup.archive import ArchiveReader, Member
 from kms_server.backup.filling import Filling
 from kms_server.backup.sealed_file import Damaged
-from kms_server.backup.source import ROOT_KEY
+from kms_server.backup.source import LABEL, ROOT_KEY
 from kms_server.backup.staging import Staging, staged
 from kms_server.clock import Clock
 from kms_server.config import Settings
@@ -93,8 +94,10 @@ def restore(settings: Settings, header: Mapping[str, Any], archive: ArchiveReade
             filling = Filling(connection, inside)
             for member in members:
                 filling.add(member)
-            migrate.complete(connection)
-            made = _declared(connection, filling, said, root, note)
+            if said.schema != schema_version.known()[-1]:
+                migrate.complete(connection)
+            key = _authentic(connection, archive, root)
+            made = _declared(connection, filling, said, key, note)
         if settings.database_url is None:
             _finish(inside)
             staging.publish()
@@ -155,14 +158,23 @@ def _require_empty(connection: Connection) -> None:
         raise OperatorError("the database at --database-url has tables: a restore needs an empty one")
 
 
-def _declared(
-    connection: Connection, filling: Filling, said: _Said, root: RootKeys, note: Note
-) -> Restore:  # fmt: skip
-    """Declare the restore in the log: its chains go on from here, wherever they had come to."""
+def _authentic(connection: Connection, archive: ArchiveReader, root: RootKeys) -> ChainKey:
+    """The chain key, if it says that all that was read is a backup of a server with this root key."""
     kept = wrapped_secrets.get(connection, wrapped_secrets.CHAIN_KEY)
     if kept is None:
         raise Damaged("it has no key of the audit log")
     key = chain_key.opened(kept, root)
+    if not compare_digest(key.tag(LABEL, archive.digest), archive.tag):
+        raise OperatorError(
+            "no server with this root key has made the backup: find out who has, and take another"
+        )
+    return key
+
+
+def _declared(
+    connection: Connection, filling: Filling, said: _Said, key: ChainKey, note: Note
+) -> Restore:  # fmt: skip
+    """Declare the restore in the log: its chains go on from here, wherever they had come to."""
     heads = {
         chain.writer: chain.head
         for is_data in (False, True)

@@ -108,9 +108,8 @@ def _write(state: State, file: BinaryIO, protection: Sealing, *, with_root_key: 
         pass
     writer = SealedWriter(file, header, protection)
     with progress(header["size"]) as advance:
-        made = ArchiveWriter(writer, advance)
-        source.write(state, made, with_root_key=with_root_key)
-        made.finish()
+        source.write(state, ArchiveWriter(writer, advance), with_root_key=with_root_key)
+        advance(header["size"])  # which is no more than about right
     return writer.key
 
 

@@ -4,9 +4,11 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
 
 from kms_server.clock import Clock
 from kms_server.config import Settings
@@ -15,7 +17,8 @@ from kms_server.errors import OperatorError
 from kms_server.server.state import has_database
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, look_into
+from kms_server.storage.database import Database
+from kms_server.storage.inspection import look_into
 
 _FLOCK = re.compile(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:\S+:(\d+)\s")
 
@@ -98,12 +101,19 @@ def examined(settings: Settings, ntp_server: str | None = None) -> Iterator[Depl
         except OperatorError as error:
             yield Deployment(settings, trouble=str(error), ntp_server=ntp_server)
             return
-        try:
-            with database.engine.connect() as connection:
-                schema = schema_version.current(connection)
-            yield Deployment(settings, database, None, schema, ntp_server)
-        finally:
-            database.close()
+        with closing(database):
+            yield _looked_into(settings, database, ntp_server)
+
+
+def _looked_into(settings: Settings, database: Database, ntp_server: str | None) -> Deployment:
+    try:
+        with database.engine.connect() as connection:
+            schema = schema_version.current(connection)
+    except DBAPIError as error:
+        return Deployment(
+            settings, trouble=f"the database cannot be read: {error.orig}", ntp_server=ntp_server
+        )
+    return Deployment(settings, database, None, schema, ntp_server)
 
 
 def _is_there(pid: int) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 from sqlalchemy import (
@@ -31,7 +30,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
 
 from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
 from kms_server.storage import tables
@@ -222,51 +220,8 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
-    engine = _sqlite(data_dir / "keys.db") if url is None else _postgresql(url)
+    engine = _sqlite(data_dir / "keys.db") if url is None else postgresql_engine(url)
     return Database(engine, lock, generation)
-
-
-def look_into(url: str | None, data_dir: Path, scratch: Path) -> Database:
-    """Open a database in which nothing can be changed; `scratch` takes what processes of a host share otherwise.
-
-    Raises:
-        OperatorError: it cannot be opened, or does not answer.
-    """
-    lock, generation = WriterLock(scratch / "writer.lock"), Generation(scratch / "generation")
-    if url is not None:
-        engine = _postgresql(url)
-
-        @event.listens_for(engine, "connect")
-        def only_read(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
-            connection.read_only = True
-
-        engine.dispose()
-        return Database(engine, lock, generation)
-    return Database(_read_only(data_dir / "keys.db"), lock, generation)
-
-
-def _read_only(path: Path) -> Engine:
-    def connect() -> Any:  # noqa: ANN401 - the driver has no types
-        # With mode=ro the files beside it, which reading needs, would stay.
-        place = f"file:{quote(str(path.absolute()))}?mode=rw"
-        connection = dbapi2.connect(place, uri=True, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA query_only=ON")
-        return connection
-
-    engine = create_engine(
-        "sqlite+pysqlite://", module=dbapi2, creator=connect, poolclass=QueuePool, hide_parameters=True
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-    except DBAPIError as error:
-        raise OperatorError(f"cannot open the database {path}: {error.orig}") from None
-    return engine
 
 
 def _sqlite(path: Path) -> Engine:
@@ -309,7 +264,12 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
+def postgresql_engine(url: str) -> Engine:
+    """Connections to a PostgreSQL database.
+
+    Raises:
+        OperatorError: it is no URL of one, or does not answer.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -1,8 +1,62 @@
-"""Questions to a database about itself; none changes anything."""
+"""Looking into a database, and questions to it about itself; none changes anything."""
 
-from sqlalchemy import Connection, func, select, text
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pysqlite3 import dbapi2
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from kms_server.clock import real_now
+from kms_server.errors import OperatorError
+from kms_server.storage.database import Database, postgresql_engine
+from kms_server.storage.freshness import Generation
+from kms_server.storage.writer_lock import WriterLock
+
+
+def look_into(url: str | None, data_dir: Path, scratch: Path) -> Database:
+    """Open a database in which nothing can be changed; `scratch` takes what processes of a host share otherwise.
+
+    Raises:
+        OperatorError: it cannot be opened, or does not answer.
+    """
+    lock, generation = WriterLock(scratch / "writer.lock"), Generation(scratch / "generation")
+    if url is not None:
+        engine = postgresql_engine(url)
+
+        @event.listens_for(engine, "connect")
+        def only_read(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+            connection.read_only = True
+
+        engine.dispose()
+        return Database(engine, lock, generation)
+    return Database(_read_only(data_dir / "keys.db"), lock, generation)
+
+
+def _read_only(path: Path) -> Engine:
+    def connect() -> Any:  # noqa: ANN401 - the driver has no types
+        # With mode=ro the files beside it, which reading needs, would stay.
+        place = f"file:{quote(str(path.absolute()))}?mode=rw"
+        connection = dbapi2.connect(place, uri=True, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    engine = create_engine(
+        "sqlite+pysqlite://", module=dbapi2, creator=connect, poolclass=QueuePool, hide_parameters=True
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except DBAPIError as error:
+        raise OperatorError(f"cannot open the database {path}: {error.orig}") from None
+    return engine
 
 
 def parameter(connection: Connection, name: str) -> str:

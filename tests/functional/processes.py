@@ -52,6 +52,18 @@ def _run(
     main()
 
 
+def command(arguments: Sequence[str]) -> ForkServerProcess:
+    """`kms-server` as a command that may be killed."""
+    process = CONTEXT.Process(target=_command, args=(arguments,), daemon=True)
+    process.start()
+    return process
+
+
+def _command(arguments: Sequence[str]) -> None:
+    sys.argv = ["kms-server", *arguments]
+    main()
+
+
 def aws(arguments: Sequence[str], environment: Mapping[str, str], directory: Path) -> tuple[int, str, str]:
     """The AWS CLI, run in `directory`: its exit code, output and errors."""
     output, errors = directory / ".stdout", directory / ".stderr"

@@ -1,5 +1,7 @@
 """Backups of both databases restored to both: everything is there, the log verifies, and the restore stands in it."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,14 +10,19 @@ from sqlalchemy import inspect
 
 from kms_server.audit.record import Row
 from kms_server.audit.segments import seal
+from kms_server.backup.archive import ArchiveReader, ArchiveWriter
+from kms_server.backup.protection import Identity, Recipient
+from kms_server.backup.sealed_file import SealedReader, SealedWriter
+from kms_server.backup.source import LABEL
 from kms_server.cli.operator import opened
 from kms_server.config import Settings
 from kms_server.server.audit_trail import journals
 from kms_server.server.state import State
-from kms_server.storage import copy_text, dumping, schema_version
+from kms_server.storage import copy_text, dumping, migrate, schema_version
 from tests.audit_delivery import Delivering
 from tests.audit_log_copies import LIMITS, LogCopy, errors, filled
 from tests.backups import Vault, modes
+from tests.databases import Place
 from tests.postgres_server import Postgres
 from tests.unit.operations.service import Service
 
@@ -152,6 +159,57 @@ def test_a_backup_from_a_newer_version(
     assert done.returncode == 2
     assert f"from a newer version (schema {known[-1]})" in done.stderr
     assert not elsewhere.data_dir.exists()
+
+
+def aged(source: Source, schema: str, directory: Path, *, genuine: bool = True) -> Path:
+    """The backup as a server of an older schema would have written it, or somebody who has the public key and the rows."""
+    older, new = Place(directory, None).open(), directory / "older.backup"
+    with older.engine.begin() as connection:
+        migrate.build(connection, schema)
+        columns = {
+            name: {one["name"] for one in inspect(connection).get_columns(name)}
+            for name in inspect(connection).get_table_names()
+        }
+    older.close()
+    with source.backup.open("rb") as was, new.open("wb") as file:
+        reader = SealedReader(was)
+        reader.unlock(Identity.load((source.vault.directory / "private.pem").read_bytes(), "it"))
+        public = (source.vault.directory / "public.pem").read_bytes()
+        writer = SealedWriter(file, {**reader.header, "schema": schema}, Recipient.load(public, "it"))
+        made = ArchiveWriter(writer, lambda _: None)
+        for said, blocks in ArchiveReader(reader, lambda _: None).members():
+            kept = [at for at, name in enumerate(said["columns"]) if name in columns.get(said["name"], ())]
+            kinds = [said["kinds"][at] for at in kept]
+            rows = (
+                [row[at] for at in kept]
+                for block in blocks
+                for row in copy_text.decoded(block, said["kinds"])
+            )
+            if kept:
+                names = {"columns": [said["columns"][at] for at in kept], "kinds": kinds}
+                made.add({**said, **names}, copy_text.encoded(rows, kinds))
+        with source.log.opened() as state:
+            made.finish(partial(state.chain_key.tag, LABEL if genuine else b"another"))
+    return new
+
+
+def test_a_backup_of_an_older_schema(source: Source, place: Settings, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    older = aged(source, schema_version.known()[-2], tmp_path / "old")
+    done = source.vault.restore(older, *source.root_key, *options(place))
+    assert done.returncode == 0, done.stderr
+    with opened(source.log.settings) as then, opened(replace(place, root_key=source.root_key[1])) as now:
+        assert contents(now) == contents(then)
+        assert errors(now) == []
+
+
+def test_a_backup_that_no_server_made(source: Source, place: Settings, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    forged = aged(source, schema_version.known()[-1], tmp_path / "old", genuine=False)
+    done = source.vault.restore(forged, *source.root_key, *options(place))
+    assert (done.returncode, "no server with this root key" in done.stderr) == (2, True), done.stderr
+    assert not place.data_dir.exists()
+    assert source.vault.restore(source.backup, *source.root_key, *options(place)).returncode == 0
 
 
 def test_what_is_in_the_way(source: Source, place: Settings) -> None:

@@ -48,6 +48,10 @@ class Fixed:
         return {"kind": "fixed"}, bytes(32)
 
 
+def sign(digest: bytes) -> bytes:
+    return bytes(reversed(digest))
+
+
 def ignore(_: int) -> None:
     pass
 
@@ -58,7 +62,7 @@ def written(protection: Sealing) -> bytes:
         made = ArchiveWriter(writer, ignore)
         made.add({"kind": "one"}, BLOCKS)
         made.add({"kind": "two"}, [])
-        made.finish()
+        made.finish(sign)
         file.seek(0)
         return file.read()
 
@@ -73,7 +77,10 @@ def read(data: bytes, opening: Opening = KNOWN) -> list[Any]:
         file.write(data)
         reader = SealedReader(file)
         reader.unlock(opening)
-        return [(member.said, list(member.blocks)) for member in ArchiveReader(reader, ignore).members()]
+        archived = ArchiveReader(reader, ignore)
+        found = [(member.said, list(member.blocks)) for member in archived.members()]
+        assert archived.tag == sign(archived.digest)
+        return found
 
 
 def test_what_is_written_is_read() -> None:
