@@ -221,12 +221,12 @@ def state_options(command: Callable[..., None]) -> Callable[..., None]:
         option(
             "--root-passphrase-file", type=click.Path(path_type=Path, dir_okay=False), expose_value=False,
             callback=_keep_for_root,
-            help="Read the passphrase of the root key, or the PIN of its token, from this file, which others may not read, "
+            help="Read the passphrase of the root key, the PIN of its token or the shares from this file, which others may not read, "
             "instead of asking for it.",
         ),
         option(
             "--root-key", metavar="SPEC",
-            help="Where the root key is: file:PATH, passphrase:PATH, pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY "
+            help="Where the root key is: file:PATH, passphrase:PATH, pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY, "
             "kms:KEY-ARN or shares:PATH; docs/root-keys.md compares them. Default: file:root.key in the data directory.",
         ),
         option("--database-url", help="PostgreSQL instead of the embedded store: postgresql://USER@HOST/NAME."),
