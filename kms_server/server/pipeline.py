@@ -18,6 +18,7 @@ from kms_server.errors import (
     AccessDeniedException,
     KMSInternalException,
     ServiceError,
+    ThrottlingException,
     UnrecognizedClientException,
 )
 from kms_server.iam.principal import NOBODY
@@ -215,8 +216,10 @@ class Pipeline:
             self._authenticator.note_refusal(call.request, call.fault)
             return _unrecorded(response)
         ticket = self._submitted(call)
+        # A call that was throttled has taken no token: decided again, it has to ask for one.
+        charged = call.charged and not isinstance(call.fault, ThrottlingException)
         return Outcome(
-            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), call.charged
+            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged
         )
 
     def _submitted(self, call: Call) -> Ticket | None:

@@ -109,9 +109,9 @@ def access_keys_of_a_user(one: ServerProcess, other: ServerProcess, key: str) ->
     policy = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
     access = one.user_access("user", policy)
     iam, calls = one.client("iam"), replace(access, url=other.url).client("kms")
-    for _ in range(10):
+    for _ in range(4):
         iam.update_access_key(UserName="user", AccessKeyId=access.access_key_id, Status="Inactive")
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(ClientError, match="UnrecognizedClientException"):
                 calls.encrypt(KeyId=key, Plaintext=b"x")
         iam.update_access_key(UserName="user", AccessKeyId=access.access_key_id, Status="Active")

@@ -21,7 +21,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Called:
-    """A call: its `marker` is in its audit record; times are monotonic seconds. Its connection worked last at `linked`."""
+    """A call: its `marker` is in its audit record; times are monotonic seconds. Its connection worked at `linked`,
+    and nobody knows when it ceased to.
+    """
 
     marker: str
     operation: str

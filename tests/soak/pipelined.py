@@ -118,7 +118,7 @@ class Burst:
             try:
                 status, request_id, document = self._pipe.receive()
                 kind, code = kind_of(status), document.get("__type", "")
-                self._linked = time.monotonic()
+                self._linked = sent
             except OSError as error:
                 self._lost = code = type(error).__name__
         called = Called(marker, operation, self.server, self._linked, sent, time.monotonic(), kind, code, status, request_id,
