@@ -142,6 +142,11 @@ class Settings:
         return self.state_dir / "usage"
 
     @property
+    def tally_dir(self) -> Path:
+        """Where the workers of this host count calls and commits."""
+        return self.state_dir / "tally"
+
+    @property
     def root_key_file(self) -> Path:
         """The root key made at first start."""
         return self.data_dir / "root.key"

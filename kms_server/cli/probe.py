@@ -93,7 +93,7 @@ def _problems(
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            return [f"{parts.geturl()} does not answer: {error or type(error).__name__}"]
+            return [f"{parts.geturl()} does not answer: {str(error) or type(error).__name__}"]
     if answer.status == http.client.OK:
         return []
     return _told(body) or [f"{parts.geturl()} answers with status {answer.status}"]

@@ -27,6 +27,7 @@ from kms_server.protocol.message import Request, Response
 from kms_server.quotas.limiter import Undecided
 from kms_server.server import wires
 from kms_server.server.authentication import Authenticator
+from kms_server.server.call_kinds import OK_KINDS, Kind, Result, kind_of, result_of
 from kms_server.server.wires import Wire
 
 _LOG = logging.getLogger(__name__)
@@ -50,11 +51,12 @@ class Asked(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """An answer, and the ticket whose commit must come before the answer's first byte."""
+    """An answer, the ticket whose commit must come before the answer's first byte, and what the call counts as."""
 
     response: Response
     ticket: Ticket | None
     unaudited: Callable[[], Response]
+    kind: Kind | None = None
 
 
 # A stage takes what the stage before it returned; an Outcome ends the way.
@@ -127,7 +129,8 @@ class Pipeline:
         except ServiceError as error:
             return self._refused(request, request_id, error, wires.of(operation), operation)
         except SQLAlchemyError as error:
-            return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))
+            response = wires.of(operation).fault(_unexpected(error), operation, request_id)
+            return _unrecorded(response, kind_of(operation, Result.FAILED))
         now = services.clock.now()
         return Call(
             operation, services, caller.principal, caller.region, request, request_id,
@@ -138,7 +141,8 @@ class Pipeline:
         self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None
     ) -> Outcome:
         self._authenticator.note_refusal(request, error)
-        return _unrecorded(wire.fault(error, operation, request_id))
+        kind = kind_of(operation, Result.UNAUTHENTICATED)
+        return _unrecorded(wire.fault(error, operation, request_id), kind)
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
@@ -207,9 +211,12 @@ class Pipeline:
             response = wire.answer(operation, call.answer, request_id)
         if call.fault is not None and call.principal is NOBODY:
             self._authenticator.note_refusal(call.request, call.fault)
-            return _unrecorded(response)
-        ticket = self._submitted(call)
-        return Outcome(response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id))
+            return _unrecorded(response, kind_of(operation, Result.UNAUTHENTICATED))
+        ticket, fault = self._submitted(call), call.fault
+        kind = OK_KINDS[operation.action] if fault is None else kind_of(operation, result_of(fault))
+        return Outcome(
+            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), kind
+        )
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
@@ -250,8 +257,8 @@ def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - se
     raise AssertionError("the last stage gives an Outcome")
 
 
-def _unrecorded(response: Response) -> Outcome:
-    return Outcome(response, None, lambda: response)
+def _unrecorded(response: Response, kind: Kind | None = None) -> Outcome:
+    return Outcome(response, None, lambda: response, kind)
 
 
 def fault_of(error: Exception) -> ServiceError:

@@ -15,6 +15,7 @@ from kms_server.server.kms_client import kms_client
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
 from kms_server.server.s3_pipeline import S3Pipeline
+from kms_server.server.tally import Tally
 from kms_server.storage.reserve import Reserve
 
 
@@ -37,7 +38,7 @@ class S3Layer(NamedTuple):
 
 def s3_layer(
     settings: Settings, services: Services, pipeline: Pipeline, commits: tuple[GroupCommit, GroupCommit],
-    reserve: Reserve,
+    reserve: Reserve, tally: Tally | None = None,
 ) -> S3Layer | None:  # fmt: skip
     """The S3 layer; None where it is not served. `commits` are those of management events and of data events."""
     if "s3" not in settings.services:
@@ -50,5 +51,6 @@ def s3_layer(
         *commits,
         settings.s3_domain,
         reserve,
+        tally,
     )
     return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

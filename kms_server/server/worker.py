@@ -84,6 +84,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             state.entrance,
             state.waits,
             state.memory,
+            state.tally,
         )
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
@@ -97,6 +98,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             sys.stdout.flush()
         while not orders.stop.is_set() and os.getppid() == self.ppid:
             await self._pause(door, orders.stop, _SWEEP_SECONDS)
+            state.say_alive(len(door.connections))
             if orders.renew.is_set():
                 orders.renew.clear()
                 await listeners.renew()
@@ -130,4 +132,5 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         while condition() and loop.time() < deadline:
             self.notify()
             door.sweep()
+            self.wsgi.say_alive(len(door.connections))
             await asyncio.sleep(_DRAIN_SWEEP_SECONDS)

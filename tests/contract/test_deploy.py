@@ -190,17 +190,19 @@ def test_what_the_image_is_built_from_serves(tmp_path: Path) -> None:
         if stage == 1 and name == "COPY":
             *sources, target = rest.split()
             for source in sources:
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, places["/src"] / target if copy is shutil.copytree else places["/src"])  # type: ignore[operator]  # of two
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, places["/src"] / target)
+                else:
+                    shutil.copy(ROOT / source, places["/src"])
         elif stage == 1 and name == "RUN":
             subprocess.run(["sh", "-euc", here(rest)], cwd=places["/src"], env=environment, check=True)
-    program = places["/opt"] / "kms-server/bin/kms-server"
-    state = places["/opt"] / "state"
+    program = str(places["/opt"] / "kms-server/bin/kms-server")
+    state = str(places["/opt"] / "state")
     served = [program, "serve", "--tls-auto", "--port", "0", "--workers", "1", "--data-dir", state]
     server = subprocess.Popen(served, cwd=tmp_path, env={"PATH": "/bin"}, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     url = server.stdout.readline().split()[-1]
-    probe = [program, "probe", "--url", url.replace("127.0.0.1", "localhost"), "--ca", state / "tls/ca.pem"]
+    probe = [program, "probe", "--url", url.replace("127.0.0.1", "localhost"), "--ca", f"{state}/tls/ca.pem"]
     asked = subprocess.run(probe, env={"PATH": "/bin"}, check=False, capture_output=True, text=True)
     server.terminate()
     assert (asked.stdout, asked.returncode) == ("ready\n", 0), asked.stderr
