@@ -112,6 +112,8 @@ class Settings:
     restore_delay: float = 10.0
     abort_uploads_after: int = 7
     audit_stream: str | None = None
+    log_format: str = "text"
+    access_log: bool = False
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None

@@ -13,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.server.certificates import Certificates
+from kms_server.server.logs import JsonGunicornLogger
 from kms_server.server.worker import KmsWorker
 from kms_server.server.worker_state import WorkerState
 
@@ -108,4 +109,6 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[Settings
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
+    if settings.log_format == "json":
+        options["logger_class"] = JsonGunicornLogger
     _Application(options, lambda: build(settings), certificates).run()

@@ -278,6 +278,8 @@ class Connection(ClientLink):
         self._since = now = time.monotonic()
         if kind is not None and self._door.tally is not None:
             self._door.tally.call(kind, now - self._began)
+        if incoming is not None and self._door.access_log is not None:
+            self._door.access_log.note(incoming.request, response, kind, now - self._began)
         if self._ending or incoming is None:
             return
         keep_alive = not last and self._keeps(incoming)

@@ -12,6 +12,7 @@ from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.upkeep import Upkeep
 from kms_server.server.jobs import Chore
 from kms_server.server.kms_client import kms_client
+from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
 from kms_server.server.s3_pipeline import S3Pipeline
@@ -52,5 +53,6 @@ def s3_layer(
         settings.s3_domain,
         reserve,
         tally,
+        AccessLog() if settings.access_log else None,
     )
     return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

@@ -27,6 +27,7 @@ from kms_server.s3.wire import faults, paths, post_form, xml_writer
 from kms_server.s3.wire.payload import RequestPayload, body_of
 from kms_server.s3.wire.post_form import PostForm
 from kms_server.server.call_kinds import Kind, Result, kind_of, result_of
+from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import fault_of
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
 from kms_server.server.tally import Tally
@@ -46,6 +47,7 @@ class S3Pipeline:
     def __init__(
         self, services: S3Services, authenticator: S3Authenticator, management: GroupCommit, data: GroupCommit,
         domain: str, reserve: Reserve, tally: Tally | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:  # fmt: skip
         self._services = services
         self._authenticator = authenticator
@@ -54,6 +56,7 @@ class S3Pipeline:
         self._domain = domain
         self._reserve = reserve
         self._tally = tally
+        self._access_log = access_log
 
     def claims(self, request: Request) -> bool:
         """Whether a request is S3's: the service it is signed for says so, or nothing else can be meant."""
@@ -73,8 +76,11 @@ class S3Pipeline:
         """Answer one request; waits where it has to."""
         began = time.monotonic()
         answered, kind = self._answer(request)
+        seconds = time.monotonic() - began
         if self._tally is not None:
-            self._tally.call(kind, time.monotonic() - began)
+            self._tally.call(kind, seconds)
+        if self._access_log is not None:
+            self._access_log.note(request, answered, kind, seconds)
         return answered
 
     def _answer(self, request: Request) -> tuple[StreamedResponse, Kind]:

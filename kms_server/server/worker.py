@@ -16,6 +16,7 @@ from kms_server.errors import OperatorError
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
 from kms_server.server.listeners import Listeners
+from kms_server.server.logs import AccessLog
 from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
@@ -86,6 +87,8 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             state.memory,
             state.tally,
         )
+        if state.state.settings.access_log:
+            door.access_log = AccessLog()
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
         listeners = Listeners(
