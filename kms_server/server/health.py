@@ -176,6 +176,8 @@ def nothing_injected(connection: Connection) -> str | None:
 
 def root_key_can_be_read_again(settings: Settings) -> str | None:
     """Whether the next start will find the root key; this worker has it in memory."""
+    if settings.root_key is not None and not settings.root_key.startswith("file:"):
+        return None
     path = root_key_path(settings)
     if path.exists():
         return None

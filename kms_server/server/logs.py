@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger
 
 from kms_server.protocol.message import Request, Response, StreamedResponse
 from kms_server.server.call_kinds import Kind
+from kms_server.server.door_types import OWN_PATHS
 
 # Where a record carries members of its own, beside those that every record has.
 _MEMBERS = "kms_server_members"
@@ -59,7 +60,7 @@ def use_json() -> None:
 class AccessLog:
     """A line for each answer: what was asked for, by which address, how it ended and how long it took.
 
-    Neither the target of a request is in it nor a header: a presigned URL is a credential.
+    Neither the target of a call is in it nor a header: a presigned URL is a credential.
     """
 
     def note(
@@ -71,7 +72,8 @@ class AccessLog:
         found = (value for name, value in response.headers if name.lower() in _REQUEST_IDS)
         told["request_id"] = next(found, "-")
         if kind is None:
-            what = told["path"] = request.path[:80]
+            path = request.path[:80] if request.target.startswith(OWN_PATHS) else "-"
+            what = told["path"] = path.encode("ascii", "backslashreplace").decode()
         else:
             what = f"{kind.service}:{kind.operation} {kind.result.name.lower()}"
             told |= {"service": kind.service, "operation": kind.operation, "result": kind.result.name.lower()}

@@ -24,7 +24,7 @@ _FILES = "Log files that have not been delivered yet, of all trails."
 _EXPIRY = "When the certificate expires (Unix time)."
 _ROOT = "The version of the root key in use."
 # It takes a look through the log's directories and tables.
-_LOOK_SECONDS = 15.0
+_LOOK_SECONDS = 60.0
 
 
 class _Found(NamedTuple):
@@ -33,7 +33,7 @@ class _Found(NamedTuple):
 
 
 class StateNumbers(Collector):
-    """What costs to find out is looked up at most every 15 seconds; where it cannot be, it is left out or is the last known."""
+    """What costs to find out is looked up once a minute at most; where it cannot be, it is left out or is the last known."""
 
     def __init__(self, state: State, log: Log) -> None:
         self._state = state

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ import yaml
 from kms_server.cli.main import cli
 from kms_server.cli.options import commands_of
 from tests.functional.command_line import run_in
+from tests.functional.server_process import StartServer
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -141,6 +143,15 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "kms-server" not in done.stderr
+
+
+def test_systemd_is_told_when_the_server_listens(start_server: StartServer, tmp_path: Path) -> None:
+    assert "Type=notify" in UNIT
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        start_server(workers=1, env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert manager.recv(1_000).startswith(b"READY=1\n")
 
 
 def instructions() -> Iterator[tuple[str, str]]:
