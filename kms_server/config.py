@@ -117,6 +117,8 @@ class Settings:
     restore_delay: float = 10.0
     abort_uploads_after: int = 7
     audit_stream: str | None = None
+    log_format: str = "text"
+    access_log: bool = False
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None
@@ -150,6 +152,11 @@ class Settings:
     def usage_dir(self) -> Path:
         """Where the workers of this host count the calls of each limit."""
         return self.state_dir / "usage"
+
+    @property
+    def tally_dir(self) -> Path:
+        """Where the workers of this host count calls and commits."""
+        return self.state_dir / "tally"
 
     @property
     def root_key_file(self) -> Path:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from kms_server.errors import OperatorError
 
+_NUMBERED = 1_024
 UNFINISHED = ".unfinished-"  # what a file is called before it is whole
 
 
@@ -144,3 +145,17 @@ def _taken(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def take_one_of(directory: Path) -> int:
+    """The descriptor of the first numbered file that no living process has; it is made where all are taken.
+
+    Raises:
+        OSError: a thousand are taken.
+    """
+    for number in range(_NUMBERED):
+        descriptor = os.open(directory / f"{number:04}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if take(descriptor):
+            return descriptor
+        os.close(descriptor)
+    raise OSError(f"more than {_NUMBERED} processes have files in {directory}")

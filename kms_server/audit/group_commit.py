@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from kms_server.audit.log import AuditLog, Outdated
 from kms_server.audit.record import Row
@@ -29,8 +29,17 @@ def wait(ticket: Ticket, deadline: float) -> None:
 Entry: TypeAlias = tuple[tuple[Row, ...], Ticket, int | None]
 
 
+class Written(Protocol):
+    """Hears of each batch: how many calls it had, and how many seconds it took."""
+
+    def __call__(self, calls: int, seconds: float, *, failed: bool) -> None: ...  # noqa: D102 - see above
+
+
 class GroupCommit(Batches[Entry]):
-    """One committer thread writes the records that calls have submitted, and settles their tickets."""
+    """One committer thread writes the records that calls have submitted, and settles their tickets.
+
+    `on_written` is called in that thread.
+    """
 
     def __init__(self, log: AuditLog, limits: Limits) -> None:
         self._log = log
@@ -38,6 +47,7 @@ class GroupCommit(Batches[Entry]):
         self._writing_since: float | None = None
         self.last_error: str | None = None
         self.failed_at = 0.0
+        self.on_written: Written | None = None
         super().__init__("audit commit", limits.audit_batch)
 
     def submit(self, *rows: Row, decided_on: int | None = None) -> Ticket:
@@ -65,13 +75,15 @@ class GroupCommit(Batches[Entry]):
 
     def work(self, batch: list[Entry]) -> Callable[[], None]:
         """Write the records of a batch, but for those of calls that must be decided again."""
-        self._writing_since = time.monotonic()
+        self._writing_since = began = time.monotonic()
         error: Exception | None = None
         try:
             self._write(batch)
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
             error, self.failed_at = caught, time.monotonic()
         self._writing_since = None
+        if self.on_written is not None:
+            self.on_written(len(batch), time.monotonic() - began, failed=error is not None)
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)
         self.last_error = type(error).__name__ if error else None

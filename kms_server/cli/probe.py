@@ -29,18 +29,20 @@ _PAUSE = 0.5
 @option("--wait", type=click.FloatRange(0, 3_600), default=0.0, help="Seconds in which it may get ready.")
 @option("--ca", type=_FILE, help="CA of the server's certificate, PEM. Default: the system's.")
 @option("--server-name", help="Name that the certificate must have, where that is not the URL's host.")
-@option("--cert", type=_FILE, help="Certificate of this client, PEM, for a server with --tls-client-ca.")
-@option("--key", type=_FILE, help="Its private key, PEM.")
+@option(
+    "--client-cert", type=_FILE, help="Certificate of this client, PEM, for a server with --tls-client-ca."
+)
+@option("--client-key", type=_FILE, help="Its private key, PEM.")
 def probe(
     url: str, *, live: bool, timeout: float, wait: float, ca: Path | None, server_name: str | None,
-    cert: Path | None, key: Path | None,
+    client_cert: Path | None, client_key: Path | None,
 ) -> None:  # fmt: skip
     """Ask a server whether it is ready.
 
     Exits with 0 when it is, and with 1 when it is not or does not answer: then what is wrong is told line by line.
     """
     parts = _parts(url)
-    context = _context(ca, cert, key) if parts.scheme == "https" else None
+    context = _context(ca, client_cert, client_key) if parts.scheme == "https" else None
     deadline = time.monotonic() + wait
 
     def ask() -> list[str]:
@@ -77,7 +79,9 @@ def _context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLCon
         if cert is not None:
             context.load_cert_chain(cert, key, password="")
     except (OSError, ssl.SSLError) as error:
-        raise OperatorError(f"cannot use the files of --ca, --cert and --key: {error}") from None
+        raise OperatorError(
+            f"cannot use the files of --ca, --client-cert and --client-key: {error}"
+        ) from None
     return context
 
 

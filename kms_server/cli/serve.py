@@ -1,5 +1,6 @@
 """`kms-server serve`: run the service."""
 
+import logging
 import os
 import shlex
 import shutil
@@ -30,13 +31,14 @@ from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
 from kms_server.root_keys.opening import root_key_source
 from kms_server.root_keys.shares import SharesSource
-from kms_server.server import credentials, gunicorn_app
+from kms_server.server import credentials, gunicorn_app, logs
 from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.sealed import wait_until_unsealed
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.worker_state import build
 
+_LOG = logging.getLogger(__name__)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -100,6 +102,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option(
     "--abort-uploads-after", type=click.IntRange(0, 36_500), default=7,
     help="Days after which multipart uploads are aborted that nobody completed; 0: never.",
+)  # fmt: skip
+@option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text",
+    help="How messages are written to standard error: lines of text, or one JSON object a line.",
+)  # fmt: skip
+@option(
+    "--access-log", is_flag=True,
+    help="Write a line for each answer: operation, result, status, time, address, request id.",
 )  # fmt: skip
 @option(
     "--audit-stream", metavar="WHERE", callback=stream_target,
@@ -172,6 +182,8 @@ def serve(**options: object) -> None:
     limits = Limits(**bounds)  # type: ignore[arg-type]  # click has checked the types
     settings = Settings(**given, **root_settings(), audit_buckets=audit_buckets(), limits=limits)  # type: ignore[arg-type]
     _check(settings)
+    if settings.log_format == "json":
+        logs.use_json()
     with ExitStack() as stack:
         if settings.ephemeral:
             directory = tempfile.mkdtemp(prefix="kms-server-")
@@ -262,10 +274,11 @@ def _loopback(host: str) -> bool:
 
 
 def _announce(settings: Settings, *, fresh: bool) -> None:
+    say = _LOG.warning if settings.log_format == "json" else partial(click.echo, err=True)
     if settings.dev:
-        click.echo("development mode: ANY credentials are accepted, signatures are not checked", err=True)
+        say("development mode: ANY credentials are accepted, signatures are not checked")
     elif fresh:
-        click.echo(f"root credentials are in {settings.credentials_file}; use them with:", err=True)
-        click.echo(f"    . {shlex.quote(str(settings.credentials_file))}", err=True)
+        say(f"root credentials are in {settings.credentials_file}; use them with:")
+        say(f"    . {shlex.quote(str(settings.credentials_file))}")
     if settings.tls_auto:
-        click.echo(f"the CA certificate is {settings.data_dir / 'tls' / 'ca.pem'}", err=True)
+        say(f"the CA certificate is {settings.data_dir / 'tls' / 'ca.pem'}")

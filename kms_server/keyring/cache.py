@@ -41,7 +41,7 @@ class ScopedCache:
 
     `refresh` must be called at the start of every call: what is served afterwards is no older than that. `watched` looks at
     the database whenever something has changed, before anybody is served what is new; `findings` are of the values as
-    they are now.
+    they are now. `misses` counts what had to be loaded, and `len` tells how much there is.
 
     Who commits on this host raises the generation, and to compare with it costs nothing. Other hosts do not: where the
     database is shared, who may wait asks it in any case, and who may not is told which stamp it has to compare before its
@@ -55,6 +55,7 @@ class ScopedCache:
         self._capacity = capacity
         self._watched = watched
         self._entries: dict[str, object] = {}
+        self.misses = 0
         self._lock = threading.Lock()
         self._stamp: int | None = None
         self._begun = self._seen = 0  # how many looks have begun, and the newest of those that succeeded
@@ -62,6 +63,9 @@ class ScopedCache:
         self._newest = database.generation.counter
         self.findings = Findings(capacity)
         self._is_recent = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def refresh(self, *, may_block: bool) -> int | None:
         """Drop whatever has changed since the last call.
@@ -136,6 +140,7 @@ class ScopedCache:
             return entry  # type: ignore[return-value]  # a scope always holds what its own loader made
         if not may_block:
             raise WouldBlock
+        self.misses += 1
         with self._database.read() as connection:
             snapshot = latest_change(connection)
             value = load(connection, *arguments)

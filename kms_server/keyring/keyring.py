@@ -86,6 +86,11 @@ class Keyring:
         return self._cache.refresh(may_block=may_block)
 
     @property
+    def cached(self) -> tuple[int, int]:
+        """How many values are in the cache, and how many were ever loaded because they were not."""
+        return len(self._cache), self._cache.misses
+
+    @property
     def findings(self) -> Findings:
         """What calls have worked out from all that is here, until any of it changes."""
         return self._cache.findings

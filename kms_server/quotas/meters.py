@@ -14,7 +14,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from kms_server.files import make_private_dir, take
+from kms_server.files import make_private_dir, take_one_of
 from kms_server.quotas.subjects import QUOTA
 
 _RECORDS = 1_024
@@ -23,7 +23,6 @@ _RECORD = Struct(f"=QQ{_TEXT}s")  # how many passed and were refused, and of whi
 _WORDS = _RECORD.size // 8
 _SIZE = _RECORDS * _RECORD.size
 _SHARE = _RECORDS // 4
-_FILES = 1_024
 OTHERS = "others"
 
 
@@ -46,7 +45,7 @@ class Meters:
 
     def __init__(self, directory: Path) -> None:
         make_private_dir(directory)
-        self._descriptor = _own_file(directory)
+        self._descriptor = take_one_of(directory)
         os.ftruncate(self._descriptor, _SIZE)
         os.posix_fallocate(self._descriptor, 0, _SIZE)  # a full disk fails here, not as SIGBUS later
         self._memory = mmap.mmap(self._descriptor, _SIZE)
@@ -98,16 +97,6 @@ def read(directory: Path) -> dict[str, Count]:
             before = total.get(text, NONE)
             total[text] = Count(before.passed + count.passed, before.refused + count.refused)
     return total
-
-
-def _own_file(directory: Path) -> int:
-    """The first file that no living worker has."""
-    for number in range(_FILES):
-        descriptor = os.open(directory / f"{number:04}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if take(descriptor):
-            return descriptor
-        os.close(descriptor)
-    raise OSError(f"more than {_FILES} workers count in {directory}")
 
 
 def _records(content: bytes | mmap.mmap) -> list[tuple[int, str, Count]]:

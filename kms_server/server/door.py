@@ -12,7 +12,9 @@ from kms_server.config import Limits
 from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
 from kms_server.server.entrance import OPEN, Entrance
 from kms_server.server.http_writer import HttpWriter
+from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import Stage
+from kms_server.server.tally import Tally
 from kms_server.server.threads import PATIENT, Errand, Threads
 from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
@@ -70,12 +72,13 @@ class Door:
 
     The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
     for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered, and
-    `memory` is what they remember of it.
+    `memory` is what they remember of it. `tally` counts calls, and `access_log` has a line for each answer but for those of `streams`, who write their own.
     """
 
     def __init__(
         self, pipeline: Answerer, bridge: WsgiBridge, limits: Limits, streams: StreamAnswerer | None = None,
         entrance: Entrance = OPEN, waits: Waits | None = None, memory: Memory | None = None,
+        tally: Tally | None = None,
     ) -> None:  # fmt: skip
         self.stages = pipeline.stages
         self.bridge = bridge
@@ -90,6 +93,8 @@ class Door:
         self.turns = Turns(limits.stream_threads)
         # Health must answer also when every other thread waits for the database.
         self.own_threads = Threads(_OWN_THREADS, "own", waits)
+        self.tally = tally
+        self.access_log: AccessLog | None = None
         self._memory = memory
         # Calls that only wait for this must not stand behind those that work for long.
         self._memory_threads = Threads(1, "memory", waits)

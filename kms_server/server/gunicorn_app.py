@@ -14,6 +14,7 @@ from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.server import hardening
 from kms_server.server.certificates import Certificates
+from kms_server.server.logs import JsonGunicornLogger
 from kms_server.server.worker import KmsWorker, prepare_collector
 from kms_server.server.worker_state import WorkerState
 
@@ -113,6 +114,8 @@ def serve(settings: Settings, listener: socket.socket, build: Callable[[], Worke
         "proc_name": "kms-server",
         "control_socket_disable": True,
     }
+    if settings.log_format == "json":
+        options["logger_class"] = JsonGunicornLogger
     # Before the fork: a worker that went through all of it would have a copy of all of it.
     prepare_collector()
 

@@ -14,6 +14,7 @@ from kms_server.batches import Ticket
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import ClientGone, Request, Response, StreamedResponse
 from kms_server.quotas.limiter import Undecided
+from kms_server.server.call_kinds import UNKNOWN_FAILED, Kind, failed
 from kms_server.server.client_link import ClientLink
 from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
@@ -47,6 +48,7 @@ class Connection(ClientLink):
         self._looked = False
         self._transfer: Transfer | None = None
         self._keep_alive = False
+        self._began = 0.0
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone; a call under way goes on, but no transfer."""
@@ -59,7 +61,7 @@ class Connection(ClientLink):
         waited = now - self._since
         if self._outcome is not None:
             if waited > self._limits.audit_deadline:
-                self._answer(self._outcome.unaudited())
+                self._answer_unaudited(self._outcome)
                 self.advance()
         elif self._transfer is not None:
             self._check_transfer(self._transfer, now)
@@ -120,7 +122,7 @@ class Connection(ClientLink):
             self._catch_up()
             return False
         self._current = incoming
-        self._since = time.monotonic()
+        self._since = self._began = time.monotonic()
         self._looked = False
         door, request = self._door, incoming.request
         if door.entrance.require_tls and door.entrance.refuses(request):
@@ -170,6 +172,8 @@ class Connection(ClientLink):
             self._looked = True
             self._forgotten = resumed(stages, stage, work, request, may_block=False)
             return
+        if self._door.tally is not None:
+            self._door.tally.cold()
         self._in_thread(self._door.threads, partial(go_on, stages, stage, work, request))
 
     def _on_decision(self, _: object) -> None:
@@ -244,7 +248,7 @@ class Connection(ClientLink):
         """Answer when the record of the call is on disk."""
         ticket = outcome.ticket
         if ticket is None:
-            self._answer(outcome.response)
+            self._answer(outcome.response, outcome.kind)
         elif ticket.done:
             self._settle(outcome, ticket)
         else:
@@ -265,12 +269,22 @@ class Connection(ClientLink):
             again = partial(once_more, self._door.stages, self._current.request, charged=outcome.charged)
             self._in_thread(self._door.threads, again)
             return
-        self._answer(outcome.unaudited() if ticket.failed else outcome.response)
+        if ticket.failed:
+            self._answer_unaudited(outcome)
+        else:
+            self._answer(outcome.response, outcome.kind)
 
-    def _answer(self, response: Response, *, last: bool = False) -> None:
+    def _answer_unaudited(self, outcome: Outcome) -> None:
+        self._answer(outcome.unaudited(), outcome.kind and failed(outcome.kind))
+
+    def _answer(self, response: Response, kind: Kind | None = None, *, last: bool = False) -> None:
         incoming = self._current
         self._current, self._outcome = None, None
-        self._since = time.monotonic()
+        self._since = now = time.monotonic()
+        if kind is not None and self._door.tally is not None:
+            self._door.tally.call(kind, now - self._began)
+        if incoming is not None and self._door.access_log is not None:
+            self._door.access_log.note(incoming.request, response, kind, now - self._began)
         if self._ending or incoming is None:
             return
         keep_alive = not last and self._keeps(incoming)
@@ -285,4 +299,6 @@ class Connection(ClientLink):
     def _fail(self, what: str) -> None:
         _LOG.error("%s", what)
         self._forgotten = None
-        self._answer(broken(self._current.request if self._current is not None else None), last=True)
+        self._answer(
+            broken(self._current.request if self._current is not None else None), UNKNOWN_FAILED, last=True
+        )

@@ -1,6 +1,7 @@
 """The sockets on which a worker's event loop takes connections."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,7 @@ from kms_server.server.certificates import Certificates
 
 _TLS_SHUTDOWN_SECONDS = 2.0
 _BACKLOG = 1024
+_LOG = logging.getLogger(__name__)
 
 
 class Listeners:
@@ -38,9 +40,15 @@ class Listeners:
         """Read the certificate again: handshakes from now on get it. One that cannot be used changes nothing."""
         if self._certificates is None or not self._certificates.load():
             return
-        # Where this fails the old ones go on.
-        opened = [await self._listen(one) for one in self._sockets]
-        former, self._servers = self._servers, opened
+        opened: list[asyncio.Server] = []
+        try:
+            for one in self._sockets:
+                opened.append(await self._listen(one))  # noqa: PERF401 - what was opened is known if the next fails
+        except OSError as error:
+            _LOG.error("the new certificate cannot be served and the old one stays: %s", error.strerror)
+            former = opened
+        else:
+            former, self._servers = self._servers, opened
         for server in former:
             server.close()
 

@@ -17,6 +17,7 @@ from kms_server.quotas.rules import Rules
 from kms_server.quotas.usage import Usage, usage
 from kms_server.server.entrance import is_loopback, is_within
 from kms_server.server.health import Health
+from kms_server.server.samples import counter, gauge
 
 _CALLS = "Calls that a limit let pass."
 _THROTTLED = "Calls that needed a limit and were refused, by it or by another that they needed too."
@@ -30,9 +31,10 @@ _SET = "Limits that were set apart from the profile."
 class Metrics:
     """The page of numbers, and who may read it: clients in the networks `readers`."""
 
-    def __init__(self, numbers: Collector, readers: tuple[Network, ...]) -> None:
+    def __init__(self, numbers: Collector, readers: tuple[Network, ...], *more: Collector) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(numbers)
+        for collector in (numbers, *more):
+            self._registry.register(collector)
         self._readers = readers
 
     def is_open_to(self, request: Request) -> bool:
@@ -69,14 +71,16 @@ class Numbers(Collector):
         """All metrics."""
         health = self._health.report()
         problems = len(health.problems)
-        yield _gauge("kms_server_problems", _PROBLEMS, problems)
-        yield _gauge("kms_server_warnings", _WARNINGS, len(health.warnings))
+        yield gauge("kms_server_problems", _PROBLEMS, problems)
+        yield gauge("kms_server_warnings", _WARNINGS, len(health.warnings))
         rules = self._rules(may_block=not problems)
         used = usage(meters.read(self._directory), rules)
-        yield _counter("kms_server_quota_calls", _CALLS, ((one, one.calls.passed) for one in used))
-        yield _counter("kms_server_quota_throttled", _THROTTLED, ((one, one.calls.refused) for one in used))
+        passed = ((one.labels, one.calls.passed) for one in used)
+        refused = ((one.labels, one.calls.refused) for one in used)
+        yield counter("kms_server_quota_calls", _CALLS, passed)
+        yield counter("kms_server_quota_throttled", _THROTTLED, refused)
         if rules is not None:
-            yield _gauge("kms_server_set_limits", _SET, len(rules.set_limits))
+            yield gauge("kms_server_set_limits", _SET, len(rules.set_limits))
             yield from self._limited(used)
 
     def _rules(self, *, may_block: bool) -> Rules | None:
@@ -96,16 +100,3 @@ class Numbers(Collector):
                 ratio.add_sample(ratio.name, one.labels, levels[holds.subject])
         yield limit
         yield ratio
-
-
-def _gauge(name: str, about: str, value: float) -> Metric:
-    metric = Metric(name, about, "gauge")
-    metric.add_sample(name, {}, value)
-    return metric
-
-
-def _counter(name: str, about: str, counted: Iterable[tuple[Usage, int]]) -> Metric:
-    metric = Metric(name, about, "counter")
-    for one, count in counted:
-        metric.add_sample(f"{name}_total", one.labels, count)
-    return metric

@@ -32,6 +32,7 @@ from kms_server.protocol.message import Request, Response
 from kms_server.quotas.limiter import Undecided
 from kms_server.server import mutation, wires
 from kms_server.server.authentication import Authenticator
+from kms_server.server.call_kinds import OK_KINDS, Kind, Result, kind_of, result_of
 from kms_server.server.wires import Wire
 
 _LOG = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Asked(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """An answer, and the ticket whose commit must come before the answer's first byte.
+    """An answer, the ticket whose commit must come before the answer's first byte, and what the call counts as.
 
     `charged` tells that limits have let the call pass; it is not asked of one that was not.
     """
@@ -71,6 +72,7 @@ class Outcome(NamedTuple):
     ticket: Ticket | None
     unaudited: Callable[[], Response]
     charged: bool = False
+    kind: Kind | None = None
 
 
 # A stage takes what the stage before it returned; an Outcome ends the way.
@@ -147,7 +149,8 @@ class Pipeline:
                 raise WouldBlock from None
             return self._refused(request, request_id, error, wires.of(operation), operation)
         except SQLAlchemyError as error:
-            return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))
+            response = wires.of(operation).fault(_unexpected(error), operation, request_id)
+            return _unrecorded(response, kind_of(operation, Result.FAILED))
         now = services.clock.now()
         call = Call(
             operation, services, caller.principal, caller.region, request, request_id,
@@ -160,7 +163,8 @@ class Pipeline:
         self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None
     ) -> Outcome:
         self._authenticator.note_refusal(request, error)
-        return _unrecorded(wire.fault(error, operation, request_id))
+        kind = kind_of(operation, Result.UNAUTHENTICATED)
+        return _unrecorded(wire.fault(error, operation, request_id), kind)
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
@@ -214,12 +218,13 @@ class Pipeline:
             response = wire.answer(operation, call.answer, request_id)
         if call.fault is not None and call.principal is NOBODY:
             self._authenticator.note_refusal(call.request, call.fault)
-            return _unrecorded(response)
-        ticket = self._submitted(call)
+            return _unrecorded(response, kind_of(operation, Result.UNAUTHENTICATED))
+        ticket, fault = self._submitted(call), call.fault
+        kind = OK_KINDS[operation.action] if fault is None else kind_of(operation, result_of(fault))
         # A call that was throttled has taken no token: decided again, it has to ask for one.
-        charged = call.charged and not isinstance(call.fault, ThrottlingException)
+        charged = call.charged and not isinstance(fault, ThrottlingException)
         return Outcome(
-            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged
+            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged, kind
         )
 
     def _submitted(self, call: Call) -> Ticket | None:
@@ -266,8 +271,8 @@ def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - se
     raise AssertionError("the last stage gives an Outcome")
 
 
-def _unrecorded(response: Response) -> Outcome:
-    return Outcome(response, None, lambda: response)
+def _unrecorded(response: Response, kind: Kind | None = None) -> Outcome:
+    return Outcome(response, None, lambda: response, kind=kind)
 
 
 def fault_of(error: Exception) -> ServiceError:

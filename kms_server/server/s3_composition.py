@@ -12,9 +12,11 @@ from kms_server.s3.encryption.keys import Encryption
 from kms_server.s3.upkeep import Upkeep
 from kms_server.server.jobs import Chore
 from kms_server.server.kms_client import kms_client
+from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
 from kms_server.server.s3_pipeline import S3Pipeline
+from kms_server.server.tally import Tally
 from kms_server.storage.reserve import Reserve
 
 
@@ -37,7 +39,7 @@ class S3Layer(NamedTuple):
 
 def s3_layer(
     settings: Settings, services: Services, pipeline: Pipeline, commits: tuple[GroupCommit, GroupCommit],
-    reserve: Reserve,
+    reserve: Reserve, tally: Tally | None = None,
 ) -> S3Layer | None:  # fmt: skip
     """The S3 layer; None where it is not served. `commits` are those of management events and of data events."""
     if "s3" not in settings.services:
@@ -50,5 +52,7 @@ def s3_layer(
         *commits,
         settings.s3_domain,
         reserve,
+        tally,
+        AccessLog() if settings.access_log else None,
     )
     return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

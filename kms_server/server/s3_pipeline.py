@@ -3,6 +3,7 @@
 Nothing of the body is read before the call is allowed, but for a form, whose signature is one of its fields.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 
 from kms_server.audit import event_id
@@ -25,8 +26,11 @@ from kms_server.s3.operations import table
 from kms_server.s3.wire import faults, paths, post_form, xml_writer
 from kms_server.s3.wire.payload import RequestPayload, body_of
 from kms_server.s3.wire.post_form import PostForm
+from kms_server.server.call_kinds import Kind, Result, kind_of, result_of
+from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import fault_of
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
+from kms_server.server.tally import Tally
 from kms_server.storage.reserve import Reserve
 
 _SCOPE = "/s3/aws4_request"
@@ -42,7 +46,8 @@ class S3Pipeline:
 
     def __init__(
         self, services: S3Services, authenticator: S3Authenticator, management: GroupCommit, data: GroupCommit,
-        domain: str, reserve: Reserve,
+        domain: str, reserve: Reserve, tally: Tally | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:  # fmt: skip
         self._services = services
         self._authenticator = authenticator
@@ -50,6 +55,8 @@ class S3Pipeline:
         self._data = data
         self._domain = domain
         self._reserve = reserve
+        self._tally = tally
+        self._access_log = access_log
 
     def claims(self, request: Request) -> bool:
         """Whether a request is S3's: the service it is signed for says so, or nothing else can be meant."""
@@ -67,6 +74,16 @@ class S3Pipeline:
 
     def answer(self, request: Request) -> StreamedResponse:
         """Answer one request; waits where it has to."""
+        began = time.monotonic()
+        answered, kind = self._answer(request)
+        seconds = time.monotonic() - began
+        if self._tally is not None:
+            self._tally.call(kind, seconds)
+        if self._access_log is not None:
+            self._access_log.note(request, answered, kind, seconds)
+        return answered
+
+    def _answer(self, request: Request) -> tuple[StreamedResponse, Kind]:
         request_id = event_id.new_request_id()
         call: S3Call | None = None
         try:
@@ -79,7 +96,7 @@ class S3Pipeline:
             return self._refused(request, request_id, call, RequestTimeout())
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             return self._refused(request, request_id, call, fault_of(error))
-        return _response(call, answer, request_id)
+        return _response(call, answer, request_id), kind_of(call.operation.row, Result.OK)
 
     def perform(self, request: Request, principal: Principal) -> S3Answer:
         """Take a call that a service of this server makes, past authentication, through authorization, operation and record.
@@ -187,7 +204,7 @@ class S3Pipeline:
 
     def _refused(
         self, request: Request, request_id: str, call: S3Call | None, error: ServiceError
-    ) -> StreamedResponse:
+    ) -> tuple[StreamedResponse, Kind]:
         """The answer to a call that failed; it is recorded as well, unless nobody is known to have made it."""
         if call is None or call.is_anonymous:
             self._authenticator.note_refusal(request, error)
@@ -201,7 +218,10 @@ class S3Pipeline:
         answered = () if call is None else tuple(call.answered.items())
         response = faults.fault(error, request_id, head=request.method == "HEAD")
         headers = (*response.headers, *answered)
-        return StreamedResponse(response.status, headers, len(response.body), (response.body,))
+        told = StreamedResponse(response.status, headers, len(response.body), (response.body,))
+        if call is None:
+            return told, kind_of(None, Result.UNAUTHENTICATED)
+        return told, kind_of(call.operation.row, result_of(faults.s3_error(error)))
 
 
 def _form(request: Request) -> PostForm:

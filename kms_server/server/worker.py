@@ -19,6 +19,7 @@ from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
 from kms_server.server.listeners import Listeners
+from kms_server.server.logs import AccessLog
 from kms_server.server.worker_state import WorkerState
 from kms_server.server.wsgi_bridge import WsgiBridge
 
@@ -114,7 +115,10 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             state.entrance,
             state.waits,
             state.memory,
+            state.tally,
         )
+        if state.state.settings.access_log:
+            door.access_log = AccessLog()
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
         listeners = Listeners(
@@ -127,6 +131,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             sys.stdout.flush()
         while not orders.stop.is_set() and os.getppid() == self.ppid:
             await self._pause(door, orders.stop, _SWEEP_SECONDS)
+            state.say_alive(len(door.connections))
             if orders.renew.is_set():
                 orders.renew.clear()
                 await listeners.renew()
@@ -160,4 +165,5 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         while condition() and loop.time() < deadline:
             self.notify()
             door.sweep()
+            self.wsgi.say_alive(len(door.connections))
             await asyncio.sleep(_DRAIN_SWEEP_SECONDS)

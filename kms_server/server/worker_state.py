@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -18,10 +19,11 @@ from kms_server.keyring.keyring import Keyring
 from kms_server.quotas.shared_buckets import SharedBuckets
 from kms_server.root_keys.provider import RootKeySource
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
-from kms_server.server.audit_retention import keeping
+from kms_server.server.audit_retention import keeping, whole_log
 from kms_server.server.audit_stream import open_stream
 from kms_server.server.audit_trail import audit_log, data_log
 from kms_server.server.authentication import Authenticator
+from kms_server.server.call_metrics import CallNumbers
 from kms_server.server.door_types import StreamAnswerer
 from kms_server.server.entrance import Entrance
 from kms_server.server.flask_app import create_app
@@ -35,6 +37,8 @@ from kms_server.server.root_holding import RootHolding
 from kms_server.server.s3_composition import s3_layer
 from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
+from kms_server.server.state_metrics import StateNumbers
+from kms_server.server.tally import LOGS, Tally
 from kms_server.server.trail_buckets import TrailBuckets
 from kms_server.server.trail_delivery import delivery_chores
 from kms_server.storage.reserve import Reserve
@@ -58,6 +62,7 @@ class WorkerState:
     jobs: Jobs
     state: State
     health: Health
+    tally: Tally
     entrance: Entrance
     memory: Keyring
     checkpoints: Checkpoints
@@ -82,6 +87,11 @@ class WorkerState:
         """Where clients on this machine reach the server."""
         return self.state.settings.url
 
+    def say_alive(self, connections: int) -> None:
+        """Tell the other workers of the host what this one has; called a few times a second."""
+        cached, misses = self.memory.cached
+        self.tally.alive(connections=connections, cached=cached, missed=misses)
+
     def close(self) -> None:
         """Finish what is pending and release everything."""
         self.jobs.stop()
@@ -95,6 +105,7 @@ class WorkerState:
         self._cover()
         self.root.stop()
         self.state.database.close()
+        self.tally.close()
 
     def _cover(self) -> None:
         """Have a checkpoint name the last records; without one they are covered when a server runs again."""
@@ -116,6 +127,9 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
     reserve = Reserve(settings.data_dir, limits.disk_reserve)
     commit = GroupCommit(audit_log(state, reserve), limits)
     data_commit = GroupCommit(data_log(state, reserve), limits)
+    tally = Tally(settings.tally_dir)
+    for log, one in zip(LOGS, (commit, data_commit), strict=True):
+        one.on_written = partial(tally.batch, log)
 
     def check_bucket(trail: Trail) -> None:
         buckets.check(trail)
@@ -124,7 +138,7 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
     services = services_of(state, check_bucket, limiter_of(settings, shared))
     keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
-    layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
+    layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve, tally)
     streams = layer.pipeline if layer else None
     buckets = TrailBuckets(state, streams)
     checkpoints = checkpoints_of(state)
@@ -147,7 +161,9 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
         health.hints["shared_counters"] = shared.warning
     entrance = Entrance(settings.trusted_proxies, settings.require_tls)
     numbers = Numbers(settings.usage_dir, services.limiter, keyring, health)
-    metrics = Metrics(numbers, settings.metrics_from)
+    metrics = Metrics(
+        numbers, settings.metrics_from, CallNumbers(settings.tally_dir), StateNumbers(state, whole_log(state))
+    )
     app = create_app(pipeline, health, limits, streams, entrance, state.database.waits, metrics)
     return WorkerState(
         pipeline,
@@ -158,6 +174,7 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
         jobs,
         state,
         health,
+        tally,
         entrance,
         keyring,
         checkpoints,

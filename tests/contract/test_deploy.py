@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ import yaml
 from kms_server.cli.main import cli
 from kms_server.cli.options import commands_of
 from tests.functional.command_line import run_in
+from tests.functional.server_process import StartServer
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -143,6 +145,15 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
         assert "kms-server" not in done.stderr
 
 
+def test_systemd_is_told_when_the_server_listens(start_server: StartServer, tmp_path: Path) -> None:
+    assert "Type=notify" in UNIT
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        start_server(workers=1, env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        assert manager.recv(1_000).startswith(b"READY=1\n")
+
+
 def instructions() -> Iterator[tuple[str, str]]:
     """The lines of the Containerfile."""
     text = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ")
@@ -190,34 +201,19 @@ def test_what_the_image_is_built_from_serves(tmp_path: Path) -> None:
         if stage == 1 and name == "COPY":
             *sources, target = rest.split()
             for source in sources:
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, places["/src"] / target if copy is shutil.copytree else places["/src"])
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, places["/src"] / target)
+                else:
+                    shutil.copy(ROOT / source, places["/src"])
         elif stage == 1 and name == "RUN":
             subprocess.run(["sh", "-euc", here(rest)], cwd=places["/src"], env=environment, check=True)
-    program = places["/opt"] / "kms-server/bin/kms-server"
-    state = places["/opt"] / "state"
-    served: list[str | Path] = [
-        program,
-        "serve",
-        "--tls-auto",
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        "--data-dir",
-        state,
-    ]
+    program = str(places["/opt"] / "kms-server/bin/kms-server")
+    state = str(places["/opt"] / "state")
+    served = [program, "serve", "--tls-auto", "--port", "0", "--workers", "1", "--data-dir", state]
     server = subprocess.Popen(served, cwd=tmp_path, env={"PATH": "/bin"}, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     url = server.stdout.readline().split()[-1]
-    probe: list[str | Path] = [
-        program,
-        "probe",
-        "--url",
-        url.replace("127.0.0.1", "localhost"),
-        "--ca",
-        state / "tls/ca.pem",
-    ]
+    probe = [program, "probe", "--url", url.replace("127.0.0.1", "localhost"), "--ca", f"{state}/tls/ca.pem"]
     asked = subprocess.run(probe, env={"PATH": "/bin"}, check=False, capture_output=True, text=True)
     server.terminate()
     assert (asked.stdout, asked.returncode) == ("ready\n", 0), asked.stderr

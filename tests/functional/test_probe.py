@@ -32,7 +32,7 @@ def test_it_has_a_certificate_where_one_is_needed(start_server: StartServer, tmp
     server = start_server(*given_tls, workers=1)
     asked = ["probe", "--url", server.url, "--ca", str(authority.ca)]
     assert run_in({}, *asked).returncode == 1
-    with_own = [*asked, "--cert", str(own), "--key", str(own_key)]
+    with_own = [*asked, "--client-cert", str(own), "--client-key", str(own_key)]
     assert run_in({}, *with_own).returncode == 0
     assert run_in({}, *with_own, "--server-name", "localhost").returncode == 0
     assert run_in({}, *with_own, "--server-name", "elsewhere").returncode == 1

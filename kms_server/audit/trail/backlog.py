@@ -36,6 +36,24 @@ def backlogs(database: Database, planner: Planner) -> list[Backlog]:
     return [_of(database, trail, planner.backlog(trail)) for trail in found]
 
 
+class Lag(NamedTuple):
+    """How many log files of all trails wait for their delivery, and for how many seconds the oldest has."""
+
+    files: int
+    seconds: float
+
+
+def lag(database: Database, now: float) -> Lag:
+    """How far delivery is behind at `now` (epoch seconds of the service's clock)."""
+    with database.read() as connection:
+        waiting = [
+            file.planned_at
+            for trail in trails.every(connection)
+            for file in trail_files.pending(connection, trail.trail_id)
+        ]
+    return Lag(len(waiting), max(0.0, now - min(waiting, default=now)))
+
+
 def delivery_warning(database: Database, now: float) -> str | None:
     """What is wrong with delivery at `now`, for the health of a server; None: nothing."""
     return next(delivery_warnings(database, now), None)
