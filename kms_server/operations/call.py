@@ -164,7 +164,8 @@ class Call:
     When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `owner`
     is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
 
-    `charged` tells that it was counted, `pending` that it is not known yet whether its limits let it pass.
+    `recorded` tells that its record was committed or is being written, `charged` that it was counted, `pending` that it
+    is not known yet whether its limits let it pass.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
@@ -188,6 +189,7 @@ class Call:
     owner: str = field(default="", init=False)
     prepared: bytes = field(default=b"", init=False, repr=False)
     tx: Transaction | None = field(default=None, init=False)
+    recorded: bool = field(default=False, init=False)
     charged: bool = field(default=False, init=False)
     pending: Pending | None = field(default=None, init=False)
     answer: Answer = field(default=None, init=False)

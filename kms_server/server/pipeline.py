@@ -20,7 +20,7 @@ from kms_server.keyring.cache import WouldBlock
 from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation, Plane, Services
-from kms_server.operations.recording import event_of
+from kms_server.operations.recording import event_of, recording
 from kms_server.operations.sts import restrictions
 from kms_server.protocol import front_door
 from kms_server.protocol.message import Request, Response
@@ -189,14 +189,14 @@ class Pipeline:
             call.operation.prepare(call)
         while True:
             try:
-                with self._services.database.write() as tx:
+                with recording(call, self._services.database.write()) as tx:
                     call.tx = tx
                     call.answer = call.operation.handler(call)
-                    self._services.ledger.add(tx.connection, event_of(call))
-                    return
             except NoneReady as missing:
                 # Nothing was written yet; no transaction waits while key material is made.
                 self._services.material.make(missing.spec)
+            else:
+                return
 
     def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""
@@ -213,7 +213,7 @@ class Pipeline:
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
-        if call.fault is None and call.operation.plane is Plane.WRITE:
+        if call.recorded:
             return None
         return self._commit.submit(*rows_of(event_of(call)))
 

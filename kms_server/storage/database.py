@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from kms_server.errors import KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
+from kms_server.storage.patient_connection import PatientConnection
 from kms_server.storage.waits import Waits
 from kms_server.storage.writer_lock import WriterLock
 
@@ -72,7 +73,7 @@ class Database:
     while one is stuck no other is begun: whoever waited has been told that it failed.
     """
 
-    def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
+    def __init__(self, engine: Engine, lock: WriterLock, generation: Generation, waits: Waits) -> None:
         self.engine = engine
         # SQLite's transactions are snapshots anyway; psycopg sends the level along with BEGIN.
         postgres = engine.dialect.name == "postgresql"
@@ -80,7 +81,12 @@ class Database:
         self._committed = engine.execution_options(isolation_level="READ COMMITTED") if postgres else engine
         self._lock = lock
         self.generation = generation
-        self.waits, self.writers = Waits(), Waits()
+        self.waits, self.writers = waits, Waits()
+
+    @property
+    def has_other_hosts(self) -> bool:
+        """Whether changes may be made that nobody on this host announces."""
+        return self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -182,8 +188,9 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
-    engine = _sqlite(data_dir / "keys.db") if url is None else _postgresql(url)
-    return Database(engine, lock, generation)
+    waits = Waits()
+    engine = _sqlite(data_dir / "keys.db") if url is None else _postgresql(url, waits)
+    return Database(engine, lock, generation, waits)
 
 
 def _sqlite(path: Path) -> Engine:
@@ -226,7 +233,7 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
+def _postgresql(url: str, waits: Waits) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -239,6 +246,13 @@ def _postgresql(url: str) -> Engine:
     engine = create_engine(
         url_with_times, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, arguments: list[str], named: dict[str, Any]) -> object:
+        connection = PatientConnection.connect(*arguments, **named)
+        connection.waits = waits
+        return connection
+
     try:
         with engine.connect():
             pass
