@@ -9,7 +9,6 @@ from email.utils import formatdate
 from functools import lru_cache
 
 DAY = 86_400.0
-_ALWAYS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the first on Linux alone
 
 
 class Clock:
@@ -32,11 +31,6 @@ class Clock:
     def now(self) -> float:
         """The service's time in epoch seconds, to the millisecond."""
         return (time.time_ns() // 1_000_000 + self._milliseconds) / 1_000
-
-
-def elapsed() -> float:
-    """Seconds since some moment in the past; nobody sets this clock, and it goes on while the machine sleeps."""
-    return time.clock_gettime(_ALWAYS)
 
 
 def real_now() -> float:

@@ -4,14 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from kms_server.audit.log import AuditLog
 from kms_server.audit.record import Row
 from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from kms_server.storage.freshness import Look
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,28 +25,11 @@ def wait(ticket: Ticket, deadline: float) -> None:
         raise KMSInternalException
 
 
-class Memory(Protocol):
-    """What calls are decided by."""
-
-    @property
-    def last_look(self) -> Look | None:
-        """When it was last compared with the database; None where it always is."""
-
-    def holds(self, look: Look) -> bool:
-        """Whether nobody changed anything after `look`, but perhaps a moment ago; may ask the database."""
-
-
-Entry: TypeAlias = tuple[tuple[Row, ...], Ticket, Look | None]
+Entry: TypeAlias = tuple[tuple[Row, ...], Ticket]
 
 
 class GroupCommit(Batches[Entry]):
-    """One committer thread writes the records that calls have submitted, and settles their tickets.
-
-    A record may take long to arrive, or the process stands still meanwhile: a call fails then whose answer was decided
-    by a `memory` that is old by now.
-    """
-
-    memory: Memory | None = None
+    """One committer thread writes the records that calls have submitted, and settles their tickets."""
 
     def __init__(self, log: AuditLog, limits: Limits) -> None:
         self._log = log
@@ -66,7 +48,7 @@ class GroupCommit(Batches[Entry]):
         if self._writing_since is not None and self.stuck_for() > self._deadline:
             ticket.settle(failed=True)
         else:
-            self.add((rows, ticket, self.memory.last_look if self.memory else None))
+            self.add((rows, ticket))
         return ticket
 
     def stuck_for(self) -> float:
@@ -83,25 +65,12 @@ class GroupCommit(Batches[Entry]):
         """Write the records of a batch."""
         self._writing_since = time.monotonic()
         error: Exception | None = None
-        outdated: set[Look] = set()
         try:
-            self._log.append([row for rows, _, _ in batch for row in rows])
-            outdated = self._outdated({look for _, _, look in batch if look is not None})
+            self._log.append([row for rows, _ in batch for row in rows])
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
             error, self.failed_at = caught, time.monotonic()
         self._writing_since = None
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)
         self.last_error = type(error).__name__ if error else None
-        if not outdated:
-            return partial(settle_each, [ticket for _, ticket, _ in batch], failed=error is not None)
-        return partial(_settle_apart, batch, outdated)
-
-    def _outdated(self, looks: set[Look]) -> set[Look]:
-        """By which of these nothing may be answered any more."""
-        return {look for look in looks if self.memory is not None and not self.memory.holds(look)}
-
-
-def _settle_apart(batch: list[Entry], outdated: set[Look]) -> None:
-    for failed in (False, True):
-        settle_each([ticket for _, ticket, look in batch if (look in outdated) == failed], failed=failed)
+        return partial(settle_each, [ticket for _, ticket in batch], failed=error is not None)

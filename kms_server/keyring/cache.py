@@ -1,6 +1,5 @@
 """A bounded cache whose entries are dropped by the scopes that commits name."""
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from kms_server.clock import elapsed
 from kms_server.storage.database import Database, changed_since, latest_change
-from kms_server.storage.freshness import Look, is_fresh
 
 Value = TypeVar("Value")
 _MOST_WITHIN = 4_096
@@ -56,8 +53,6 @@ class ScopedCache:
         self._entries: dict[str, object] = {}
         self._lock = threading.Lock()
         self._stamp: int | None = None
-        self._look = Look(-math.inf, -1)
-        self._is_alone = not database.has_other_hosts
         self._generation = -1
         self._newest = database.generation.counter
         self.findings = Findings(capacity)
@@ -66,12 +61,10 @@ class ScopedCache:
     def refresh(self, *, may_block: bool) -> None:
         """Drop whatever has changed since the last call.
 
-        Who has heard nothing of other hosts for too long, being stopped or cut off, asks as if something had changed.
-
         Raises:
             WouldBlock: something changed and `may_block` is false.
         """
-        if self._newest[0] == self._generation and (self._is_alone or is_fresh(self._look)):
+        if self._newest[0] == self._generation:
             return
         if not may_block:
             if self._is_recent:
@@ -82,20 +75,7 @@ class ScopedCache:
     @property
     def is_stale(self) -> bool:
         """Whether something may have changed since the database was last asked."""
-        return self._newest[0] != self._generation or not (self._is_alone or is_fresh(self._look))
-
-    @property
-    def last_look(self) -> Look | None:
-        """When the database was last asked; None where all changes are announced."""
-        return None if self._is_alone else self._look
-
-    def holds(self, look: Look) -> bool:
-        """Whether nobody changed anything after `look`, but perhaps a moment ago; asks the database where that is not known."""
-        if is_fresh(look):
-            return True
-        if not is_fresh(self._look):
-            self.reread()
-        return self._look.newest == look.newest
+        return self._newest[0] != self._generation
 
     @contextmanager
     def recent(self) -> Iterator[None]:
@@ -115,7 +95,7 @@ class ScopedCache:
         with self._database.waits.noted(), self._lock:
             # The generation is taken before the look and kept after the entries are gone: whoever compares with it
             # in between sees the old one and waits here.
-            generation, began = self._newest[0], elapsed()
+            generation = self._newest[0]
             with self._database.read() as connection:
                 newest = latest_change(connection)
                 changed = [] if self._stamp is None else changed_since(connection, self._stamp)
@@ -125,7 +105,7 @@ class ScopedCache:
                 self._entries.pop(scope, None)
             if changed:
                 self.findings = Findings(self._capacity)
-            self._stamp, self._look = newest, Look(began, newest)
+            self._stamp = newest
             self._generation = generation
 
     def get(

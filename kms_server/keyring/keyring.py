@@ -40,7 +40,6 @@ from kms_server.storage import (
     tags,
 )
 from kms_server.storage.database import Database
-from kms_server.storage.freshness import Look
 from kms_server.storage.injected_faults import InjectedFault
 from kms_server.storage.scopes import key_scope
 
@@ -100,15 +99,6 @@ class Keyring:
     def is_stale(self) -> bool:
         """Whether `refresh` has to ask the database."""
         return self._cache.is_stale
-
-    @property
-    def last_look(self) -> Look | None:
-        """When the database was last asked what other hosts have changed; None where there are none."""
-        return self._cache.last_look
-
-    def holds(self, look: Look) -> bool:
-        """Whether nobody changed anything after `look`, but perhaps a moment ago; may ask the database."""
-        return self._cache.holds(look)
 
     def recent(self) -> AbstractContextManager[None]:
         """Within the block what was last read is good enough for calls on the event loop; see `ScopedCache.recent`."""

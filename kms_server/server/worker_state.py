@@ -118,7 +118,7 @@ def build(settings: Settings) -> WorkerState:
 
     shared = shared_buckets(settings)
     services = services_of(state, check_bucket, limiter_of(settings, shared))
-    keyring = commit.memory = data_commit.memory = services.keyring
+    keyring = services.keyring
     pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
     layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve)
     streams = layer.pipeline if layer else None

@@ -83,11 +83,6 @@ class Database:
         self.generation = generation
         self.waits, self.writers = waits, Waits()
 
-    @property
-    def has_other_hosts(self) -> bool:
-        """Whether changes may be made that nobody on this host announces."""
-        return self.engine.dialect.name == "postgresql"
-
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read-only view: all that is read in it is of one moment."""

@@ -4,25 +4,8 @@ import fcntl
 import mmap
 import os
 from pathlib import Path
-from typing import NamedTuple
 
-from kms_server.clock import elapsed
-
-# A change that another host made holds here so many seconds after its answer, whatever this host could not hear of.
-FRESH_SECONDS = 1.0
 _BYTES = 8
-
-
-class Look(NamedTuple):
-    """When the database was asked what has changed (`clock.elapsed` as it began), and its newest change then."""
-
-    began: float
-    newest: int
-
-
-def is_fresh(look: Look) -> bool:
-    """Whether what was found then may be relied on: all that was acknowledged `FRESH_SECONDS` ago was seen."""
-    return elapsed() - look.began < FRESH_SECONDS
 
 
 class Generation:

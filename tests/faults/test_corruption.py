@@ -96,6 +96,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     made.close()
 
 
+@pytest.mark.timeout(1_200 if WHOLE else 120)
 def test_wrapped_material_that_was_changed(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     with pair.service.database.read() as connection:
         rows = connection.execute(backing_keys.select().where(backing_keys.c.key_id == pair.victim))

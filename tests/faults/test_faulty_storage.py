@@ -82,6 +82,7 @@ def sweep(scene: Scene, operation: Operation, body: bytes) -> bool:
     return False
 
 
+@pytest.mark.timeout(3_600 if WHOLE else 240)
 def test_failures_at_each_step_of_each_change(scene: Scene) -> None:
     asked, lost = 0, 0
     for operation, members in each(scene.service):

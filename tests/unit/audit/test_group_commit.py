@@ -13,7 +13,6 @@ from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.batches import Ticket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from kms_server.storage.freshness import Look
 from tests.unit.audit.audit_rows import CHAIN_KEY, row, stored
 
 LIMITS = Limits(segment_rows=100, audit_batch=10, audit_deadline=0.1)
@@ -105,34 +104,6 @@ def test_a_call_that_fails_with_its_ticket_keeps_no_other_waiting() -> None:
     first.on_done = fail
     log.gate.set()
     wait(second, 10)
-    commit.close()
-
-
-class ChangingMemory:
-    """A memory that holds by its last look alone."""
-
-    def __init__(self) -> None:
-        self.last_look = Look(0.0, 1)
-
-    def holds(self, look: Look) -> bool:
-        return look == self.last_look
-
-
-def test_a_call_fails_that_was_decided_by_what_changed_before_its_record_arrived() -> None:
-    log, memory = GatedLog(), ChangingMemory()
-    commit = GroupCommit(log, LIMITS)
-    commit.memory = memory
-    blocker = commit.submit(row())
-    assert log.entered.wait(10)
-    early = commit.submit(row(1))
-    memory.last_look = Look(1.0, 2)
-    late = commit.submit(row(2))
-    log.gate.set()
-    wait(late, 10)
-    for ticket in (blocker, early):
-        with pytest.raises(KMSInternalException):
-            wait(ticket, 10)
-    assert [len(batch) for batch in log.batches] == [1, 2]
     commit.close()
 
 

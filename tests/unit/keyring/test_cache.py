@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 from kms_server.keyring.cache import ScopedCache, WouldBlock
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database, changed_since
-from kms_server.storage.freshness import FRESH_SECONDS, Look
 from tests.databases import Place, empty, migrated
 from tests.unit.storage.test_transactions import line, process
 
@@ -342,23 +341,3 @@ def test_whatever_watches_looks_before_anybody_is_served_what_is_new(database: D
     write(database, "two")
     cache.refresh(may_block=True)
     assert seen == ["one", "two"]
-
-
-def test_what_other_hosts_may_have_changed_is_asked_for_after_a_second(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Database, "has_other_hosts", True)
-    write(database, "old")
-    cache = ScopedCache(database, 10)
-    cache.refresh(may_block=True)
-    look = cache.last_look
-    assert look is not None
-    old = Look(look.began - FRESH_SECONDS, look.newest)
-    cache._look = old
-    assert cache.is_stale
-    with pytest.raises(WouldBlock):
-        cache.refresh(may_block=False)
-    assert cache.holds(old)  # it asked, and nothing has changed
-    write(database, "new")
-    cache.refresh(may_block=True)
-    assert not cache.holds(old)
