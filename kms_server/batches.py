@@ -14,19 +14,20 @@ _LOG = logging.getLogger(__name__)
 class Ticket:
     """Tells one call whether its part of a batch is done, or that it `failed`.
 
+    It failed without any trace if what its call was decided on is `outdated`: the call may be decided again.
     `on_done` is called with the ticket once it is; it is set by the thread that settles the ticket, or by a thread that
     waits and looks at `done` afterwards.
     """
 
-    __slots__ = ("done", "failed", "on_done")
+    __slots__ = ("done", "failed", "on_done", "outdated")
 
     def __init__(self) -> None:
-        self.done = self.failed = False
+        self.done = self.failed = self.outdated = False
         self.on_done: Callable[[Any], object] | None = None
 
     def settle(self, *, failed: bool = False) -> None:
         """Say that it is done."""
-        self.failed = failed
+        self.failed = failed or self.outdated
         self.done = True
         if self.on_done is not None:
             self.on_done(self)

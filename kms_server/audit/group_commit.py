@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
-from kms_server.audit.log import AuditLog
+from kms_server.audit.log import AuditLog, Outdated
 from kms_server.audit.record import Row
 from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
@@ -25,7 +25,8 @@ def wait(ticket: Ticket, deadline: float) -> None:
         raise KMSInternalException
 
 
-Entry: TypeAlias = tuple[tuple[Row, ...], Ticket]
+# The records of one call, and the stamp of what it was decided on where that may be outdated.
+Entry: TypeAlias = tuple[tuple[Row, ...], Ticket, int | None]
 
 
 class GroupCommit(Batches[Entry]):
@@ -39,16 +40,17 @@ class GroupCommit(Batches[Entry]):
         self.failed_at = 0.0
         super().__init__("audit commit", limits.audit_batch)
 
-    def submit(self, *rows: Row) -> Ticket:
+    def submit(self, *rows: Row, decided_on: int | None = None) -> Ticket:
         """Take the records of one call, which are written together; never waits.
 
-        While a write has hung past the deadline the ticket fails at once: what is pending stays bounded.
+        While a write has hung past the deadline the ticket fails at once: what is pending stays bounded. Where the log is in
+        a database that hosts share, it fails as `outdated` if something has changed there since the stamp `decided_on`.
         """
         ticket = Ticket()
         if self._writing_since is not None and self.stuck_for() > self._deadline:
             ticket.settle(failed=True)
         else:
-            self.add((rows, ticket))
+            self.add((rows, ticket, decided_on))
         return ticket
 
     def stuck_for(self) -> float:
@@ -62,15 +64,27 @@ class GroupCommit(Batches[Entry]):
         self._log.close()
 
     def work(self, batch: list[Entry]) -> Callable[[], None]:
-        """Write the records of a batch."""
+        """Write the records of a batch, but for those of calls that must be decided again."""
         self._writing_since = time.monotonic()
         error: Exception | None = None
         try:
-            self._log.append([row for rows, _ in batch for row in rows])
+            self._write(batch)
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
             error, self.failed_at = caught, time.monotonic()
         self._writing_since = None
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", type(error).__name__)
         self.last_error = type(error).__name__ if error else None
-        return partial(settle_each, [ticket for _, ticket in batch], failed=error is not None)
+        return partial(settle_each, [ticket for _, ticket, _ in batch], failed=error is not None)
+
+    def _write(self, batch: Sequence[Entry]) -> None:
+        while batch:
+            oldest = min((decided_on for *_, decided_on in batch if decided_on is not None), default=None)
+            try:
+                self._log.append([row for rows, *_ in batch for row in rows], oldest)
+            except Outdated as newer:
+                for _, ticket, decided_on in batch:
+                    ticket.outdated = decided_on is not None and decided_on < newer.newest
+                batch = [entry for entry in batch if not entry[1].outdated]
+            else:
+                return

@@ -6,11 +6,23 @@ from typing import Protocol
 from kms_server.audit.record import Row
 
 
+class Outdated(Exception):
+    """Nothing was stored: the state that the rows tell of is older than `newest`, the stamp of the newest change."""
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(newest)
+        self.newest = newest
+
+
 class AuditLog(Protocol):
     """Keeps records for good."""
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Store rows, one or more; they are on disk when this returns."""
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
+        """Store rows, one or more; they are on disk when this returns.
+
+        Raises:
+            Outdated: something has changed in a shared database since the stamp that they were `decided_on`.
+        """
 
     def close(self) -> None:
         """Release files and connections."""

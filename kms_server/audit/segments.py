@@ -113,7 +113,7 @@ class SegmentLog:
         self._writer = ""
         self._head = START
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:  # noqa: ARG002 - nobody shares it
         """Store rows durably.
 
         Raises:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, Table, insert
 
-from kms_server.audit.chain import COLUMNS, ChainKey, extended
+from kms_server.audit.chain import COLUMNS, Batch, ChainKey, extended
+from kms_server.audit.log import Outdated
 from kms_server.audit.record import Row
 from kms_server.storage import audit_writers
 from kms_server.storage.audit_tables import audit_data_events
@@ -25,22 +26,42 @@ class TableLog:
         self._key = key
         self._writer, self._head = _fresh()
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Store rows durably."""
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
+        """Store rows durably, unless something has changed since what they were `decided_on`.
+
+        The newest stamp comes with the first statement, after all calls of the batch were decided: it is at least that of
+        every change which was acknowledged before any of them came.
+
+        Raises:
+            Outdated: something has; nothing was stored.
+        """
         writer, head = self._writer, self._head
         self._writer, self._head = _fresh()
+        try:
+            batch, writer = self._append(writer, head, rows, decided_on)
+        except Outdated:
+            self._writer, self._head = writer, head
+            raise
+        self._writer, self._head = writer, batch.head
+
+    def _append(
+        self, writer: str, head: Head, rows: Sequence[Row], decided_on: int | None
+    ) -> tuple[Batch, str]:
         batch = extended(self._key, writer, head, rows)
         with self._engine.begin() as connection:
-            if not self._move(connection, writer, head, batch.head):  # pruned wholly meanwhile
+            newest = self._move(connection, writer, head, batch.head)
+            if newest is None:  # pruned wholly meanwhile
                 writer, head = _fresh()
                 batch = extended(self._key, writer, head, rows)
-                self._move(connection, writer, head, batch.head)
+                newest = self._move(connection, writer, head, batch.head)
+            if newest is not None and decided_on is not None and newest > decided_on:
+                raise Outdated(newest)
             connection.execute(
                 insert(self._table), [dict(zip(COLUMNS, row, strict=True)) for row in batch.rows]
             )
-        self._writer, self._head = writer, batch.head
+        return batch, writer
 
-    def _move(self, connection: Connection, writer: str, old: Head, new: Head) -> bool:
+    def _move(self, connection: Connection, writer: str, old: Head, new: Head) -> int | None:
         return audit_writers.move(connection, writer, old, new, is_data=self._table is audit_data_events)
 
     def close(self) -> None:

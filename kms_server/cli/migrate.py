@@ -24,4 +24,5 @@ def migrate(**where: Unpack[Where]) -> None:
     with closing(open_database(settings.database_url, settings.data_dir, settings.state_dir)) as database:
         with migrations.lock(settings.state_dir):
             migrations.upgrade(database.engine)
-        click.echo(f"the schema is at version {schema_version.known()[-1]}")
+        with database.read() as connection:
+            click.echo(f"the schema is at version {schema_version.current(connection)}")

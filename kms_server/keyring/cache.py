@@ -42,6 +42,10 @@ class ScopedCache:
     `refresh` must be called at the start of every call: what is served afterwards is no older than that. `watched` looks at
     the database whenever something has changed, before anybody is served what is new; `findings` are of the values as
     they are now.
+
+    Who commits on this host raises the generation, and to compare with it costs nothing. Other hosts do not: where the
+    database is shared, who may wait asks it in any case, and who may not is told which stamp it has to compare before its
+    answer leaves.
     """
 
     def __init__(
@@ -53,24 +57,30 @@ class ScopedCache:
         self._entries: dict[str, object] = {}
         self._lock = threading.Lock()
         self._stamp: int | None = None
+        self._begun = self._seen = 0  # how many looks have begun, and the newest of those that succeeded
         self._generation = -1
         self._newest = database.generation.counter
         self.findings = Findings(capacity)
         self._is_recent = False
 
-    def refresh(self, *, may_block: bool) -> None:
+    def refresh(self, *, may_block: bool) -> int | None:
         """Drop whatever has changed since the last call.
+
+        Returns the stamp of what is served from now on, if a newer one may have been committed elsewhere before the call
+        came.
 
         Raises:
             WouldBlock: something changed and `may_block` is false.
         """
-        if self._newest[0] == self._generation:
-            return
-        if not may_block:
-            if self._is_recent:
-                return
+        shared = self._database.is_shared
+        if may_block:
+            if shared or self.is_stale:
+                self.reread()
+            return None
+        stamp = self._stamp  # before anything it is of is read
+        if self._newest[0] != self._generation and not self._is_recent:
             raise WouldBlock
-        self.reread()
+        return stamp if shared else None
 
     @property
     def is_stale(self) -> bool:
@@ -90,9 +100,13 @@ class ScopedCache:
             self._is_recent = False
 
     def reread(self) -> None:
-        """Ask the database itself what has changed."""
+        """Ask the database itself what has changed; who asks while another does waits for the next look, and shares it."""
+        begun = self._begun
         # Whoever waits for the lock waits for a database that keeps its holder.
         with self._database.waits.noted(), self._lock:
+            if self._seen > begun:
+                return
+            self._begun = look = self._begun + 1
             # The generation is taken before the look and kept after the entries are gone: whoever compares with it
             # in between sees the old one and waits here.
             generation = self._newest[0]
@@ -107,6 +121,7 @@ class ScopedCache:
                 self.findings = Findings(self._capacity)
             self._stamp = newest
             self._generation = generation
+            self._seen = look
 
     def get(
         self, scope: str, load: Callable[..., Value | None], *arguments: str, may_block: bool

@@ -86,9 +86,9 @@ class Keyring:
         self._clock = clock
         self._sessions = Sessions(root)
 
-    def refresh(self, *, may_block: bool) -> None:
-        """Forget what has changed; every call begins with it."""
-        self._cache.refresh(may_block=may_block)
+    def refresh(self, *, may_block: bool) -> int | None:
+        """Forget what has changed; every call begins with it. See `ScopedCache.refresh`."""
+        return self._cache.refresh(may_block=may_block)
 
     @property
     def findings(self) -> Findings:

@@ -165,7 +165,8 @@ class Call:
     is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
 
     `recorded` tells that its record was committed or is being written, `charged` that it was counted, `pending` that it
-    is not known yet whether its limits let it pass.
+    is not known yet whether its limits let it pass. `decided_on` is the stamp of the state that it is decided on, where
+    other hosts may have changed that since.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
@@ -185,6 +186,7 @@ class Call:
     document: Mapping[str, Any]
     forwarded: Forwarded | None = None
     sigv4: bool = True
+    decided_on: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     owner: str = field(default="", init=False)
     prepared: bytes = field(default=b"", init=False, repr=False)

@@ -19,7 +19,7 @@ from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
-from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on, resumed
+from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on, once_more, resumed
 from kms_server.server.threads import Errand, Threads
 from kms_server.server.transfer import Transfer
 
@@ -260,6 +260,11 @@ class Connection(ClientLink):
                 self.advance()
 
     def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
+        if ticket.outdated and self._current is not None:
+            self._outcome = None
+            again = partial(once_more, self._door.stages, self._current.request, charged=outcome.charged)
+            self._in_thread(self._door.threads, again)
+            return
         self._answer(outcome.unaudited() if ticket.failed else outcome.response)
 
     def _answer(self, response: Response, *, last: bool = False) -> None:

@@ -33,10 +33,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Arrival(NamedTuple):
-    """A request that has just been received; one that may not block raises WouldBlock where it would have to wait."""
+    """A request that has just been received; one that may not block raises WouldBlock where it would have to wait.
+
+    `charged` tells that its limits have let it pass before.
+    """
 
     request: Request
     may_block: bool
+    charged: bool = False
 
 
 class Asked(NamedTuple):
@@ -44,17 +48,22 @@ class Asked(NamedTuple):
 
     request: Request
     may_block: bool
+    charged: bool
     request_id: str
     operation: Operation
     document: Mapping[str, Any]
 
 
 class Outcome(NamedTuple):
-    """An answer, and the ticket whose commit must come before the answer's first byte."""
+    """An answer, and the ticket whose commit must come before the answer's first byte.
+
+    `charged` tells that limits have let the call pass; it is not asked of one that was not.
+    """
 
     response: Response
     ticket: Ticket | None
     unaudited: Callable[[], Response]
+    charged: bool = False
 
 
 # A stage takes what the stage before it returned; an Outcome ends the way.
@@ -106,7 +115,7 @@ class Pipeline:
         return call
 
     def _read(self, arrival: Arrival) -> Asked | Outcome:
-        request, may_block = arrival
+        request, may_block, charged = arrival
         request_id = event_id.new_request_id()
         wire = wires.asked(request)
         if wire is None:
@@ -115,24 +124,26 @@ class Pipeline:
             operation, document = wire.read(request, self._offered)
         except ServiceError as error:
             return self._refused(request, request_id, error, wire, None)
-        return Asked(request, may_block, request_id, operation, document)
+        return Asked(request, may_block, charged, request_id, operation, document)
 
     def _authenticate(self, asked: Asked) -> Call | Outcome:
         """From here on there is a call, which will be recorded if anybody is known to have made it."""
-        request, may_block, request_id, operation, document = asked
+        request, may_block, charged, request_id, operation, document = asked
         services = self._services
         try:
-            services.keyring.refresh(may_block=may_block)
+            decided_on = services.keyring.refresh(may_block=may_block)
             caller = self._authenticator.authenticate(request, operation, may_block=may_block)
         except ServiceError as error:
             return self._refused(request, request_id, error, wires.of(operation), operation)
         except SQLAlchemyError as error:
             return _unrecorded(wires.of(operation).fault(_unexpected(error), operation, request_id))
         now = services.clock.now()
-        return Call(
+        call = Call(
             operation, services, caller.principal, caller.region, request, request_id,
-            event_id.of_request(request_id, now), now, may_block, document, caller.forwarded,
+            event_id.of_request(request_id, now), now, may_block, document, caller.forwarded, decided_on=decided_on,
         )  # fmt: skip
+        call.charged = charged
+        return call
 
     def _refused(
         self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None
@@ -209,13 +220,15 @@ class Pipeline:
             self._authenticator.note_refusal(call.request, call.fault)
             return _unrecorded(response)
         ticket = self._submitted(call)
-        return Outcome(response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id))
+        return Outcome(
+            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), call.charged
+        )
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
         if call.recorded:
             return None
-        return self._commit.submit(*rows_of(event_of(call)))
+        return self._commit.submit(*rows_of(event_of(call)), decided_on=call.decided_on)
 
 
 def handle(stages: Iterable[Stage], request: Request) -> Outcome:
@@ -240,6 +253,11 @@ def go_on(stages: Sequence[Stage], stage: Stage, work: object, request: Request)
     """Take a request through the stage that raised WouldBlock over `work`, and through all others; waits where it has to."""
     begin, work = resumed(stages, stage, work, request, may_block=True)
     return _finish(stages[stages.index(begin) :], work)
+
+
+def once_more(stages: Iterable[Stage], request: Request, *, charged: bool) -> Outcome:
+    """Decide a request again whose ticket is outdated, on what the database says now; waits where it has to."""
+    return _finish(stages, Arrival(request, may_block=True, charged=charged))
 
 
 def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - see Stage

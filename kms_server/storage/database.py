@@ -27,7 +27,8 @@ from kms_server.storage.writer_lock import WriterLock
 # 3.51.3 mended a corruption of the write-ahead log under concurrent checkpoints.
 MINIMUM_SQLITE = (3, 51, 3)
 _COUNTER = ""  # the scope whose row counts all write transactions
-_NEWEST = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
+# The stamp of the newest write transaction.
+NEWEST = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
 # A host that has gone must not keep its connections for good. What the URL says goes before.
 _CONNECTING = {
     "connect_timeout": "5",
@@ -70,7 +71,8 @@ class Database:
     """Read and write transactions on one database.
 
     `waits` are the threads in any transaction, `writers` those in one that writes. A write that is late is undone, and
-    while one is stuck no other is begun: whoever waited has been told that it failed.
+    while one is stuck no other is begun: whoever waited has been told that it failed. One that `is_shared` may be changed
+    by other hosts.
     """
 
     def __init__(self, engine: Engine, lock: WriterLock, generation: Generation, waits: Waits) -> None:
@@ -81,6 +83,7 @@ class Database:
         self._committed = engine.execution_options(isolation_level="READ COMMITTED") if postgres else engine
         self._lock = lock
         self.generation = generation
+        self.is_shared = postgres
         self.waits, self.writers = waits, Waits()
 
     @contextmanager
@@ -159,7 +162,7 @@ class Database:
 
 def latest_change(connection: Connection) -> int:
     """The stamp of the newest write transaction that `connection` can see."""
-    newest: int = connection.execute(_NEWEST).scalar_one()
+    newest: int = connection.execute(NEWEST).scalar_one()
     return newest
 
 

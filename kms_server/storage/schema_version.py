@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 import kms_server
 from kms_server.errors import OperatorError
+from kms_server.storage import settings
 
 _TABLE = "alembic_version"
 
@@ -37,19 +38,24 @@ def require_current(engine: Engine) -> None:
         OperatorError: it is older, newer or empty.
     """
     with engine.connect() as connection:
+        newer = is_newer(connection)
         version = current(connection)
-    refuse_newer(version)
-    if version != known()[-1]:
+    if not newer and version != known()[-1]:
         raise OperatorError("the database's schema is not up to date: run `kms-server migrate`")
 
 
-def refuse_newer(version: str | None) -> None:
-    """Check that this program knows a schema version.
+def is_newer(connection: Connection) -> bool:
+    """Whether a newer program made the schema, which says that this one may go on with it.
 
     Raises:
-        OperatorError: it does not, so a newer one made it.
+        OperatorError: it does not say so.
     """
-    if version is not None and version not in known():
+    version = current(connection)
+    if version is None or version in known():
+        return False
+    # All versions have as many digits.
+    if known()[-1] < (settings.get(connection, settings.SCHEMA_SERVES) or version):
         raise OperatorError(
             f"the database is from a newer version (schema {version}): upgrade kms-server, nothing was changed"
         )
+    return True

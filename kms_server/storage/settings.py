@@ -15,6 +15,7 @@ CLOCK_OFFSET = "clock_offset"
 CLOCK_SCOPE = "clock"
 FAULT_INJECTION = "fault_injection"
 UNERASED = "unerased"
+SCHEMA_SERVES = "schema_serves"  # the newest schema of the oldest program that can work with this one
 
 
 def get(connection: Connection, name: str) -> str | None:

@@ -11,8 +11,11 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from tests.databases import new_url
+from tests.functional.limit_load import roots
 from tests.functional.processes import CONTEXT
 from tests.functional.server_process import Access, StartServer
+from tests.postgres_server import Postgres
 
 ROUNDS = 50
 CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "2"))  # each takes a second
@@ -85,6 +88,18 @@ def test_by_the_api(start_server: StartServer) -> None:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     disable, enable = (lambda: kms.disable_key(KeyId=key)), (lambda: kms.enable_key(KeyId=key))
     rounds(key, server.access, "DisabledException", disable, enable)
+
+
+@pytest.mark.timeout(240)
+def test_on_another_host(start_server: StartServer, postgres: Postgres) -> None:
+    """Nothing tells that host of the change but the database."""
+    shared = ["--quota-profile", "unlimited", "--database-url", new_url(postgres)]
+    one = start_server(*shared)
+    other = start_server(*shared, "--root-key", f"file:{one.data_dir / 'root.key'}")
+    kms = one.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    disable, enable = (lambda: kms.disable_key(KeyId=key)), (lambda: kms.enable_key(KeyId=key))
+    rounds(key, roots([one, other])[1], "DisabledException", disable, enable)
 
 
 @pytest.mark.timeout(240)

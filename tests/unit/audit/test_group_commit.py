@@ -8,6 +8,7 @@ import pytest
 from pysqlite3 import dbapi2
 
 from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.log import Outdated
 from kms_server.audit.record import Row
 from kms_server.audit.segments import SegmentLog, segment_files
 from kms_server.batches import Ticket
@@ -25,10 +26,13 @@ class GatedLog:
         self.gate, self.entered = threading.Event(), threading.Event()
         self.batches: list[Sequence[Row]] = []
         self.closed = False
+        self.newest = 0
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
         self.entered.set()
         self.gate.wait()
+        if decided_on is not None and decided_on < self.newest:
+            raise Outdated(self.newest)
         self.batches.append(rows)
 
     def close(self) -> None:
@@ -162,4 +166,23 @@ def test_after_a_hang_calls_are_taken_again() -> None:
     log.gate.set()
     wait(late, 10)
     wait(commit.submit(row()), 10)
+    commit.close()
+
+
+def test_what_was_decided_before_a_change_leaves_no_trace() -> None:
+    log = GatedLog()
+    commit = GroupCommit(log, LIMITS)
+    first = commit.submit(row(0))
+    assert log.entered.wait(10)
+    stamps = [7, 8, None, 6, 9]
+    tickets = [commit.submit(row(number), decided_on=stamp) for number, stamp in enumerate(stamps, 1)]
+    log.newest = 8
+    log.gate.set()
+    for ticket in (first, *tickets):
+        assert ticket.wait(10)
+    assert [ticket.outdated for ticket in tickets] == [True, False, False, True, False]
+    assert [ticket.failed for ticket in tickets] == [True, False, False, True, False]
+    stored_of = [[one.resource_1 for one in batch] for batch in log.batches]
+    assert stored_of == [["arn:0"], ["arn:2", "arn:3", "arn:5"]]
+    assert commit.last_error is None
     commit.close()

@@ -8,10 +8,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from kms_server.audit.group_commit import GroupCommit, wait
+from kms_server.audit.log import Outdated
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
-from kms_server.storage.audit_tables import audit_events, audit_metadata
+from kms_server.storage import audit_writers
+from kms_server.storage.audit_tables import audit_events
+from tests.databases import new_url
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import CHAIN_KEY, row
 
@@ -22,10 +25,8 @@ CREATE TRIGGER refuse BEFORE INSERT ON audit_events EXECUTE FUNCTION refuse()
 
 
 @pytest.fixture
-def engine(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    url = make_url(postgres.new_database(request.node.name)).set(drivername="postgresql+psycopg")
-    engine = create_engine(url)
-    audit_metadata.create_all(engine)
+def engine(postgres: Postgres) -> Iterator[Engine]:
+    engine = create_engine(make_url(new_url(postgres)).set(drivername="postgresql+psycopg"))
     yield engine
     engine.dispose()
 
@@ -79,3 +80,19 @@ def test_a_lost_connection_costs_one_batch(engine: Engine) -> None:
     wait(commit.submit(last), 10)
     assert _stored(engine) == [first.event_id, last.event_id]
     commit.close()
+
+
+def test_a_batch_that_tells_of_an_older_state_is_not_stored(engine: Engine) -> None:
+    log, rows = TableLog(engine, audit_events, CHAIN_KEY), [row(number) for number in range(4)]
+    log.append(rows[:1], 0)
+    _execute(engine, "UPDATE changes SET value = 8 WHERE scope = ''")
+    for _ in range(2):
+        with pytest.raises(Outdated) as told:
+            log.append(rows[1:2], 7)
+        assert told.value.newest == 8
+    log.append(rows[2:3], 8)
+    log.append(rows[3:])
+    assert _stored(engine) == [rows[number].event_id for number in (0, 2, 3)]
+    with engine.connect() as connection:
+        (chain,) = audit_writers.chains(connection, is_data=False)
+    assert chain.head.seq == 3

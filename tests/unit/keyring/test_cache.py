@@ -1,6 +1,7 @@
 """The cache: never older than the last refresh, never more than its capacity, whatever happens meanwhile."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from kms_server.keyring.cache import ScopedCache, WouldBlock
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, changed_since
+from kms_server.storage.database import Database, changed_since, open_database
 from tests.databases import Place, empty, migrated
 from tests.unit.storage.test_transactions import line, process
 
@@ -341,3 +342,50 @@ def test_whatever_watches_looks_before_anybody_is_served_what_is_new(database: D
     write(database, "two")
     cache.refresh(may_block=True)
     assert seen == ["one", "two"]
+
+
+def test_who_may_wait_asks_a_database_that_hosts_share(
+    cache: ScopedCache, database: Database, place: Place, tmp_path: Path
+) -> None:
+    shared = place.url is not None
+    assert ask(cache) == "old"
+    # Another host: what it commits raises no generation here.
+    elsewhere = open_database(place.url, place.directory, tmp_path)
+    write(elsewhere, "new")
+    elsewhere.close()
+    decided_on = cache.refresh(may_block=False)
+    assert decided_on == (1 if shared else None)
+    assert ask(cache, never) == "old"
+    assert cache.refresh(may_block=True) is None
+    assert ask(cache) == ("new" if shared else "old")
+    assert cache.refresh(may_block=False) == (2 if shared else None)
+
+
+def test_looks_that_are_asked_for_together_are_one(cache: ScopedCache, database: Database) -> None:
+    looks: list[int] = []
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def watched(_connection: Connection) -> None:
+        looks.append(len(looks))
+        begun.release()
+        assert go_on.wait(20)
+
+    cache._watched = watched
+    write(database, "new")
+    first = threading.Thread(target=cache.reread)
+    first.start()
+    assert begun.acquire(timeout=20)
+    # They come after the look began, so it is too old for them, and the next is for all of them.
+    write(database, "newer")
+    others = [threading.Thread(target=cache.reread) for _ in range(5)]
+    for other in others:
+        other.start()
+    deadline = time.monotonic() + 20
+    while len(database.waits._since) <= len(others):
+        assert time.monotonic() < deadline, "they do not wait"
+        time.sleep(0.01)
+    go_on.set()
+    for thread in (first, *others):
+        thread.join()
+    assert len(looks) == 2
+    assert ask(cache) == "newer"

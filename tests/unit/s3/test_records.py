@@ -243,9 +243,9 @@ class Slow:
         self._log = log
         self.turns = threading.Semaphore(0)
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
         self.turns.acquire()
-        self._log.append(rows)
+        self._log.append(rows, decided_on)
 
     def close(self) -> None:
         self._log.close()

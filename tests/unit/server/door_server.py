@@ -74,6 +74,7 @@ class SteeredPipeline:
         self.requests: list[Request] = []
         self.threads: list[str] = []
         self.tickets: list[Ticket] = []
+        self.charged: list[bool] = []
         self.decisions: list[Decision] = []
         self.undecided = threading.Semaphore(0)
         self._asked: dict[int, Decision] = {}
@@ -87,7 +88,7 @@ class SteeredPipeline:
 
     def _limit(self, arrival: Arrival) -> Arrival:
         """Wait for the decision of a call's limits, which is asked for once."""
-        request, may_block = arrival
+        request, may_block, _ = arrival
         if request.path.startswith("/limited") and not may_block:
             decision = self._asked.get(id(request))
             if decision is None:
@@ -99,7 +100,7 @@ class SteeredPipeline:
         return arrival
 
     def _answer(self, arrival: Arrival) -> Outcome:
-        request, may_block = arrival
+        request, may_block, _ = arrival
         kind = request.path.split("/")[1]
         stale = kind == "fresh" and self.memory.is_stale and not self.memory.is_recent
         if (stale or kind in {"cold", "blocked", "kept"}) and not may_block:
@@ -116,9 +117,10 @@ class SteeredPipeline:
         if kind == "recorded":
             ticket = Ticket()
             self.tickets.append(ticket)
+        self.charged.append(arrival.charged)
         self.requests.append(request)
         self.completed.release()
-        return Outcome(self._echo(request), ticket, lambda: failure(KMSInternalException()))
+        return Outcome(self._echo(request), ticket, lambda: failure(KMSInternalException()), charged=True)
 
     @staticmethod
     def _echo(request: Request) -> Response:

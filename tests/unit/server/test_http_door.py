@@ -352,3 +352,20 @@ def test_a_client_goes_by_its_own_address(host: str) -> None:
         client.sendall(get("/"))
         _, _, body = read_answer(client)
         assert json.loads(body)["source_ip"] == "127.0.0.1"
+
+
+def test_a_call_whose_ticket_is_outdated_is_decided_again_in_a_thread() -> None:
+    pipeline = SteeredPipeline()
+    with running_door(pipeline) as door, door.connection() as client:
+        client.sendall(get("/recorded/1") + get("/2"))
+        pipeline.wait_for_calls()
+        first = pipeline.tickets[0]
+        first.outdated = True
+        door.call(first.settle)
+        pipeline.wait_for_calls()
+        eventually(lambda: len(pipeline.tickets) == 2)
+        assert pipeline.charged == [False, True]
+        assert pipeline.threads[1] == "cold"
+        door.call(pipeline.tickets[1].settle)
+        for expected in (b"/recorded/1", b"/2"):
+            assert expected in read_answer(client)[2]

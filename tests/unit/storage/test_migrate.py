@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from kms_server.storage import (
     keys,
     migrate,
     schema_version,
+    settings,
     tags,
 )
 from kms_server.storage.audit_tables import audit_metadata
@@ -44,6 +47,7 @@ from kms_server.storage.schema import metadata
 from kms_server.storage.tables import grants as grants_table
 from tests.databases import Place, empty, migrated
 from tests.functional.command_line import run
+from tests.postgres_server import Postgres
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index"),
@@ -62,6 +66,7 @@ UPGRADE = """
 import sys
 from kms_server.storage import migrate
 from tests.functional.command_line import run
+from tests.postgres_server import Postgres
 from tests.databases import Place, migrated
 
 place = Place.of(sys.argv[1:])
@@ -249,6 +254,10 @@ def test_rows_of_the_first_schema_stay(engine: Engine) -> None:
     assert [len(after.pop(table)) for table in OF_AWS] == [3, 3]
     assert [after.pop(table) for table in NEW] == [[]] * len(NEW)
     before["audit_events"] = [(*row, None, None, None) for row in before["audit_events"]]
+    assert after.pop("settings") == [
+        (settings.SCHEMA_SERVES, schema_version.known()[-1]),
+        *before.pop("settings"),
+    ]
     assert after == before | {"alembic_version": [(schema_version.known()[-1],)]}
 
 
@@ -400,9 +409,10 @@ def test_an_empty_database_is_not_current(engine: Engine) -> None:
         schema_version.require_current(engine)
 
 
-def _from_the_future(database: Database) -> dict[str, list[Any]]:
+def _from_the_future(database: Database, serves: str = "9999") -> dict[str, list[Any]]:
     with database.write() as tx:
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        settings.put(tx, settings.SCHEMA_SERVES, serves)
     return contents(database.engine)
 
 
@@ -412,6 +422,38 @@ def test_a_newer_database_is_left_alone(database: Database) -> None:
         with pytest.raises(OperatorError, match=r"newer version \(schema 9999\).*nothing was changed"):
             attempt(database.engine)
     assert contents(database.engine) == before
+
+
+def test_a_newer_database_that_serves_this_program_is_used_as_it_is(database: Database) -> None:
+    before = _from_the_future(database, schema_version.known()[-1])
+    migrate.upgrade(database.engine)
+    schema_version.require_current(database.engine)
+    assert contents(database.engine) == before
+
+
+def test_a_migration_lets_others_have_their_turn(postgres: Postgres, tmp_path: Path) -> None:
+    """It would wait for a long reader, and all others for it."""
+    place = empty(tmp_path / "database", postgres)
+    database = migrated(place)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
+        connection.execute(text("DROP TABLE key_counts"))
+    with database.engine.connect() as reader, reader.begin():
+        reader.execute(text("SELECT * FROM keys"))
+        upgrading = threading.Thread(target=migrate.upgrade, args=(database.engine,))
+        upgrading.start()
+        longest = 0.0
+        for _ in range(30):
+            begun = time.monotonic()
+            with database.engine.connect() as connection:
+                connection.execute(text("SELECT * FROM keys"))
+            longest = max(longest, time.monotonic() - begun)
+            time.sleep(0.05)
+        assert longest < 4
+        assert upgrading.is_alive()
+    upgrading.join()
+    schema_version.require_current(database.engine)
+    database.close()
 
 
 def test_every_command_refuses_a_newer_database_in_one_line(database: Database, place: Place) -> None:
