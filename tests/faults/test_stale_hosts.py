@@ -1,6 +1,6 @@
 """A host that was away for longer than a moment decides nothing by what it knew before.
 
-On PostgreSQL a change on one host holds on others within a second, whatever keeps them from hearing of it.
+On PostgreSQL a change on one host holds on the others, whatever keeps them from hearing of it.
 """
 
 import os
