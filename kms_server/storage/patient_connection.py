@@ -12,10 +12,11 @@ from kms_server.storage.waits import Waits
 
 # Times as long as clients are patient: an answer so late is no use to anybody, and nothing of the server's own takes as long.
 _PATIENCE = 6.0
+_LEAST_SECONDS = 5.0
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """Gives a statement up that takes six times as long as `waits` allow, and itself with it."""
+    """Gives a statement up that takes six times as long as `waits` allow, but no less than 5 s, and itself with it."""
 
     waits: Waits
 
@@ -25,7 +26,8 @@ class PatientConnection(psycopg.Connection[Any]):
         Raises:
             psycopg.OperationalError: it did not come in time; whether the statement had its effect is unknown.
         """
-        named.setdefault("timeout", _PATIENCE * self.waits.patience if self.waits.is_bounded else None)
+        limit = max(_LEAST_SECONDS, _PATIENCE * self.waits.patience)
+        named.setdefault("timeout", limit if self.waits.is_bounded else None)
         try:
             return super().wait(gen, *arguments, **named)
         except psycopg.OperationalError:

@@ -13,7 +13,7 @@ from tests.faults.test_hanging_disk import create_alias, fails_in_time
 from tests.functional.server_process import ServerProcess
 from tests.postgres_server import Postgres
 
-DEADLINE = 3.0
+DEADLINE = 2.0
 # The machine is busy. Connections that stay silent are given up after six times the deadline.
 RECOVERY = 6 * DEADLINE + 30
 
