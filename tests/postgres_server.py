@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Postgres:
 
     directory: Path
     binaries: Path
-    durable: bool
+    options: str
 
     def new_database(self, name: str, template: str = "template0") -> str:
         """Create a database, empty or a copy of `template`, and give its URL."""
@@ -34,9 +35,7 @@ class Postgres:
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """None of the server's processes does anything until the block ends, as on a host whose disk hangs."""
-        (main, *_) = (self.directory / "data" / "postmaster.pid").read_text().split()
-        backends = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        processes = [int(pid) for pid in (main, *backends)]
+        processes = self._processes()
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -49,14 +48,35 @@ class Postgres:
         """End without saying goodbye to anybody; what was not on the disk is lost."""
         _run(self.binaries / "pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "stop")
 
-    def resume(self) -> None:
-        """Start (again) on the same data, and wait until connections are taken."""
-        options = (
-            f"-c listen_addresses='' -c unix_socket_directories='{self.directory}' -c max_connections=200 "
-            f"-c fsync={'on' if self.durable else 'off'}"
+    def kill(self) -> None:
+        """SIGKILL all of the server's processes, as when its host loses power but for what the kernel had to write."""
+        (main, *_) = (self.directory / "data" / "postmaster.pid").read_text().split()
+        os.kill(int(main), signal.SIGSTOP)  # it begins no more processes
+        processes = self._processes()
+        for pid in processes:
+            os.kill(pid, signal.SIGKILL)
+        while any(_is_alive(pid) for pid in processes):
+            time.sleep(0.01)
+
+    def restart(self) -> None:
+        """Start again on what is there; returns when it takes connections."""
+        log = str(self.directory / "log")
+        _run(
+            self.binaries / "pg_ctl",
+            "-D",
+            str(self.directory / "data"),
+            "-w",
+            "-l",
+            log,
+            "-o",
+            self.options,
+            "start",
         )
-        data, log = str(self.directory / "data"), str(self.directory / "log")
-        _run(self.binaries / "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
+
+    def _processes(self) -> list[int]:
+        (main, *_) = (self.directory / "data" / "postmaster.pid").read_text().split()
+        backends = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return [int(pid) for pid in (main, *backends)]
 
     def stop(self) -> None:
         """Stop the server and have its files removed: those of hundreds of databases, for which nobody has to wait."""
@@ -86,10 +106,19 @@ def start(directory: Path, *, durable: bool = False) -> Postgres:
     _run(
         binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
     )
-    server = Postgres(directory, binaries, durable)
-    server.resume()
+    options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c max_connections=200 -c fsync={'on' if durable else 'off'}"
+    made = Postgres(directory, binaries, options)
+    made.restart()
     assert above == [(parent, parent.stat().st_mode) for parent in directory.parents]
-    return server
+    return made
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; what nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _installed() -> Path:

@@ -1,5 +1,6 @@
 """What calls need of the database, opened once and kept until it changes."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from kms_server.clock import Clock
-from kms_server.errors import ExpiredTokenException, UnrecognizedClientException
+from kms_server.errors import (
+    ExpiredTokenException,
+    KeyUnavailableException,
+    ServiceError,
+    UnrecognizedClientException,
+)
 from kms_server.iam.principal import Principal
 from kms_server.keyring import access_keys as access_secrets
 from kms_server.keyring import sessions
@@ -37,6 +43,8 @@ from kms_server.storage import (
 from kms_server.storage.database import Database
 from kms_server.storage.injected_faults import InjectedFault
 from kms_server.storage.scopes import key_scope
+
+_LOG = logging.getLogger(__name__)
 
 
 class Identity(NamedTuple):
@@ -127,7 +135,11 @@ class Keyring:
             return None
         regions = keys.regions(connection, key_id) if key.primary_region else ()
         versions = tuple(keys.get_backing_keys(connection, key))
-        return UsableKey(key, versions, tuple(regions), self._root, partial(_labels, connection, key))
+        try:
+            return UsableKey(key, versions, tuple(regions), self._root, partial(_labels, connection, key))
+        except ServiceError as error:  # its client has sent nothing that is wrong
+            _LOG.error("the rows of %s are damaged: %s", key.arn, error.code)
+            raise KeyUnavailableException(f"{key.arn} is unavailable.") from None
 
     def alias(self, account: str, region: str, name: str, *, may_block: bool) -> aliases.Alias | None:
         """The alias of that name."""

@@ -1,7 +1,9 @@
 """A KMS key ready for use."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kms_server.crypto.capabilities import (
@@ -21,6 +23,8 @@ from kms_server.keys.key import CURRENT, BackingKey, KmsKey
 from kms_server.keys.states import KeyState
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.ring import RootKeys
+
+_LOG = logging.getLogger(__name__)
 
 
 class Labels(NamedTuple):
@@ -154,7 +158,14 @@ def open_material(key: KmsKey, version: BackingKey, root: RootKeys) -> bytes:
     try:
         return root.unwrap(version.wrapped, key_binding(key, version.material_id))
     except WrapError:
+        _tell(key.arn, version.material_id)
         raise KeyUnavailableException(f"{key.arn} is unavailable.") from None
+
+
+@lru_cache(maxsize=1024)
+def _tell(arn: str, material_id: str) -> None:
+    """Log it once: whoever may use the key could fill the log."""
+    _LOG.error("the material %s of %s does not open: its rows are damaged, restore them", material_id, arn)
 
 
 def key_binding(key: KmsKey, material_id: str) -> bytes:

@@ -166,8 +166,9 @@ class Call:
     When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `owner`
     is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
 
-    `charged` tells that it was counted, `pending` that it is not known yet whether its limits let it pass. `decided_on` is
-    the stamp of the state that it is decided on, where other hosts may have changed that since.
+    `recorded` tells that its record was committed or is being written, `charged` that it was counted, `pending` that it
+    is not known yet whether its limits let it pass. `decided_on` is the stamp of the state that it is decided on, where
+    other hosts may have changed that since.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
@@ -192,6 +193,7 @@ class Call:
     owner: str = field(default="", init=False)
     prepared: bytes = field(default=b"", init=False, repr=False)
     tx: Transaction | None = field(default=None, init=False)
+    recorded: bool = field(default=False, init=False)
     charged: bool = field(default=False, init=False)
     pending: Pending | None = field(default=None, init=False)
     answer: Answer = field(default=None, init=False)

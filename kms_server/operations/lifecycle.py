@@ -4,11 +4,15 @@ Any number of processes may attempt it: a step reads the key inside its transact
 another process was first.
 """
 
+import logging
 from collections.abc import Mapping
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.record import service_event
 from kms_server.clock import Clock
+from kms_server.errors import KMSInternalException
 from kms_server.keys import deletion, imports, rotation, specs
 from kms_server.keys.identifiers import new_material_id
 from kms_server.keys.key import CURRENT, BackingKey, KmsKey
@@ -18,6 +22,7 @@ from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import grants, keys, settings
 from kms_server.storage.database import Database, Transaction
 
+_LOG = logging.getLogger(__name__)
 # 50,000 would take seconds, and every other change would wait for them.
 _GRANTS_AT_ONCE = 1_000
 
@@ -32,12 +37,27 @@ class Lifecycle:
         self._clock = clock
 
     def run_due(self) -> int:
-        """Do everything that is due now and return how many steps that took."""
-        now = self._clock.now()
+        """Do everything that is due now and return how many steps that took.
+
+        A key whose rows are damaged is passed over, and told of when the others are done.
+
+        Raises:
+            Exception: the first that one of the keys met.
+        """
+        now, steps, failures = self._clock.now(), 0, []
         with self._database.read() as connection:
             pending = keys.due(connection, now)
-        steps = sum(self._run_key(key_id, region, now) for key_id, region in pending)
+        for key_id, region in pending:
+            try:
+                steps += self._run_key(key_id, region, now)
+            except (SQLAlchemyError, KMSInternalException):
+                raise  # it would meet the other keys as well
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one key must not hold up the others
+                _LOG.error("what is due on key %s in %s fails: %s", key_id, region, type(error).__name__)
+                failures.append(error)
         self.erase()
+        if failures:
+            raise failures[0]
         return steps
 
     def erase(self) -> bool:

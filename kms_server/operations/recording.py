@@ -1,13 +1,22 @@
 """From a finished call to its audit event."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy import Connection
+
+from kms_server.audit import event_id
 from kms_server.audit.heading import Heading
 from kms_server.audit.record import Event
 from kms_server.clock import iso_seconds
 from kms_server.operations.call import Call
+from kms_server.storage import audit_writers
+from kms_server.storage.database import Transaction
+
+Open = TypeVar("Open", bound=Transaction | Connection)
 
 # Members of which the records have text.
 DATES = frozenset({
@@ -20,6 +29,29 @@ _NAMES = {"CloudHsmClusterId": "clusterId"}
 
 # A client says what it is and what it calls the server; what is longer is not worth remembering.
 _LONGEST_TOLD = 512
+
+
+@contextmanager
+def recording(call: Call, transaction: AbstractContextManager[Open]) -> Iterator[Open]:
+    """A transaction whose end adds the record of a call, which is `recorded` when that was committed.
+
+    A commit that fails may have happened all the same. Its record is there then; no other of its id may come, since it would
+    fail the batch that it is in. What cannot be seen may still happen: that the call failed is recorded under another id.
+    """
+    added = False
+    try:
+        with transaction as tx:
+            yield tx
+            connection = tx.connection if isinstance(tx, Transaction) else tx
+            call.services.ledger.add(connection, event_of(call))
+            added = True
+    except Exception:
+        if added:
+            former, call.event_id = call.event_id, event_id.new(call.time)
+            with call.services.database.read() as connection:
+                call.recorded = audit_writers.has_event(connection, former, is_data=call.operation.is_data)
+        raise
+    call.recorded = True
 
 
 def event_of(call: Call) -> Event:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from sqlalchemy import Connection
 
 from kms_server.operations.call import Call, Operation, Plane, Services
-from kms_server.operations.recording import event_of
+from kms_server.operations.recording import recording
 from kms_server.protocol.message import Request
 from kms_server.s3 import buckets
 from kms_server.s3.blobs.store import BlobStore
@@ -115,8 +115,7 @@ class S3Call:
     """One authenticated S3 call.
 
     `call` says who calls, from where and when, and what the audit record will say. `key` is the object key as text.
-    `recorded` is set once the call's own transaction holds its record, or the log was given it. `answered` are headers of the answer whatever
-    becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
+    `answered` are headers of the answer whatever becomes of the call. `auth_type` says where the signature is, in words of the condition key s3:authType; `signature_age`
     is how old that of a presigned URL is, in milliseconds.
     """
 
@@ -129,7 +128,6 @@ class S3Call:
     payload: Payload
     form: PostForm | None = None
     found: LoadedBucket | None = None
-    recorded: bool = False
     auth_type: str | None = None
     signature_age: int | None = None
     answered: dict[str, str] = field(default_factory=dict)
@@ -201,10 +199,8 @@ class S3Call:
     @contextmanager
     def configuring(self) -> Iterator[Transaction]:
         """The transaction of a change to a bucket's configuration, which holds the call's record, too."""
-        with self.services.shared.database.write() as tx:
+        with recording(self.call, self.services.shared.database.write()) as tx:
             yield tx
-            self.services.shared.ledger.add(tx.connection, event_of(self.call))
-        self.recorded = True
 
     @contextmanager
     def indexing(self) -> Iterator[Connection]:
@@ -214,13 +210,11 @@ class S3Call:
             NoSuchBucket, NoSuchUpload, InvalidPart: it was deleted, or replaced, meanwhile.
         """
         try:
-            with self.services.shared.database.index() as connection:
+            with recording(self.call, self.services.shared.database.index()) as connection:
                 yield connection
-                self.services.shared.ledger.add(connection, event_of(self.call))
         except BucketGone:
             raise NoSuchBucket(BucketName=self.bucket_name) from None
         except PartGone:
             raise InvalidPart from None
         except UploadGone:
             raise NoSuchUpload(UploadId=self.query.get("uploadId", "")) from None
-        self.recorded = True

@@ -93,13 +93,13 @@ class Jobs:
 
     def _step(self) -> None:
         self._keyring.refresh(may_block=True)
-        self._lifecycle.run_due()
+        self._attempt(self._lifecycle.run_due)
         # Indexes take room, too; a segment can be read and pruned without.
         if self._state.settings.database_url is None and not self._reserve.is_used():
             for directory in (self._state.settings.audit_dir, self._state.settings.data_audit_dir):
                 self._attempt(partial(seal, directory))
 
-    def _attempt(self, work: Callable[[], None]) -> None:
+    def _attempt(self, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - without this thread nothing would rotate, expire or be reread

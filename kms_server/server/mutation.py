@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kms_server.keyring.material_pool import NoneReady
 from kms_server.operations.call import Call
-from kms_server.operations.recording import event_of
+from kms_server.operations.recording import recording
 from kms_server.storage.conflicts import was_undone
 
 _TRIES = 3
@@ -41,7 +41,6 @@ def carry_out(call: Call) -> None:
 
 
 def _attempt(call: Call) -> None:
-    with call.services.database.write() as tx:
+    with recording(call, call.services.database.write()) as tx:
         call.tx = tx
         call.answer = call.operation.handler(call)
-        call.services.ledger.add(tx.connection, event_of(call))

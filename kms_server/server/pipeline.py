@@ -229,7 +229,7 @@ class Pipeline:
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
-        if call.fault is None and call.operation.plane is Plane.WRITE:
+        if call.recorded:
             return None
         return self._commit.submit(*rows_of(event_of(call)), decided_on=call.decided_on)
 

@@ -195,10 +195,10 @@ class S3Pipeline:
         return call.operation.handler(call)
 
     def _record(self, call: S3Call) -> None:
-        if call.recorded:
+        if call.call.recorded:
             return
         # Whatever becomes of it: a second row of its id would fail the batch of others.
-        call.recorded = True
+        call.call.recorded = True
         commit = self._data if call.operation.is_data else self._management
         wait(commit.submit(*rows_of(event_of(call.call))), self._services.shared.limits.audit_deadline)
 
@@ -208,7 +208,7 @@ class S3Pipeline:
         """The answer to a call that failed; it is recorded as well, unless nobody is known to have made it."""
         if call is None or call.is_anonymous:
             self._authenticator.note_refusal(request, error)
-        elif not call.recorded:
+        elif not call.call.recorded:
             call.call.fault = faults.s3_error(error)
             try:
                 self._record(call)

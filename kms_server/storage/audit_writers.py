@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Insert, Update, delete, insert, select, update
 
-from kms_server.storage.audit_tables import audit_writers
+from kms_server.storage.audit_tables import audit_data_events, audit_events, audit_writers
 from kms_server.storage.database import NEWEST
 
 
@@ -51,6 +51,12 @@ def chains(connection: Connection, *, is_data: bool) -> list[Chain]:
         Chain(writer, Head(seq, link), Head(pruned_seq, pruned_link or b""))
         for writer, seq, link, pruned_seq, pruned_link in found
     ]
+
+
+def has_event(connection: Connection, event_id: str, *, is_data: bool) -> bool:
+    """Whether the record of a change is there, by its event id."""
+    column = (audit_data_events if is_data else audit_events).c.event_id
+    return connection.execute(select(column).where(column == event_id)).first() is not None
 
 
 def is_begun(connection: Connection) -> bool:

@@ -34,6 +34,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
+from kms_server.storage.patient_connection import PatientConnection
 from kms_server.storage.waits import Waits
 from kms_server.storage.writer_lock import WriterLock
 
@@ -91,7 +92,7 @@ class Database:
     by other hosts.
     """
 
-    def __init__(self, engine: Engine, lock: WriterLock, generation: Generation) -> None:
+    def __init__(self, engine: Engine, lock: WriterLock, generation: Generation, waits: Waits) -> None:
         self.engine = engine
         # SQLite's transactions are snapshots anyway; psycopg sends the level along with BEGIN.
         postgres = engine.dialect.name == "postgresql"
@@ -100,7 +101,7 @@ class Database:
         self._lock = lock
         self.generation = generation
         self.is_shared = postgres
-        self.waits, self.writers = Waits(), Waits()
+        self.waits, self.writers = waits, Waits()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -220,8 +221,9 @@ def open_database(url: str | None, data_dir: Path, state_dir: Path) -> Database:
     """
     lock = WriterLock(state_dir / "writer.lock")
     generation = Generation(state_dir / "generation")
-    engine = _sqlite(data_dir / "keys.db") if url is None else postgresql_engine(url)
-    return Database(engine, lock, generation)
+    waits = Waits()
+    engine = _sqlite(data_dir / "keys.db") if url is None else postgresql_engine(url, waits)
+    return Database(engine, lock, generation, waits)
 
 
 def _sqlite(path: Path) -> Engine:
@@ -264,8 +266,8 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
-def postgresql_engine(url: str) -> Engine:
-    """Connections to a PostgreSQL database.
+def postgresql_engine(url: str, waits: Waits) -> Engine:
+    """Connections to a PostgreSQL database, no more patient than `waits`.
 
     Raises:
         OperatorError: it is no URL of one, or does not answer.
@@ -285,6 +287,13 @@ def postgresql_engine(url: str) -> Engine:
     engine = create_engine(
         url_with_times, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, arguments: list[str], named: dict[str, Any]) -> object:
+        connection = PatientConnection.connect(*arguments, **named)
+        connection.waits = waits
+        return connection
+
     try:
         with engine.connect():
             pass

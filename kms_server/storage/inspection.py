@@ -13,6 +13,7 @@ from kms_server.clock import real_now
 from kms_server.errors import OperatorError
 from kms_server.storage.database import Database, postgresql_engine
 from kms_server.storage.freshness import Generation
+from kms_server.storage.waits import Waits
 from kms_server.storage.writer_lock import WriterLock
 
 
@@ -23,16 +24,17 @@ def look_into(url: str | None, data_dir: Path, scratch: Path) -> Database:
         OperatorError: it cannot be opened, or does not answer.
     """
     lock, generation = WriterLock(scratch / "writer.lock"), Generation(scratch / "generation")
+    waits = Waits()
     if url is not None:
-        engine = postgresql_engine(url)
+        engine = postgresql_engine(url, waits)
 
         @event.listens_for(engine, "connect")
         def only_read(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
             connection.read_only = True
 
         engine.dispose()
-        return Database(engine, lock, generation)
-    return Database(_read_only(data_dir / "keys.db"), lock, generation)
+        return Database(engine, lock, generation, waits)
+    return Database(_read_only(data_dir / "keys.db"), lock, generation, waits)
 
 
 def _read_only(path: Path) -> Engine:

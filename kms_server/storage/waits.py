@@ -36,6 +36,11 @@ class Waits:
         finally:
             del self._since[thread]
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anybody can be late."""
+        return self.patience != math.inf
+
     def is_late(self, thread: int) -> bool:
         """Whether a thread, by its identifier, has been in the storage for longer than it may."""
         since = self._since.get(thread)

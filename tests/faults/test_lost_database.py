@@ -37,7 +37,7 @@ def test_workers_that_begin_without_a_database_wait_for_it(
     for worker in before:
         os.kill(worker, signal.SIGKILL)
     server.wait_for(lambda: "a worker waits: the database at" in server.log.read_text())
-    crashing.resume()
+    crashing.restart()
     server.wait_for(lambda: before.isdisjoint(server.worker_pids()))
     for _ in range(4):
         assert server.client("kms").encrypt(KeyId=key, Plaintext=b"x")["KeyId"].endswith(key)

@@ -106,7 +106,7 @@ class Cluster:
             time.sleep(seconds / 2)
             ends.enter_context(meanwhile)
             time.sleep(seconds / 2)
-            self.postgres.resume()
+            self.postgres.restart()
 
     def restart_store(self, seconds: float) -> None:
         """Kill the store of counters, and start it again, empty."""

@@ -19,7 +19,7 @@ from kms_server.audit.matching import Filter
 from kms_server.errors import ThrottlingException
 from kms_server.operations import limits
 from kms_server.operations.call import Call, Operation
-from kms_server.protocol.message import Request
+from kms_server.protocol.message import Request, Response
 from kms_server.quotas import table
 from kms_server.quotas.subjects import of_quota, parse
 from kms_server.server.audit_trail import audit_sources
@@ -73,10 +73,10 @@ def mistyped(operation: Operation, name: str) -> bytes:
     return json.dumps({name: [[["x"]]]}).encode()
 
 
-def ask(
+def responded(
     service: Service, operation: Operation, body: bytes, *, by: Credentials | None = None, region: str = REGION,
     signed: bool = True, change: Callable[[Call], None] | None = None,
-) -> Done:  # fmt: skip
+) -> Response:  # fmt: skip
     """Make a call, the root's unless `by` says whose, and wait until its records are on disk."""
     headers = {"Host": HOST, "Content-Type": FORM}
     if operation.service in TARGETS:
@@ -89,8 +89,18 @@ def ask(
     outcome = handle(service._stages(change), Request("POST", "/", lower, body, "127.0.0.1"))
     if outcome.ticket is not None:
         wait(outcome.ticket, 10)
-    told = {name.lower(): value for name, value in outcome.response.headers}
-    return Done(outcome.response.status, outcome.response.body, of_request(service, told["x-amzn-requestid"]))
+    return outcome.response
+
+
+def recorded(service: Service, response: Response) -> Done:
+    """What a call was answered, with its records."""
+    told = {name.lower(): value for name, value in response.headers}
+    return Done(response.status, response.body, of_request(service, told["x-amzn-requestid"]))
+
+
+def ask(service: Service, operation: Operation, body: bytes, **how: Any) -> Done:
+    """Make a call, see `responded`, and find its records."""
+    return recorded(service, responded(service, operation, body, **how))
 
 
 def of_request(service: Service, request_id: str) -> list[Record]:

@@ -21,7 +21,7 @@ def do(
     authorize_call(call)
     answer = call.operation.handler(call)
     writes_configuration = call.operation.writes and not name.endswith("Acl")
-    assert call.recorded == writes_configuration
+    assert call.call.recorded == writes_configuration
     return answer
 
 
