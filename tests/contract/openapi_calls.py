@@ -14,8 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis.strategies import SearchStrategy
 from requests.auth import AuthBase
-from schemathesis import Case, GenerationMode
+from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -74,16 +75,17 @@ class OpenApiCalls:
         self._components = described["components"]
         schema = schemathesis.openapi.from_dict(described)
         schema.config.generation.update(allow_x00=False)
-        self._operations = {
-            one.ok().definition.raw["operationId"]: one.ok() for one in schema.get_all_operations()
-        }
+        self._operations: dict[str, APIOperation[Any, Any, Any, Any]] = {}
+        for found in schema.get_all_operations():
+            assert isinstance(found, Ok), found
+            self._operations[found.ok().definition.raw["operationId"]] = found.ok()
 
-    def cases(self, name: str, mode: GenerationMode) -> SearchStrategy[Case]:
+    def cases(self, name: str, mode: GenerationMode) -> SearchStrategy[Case[Any]]:
         """What may be sent to an operation, or may not."""
-        strategy: SearchStrategy[Case] = self._operations[name].as_strategy(generation_mode=mode)
+        strategy: SearchStrategy[Case[Any]] = self._operations[name].as_strategy(generation_mode=mode)
         return strategy
 
-    def check(self, case: Case) -> None:
+    def check(self, case: Case[Any]) -> None:
         """Send it, and hold the answer to the document.
 
         Raises:
@@ -114,7 +116,7 @@ class OpenApiCalls:
             assert code not in UNREADABLE, (case.body, fault)
             assert NEEDED in text or not OF_THE_SCHEMA.match(text), (case.body, fault)
 
-    def _fitting(self, case: Case) -> tuple[bool, bool]:
+    def _fitting(self, case: Case[Any]) -> tuple[bool, bool]:
         """Whether a body is in order, and whether it is as AWS may read it.
 
         Null is absent, and of whole numbers the fraction is cut and what is beyond 32 bits, too.

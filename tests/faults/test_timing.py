@@ -122,8 +122,10 @@ def test_macs(tmp_path: Path) -> None:
         lower = {name.lower(): str(value) for name, value in asked.headers.items()}
         return Request("POST", "/", lower | {"host": "127.0.0.1:4599"}, asked.body, "127.0.0.1")
 
-    def answer(sent: Request) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(handle(state.pipeline.stages, sent).response.body)
+    def answer(sent: Request, status: int = 200) -> dict[str, Any]:
+        response = handle(state.pipeline.stages, sent).response
+        assert response.status == status, response.body
+        told: dict[str, Any] = json.loads(response.body)
         return told
 
     made = answer(request("CreateKey", KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"))
@@ -138,6 +140,6 @@ def test_macs(tmp_path: Path) -> None:
 
     for wrong in wrong_in(right):
         sent[wrong] = request("VerifyMac", **asked, Mac=base64.b64encode(wrong).decode())
-        assert answer(sent[wrong])["__type"] == "KMSInvalidMacException"
+        assert answer(sent[wrong], 400)["__type"] == "KMSInvalidMacException"
     assert abs(measured(guess, right, MEASUREMENTS // 10)) < THRESHOLD
     state.close()

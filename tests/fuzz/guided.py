@@ -3,13 +3,15 @@
 A target may refuse its input as a service error; anything else ends the run and leaves the input in a file.
 """
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlencode
 
 import atheris
 
@@ -36,6 +38,14 @@ KEY = KmsKey(
 )  # fmt: skip
 TOKENS = TokenKey(bytes(32))
 CIPHER = MessageCipher(bytes(32), KEY_ID, "ab" * 32)
+SCOPE = "AKIDEXAMPLE/20261122/us-east-1/kms/aws4_request"
+AUTHORIZATION = (
+    f"AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}\00020261122T070000Z"
+).encode()
+PRESIGNED = {
+    "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": SCOPE, "X-Amz-Date": "20261122T070000Z",
+    "X-Amz-Expires": "60", "X-Amz-SignedHeaders": "host", "X-Amz-Signature": "0" * 64,
+}  # fmt: skip
 WRAPPING = KEY_SPECS["RSA_2048"].type.generate()
 
 
@@ -102,8 +112,20 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         *operator_targets.TARGETS,
     )
 }
+
+
+def _of_each_operation(write: Callable[[Iterable[str]], str]) -> Iterator[bytes]:
+    """A request of each operation that has all its members, as texts."""
+    for place, operation in enumerate(OPERATIONS):
+        yield bytes((place,)) + write(operation.request().fields).encode()
+
+
 # What a target begins with, where chance would not come upon it.
 EXAMPLES: Mapping[str, Iterable[bytes]] = {
+    "ciphertext": [CIPHER.encrypt("", b"plaintext", {})],
+    "document": _of_each_operation(lambda names: json.dumps(dict.fromkeys(names, "a"))),
+    "form": _of_each_operation(lambda names: urlencode(dict.fromkeys(names, "a"))),
+    "signature": [AUTHORIZATION, b"\0" + urlencode(PRESIGNED).encode()],
     "policy": policy_target.examples(), **door_targets.EXAMPLES, **operator_targets.EXAMPLES,
 }  # fmt: skip
 
