@@ -80,7 +80,7 @@ class TableLog:
     def _extended(self, writer: str, head: Head, rows: Sequence[Row], limit: int) -> Head | None:
         """Where a chain ends that `rows` have made longer; None if it did not end at `head`."""
         batch = extended(self._key, writer, head, rows)
-        values = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
+        values: dict[str, object] = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
         values |= {
             "chain": writer,
             "was": head.seq,
@@ -107,7 +107,7 @@ class TableLog:
 
 
 @cache
-def _append(table: Table, *, first: bool) -> Select[tuple[int, bool]]:
+def _append(table: Table, *, first: bool) -> Select[int, bool]:
     """One statement, which is a transaction by itself: move the chain's end and, if it was there, add the rows."""
     chains, newest = audit_writers.c, NEWEST.scalar_subquery()
     current = newest <= bindparam("limit", type_=BigInteger)

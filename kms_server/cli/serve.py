@@ -153,11 +153,11 @@ def serve(audit_deadline: float, header_timeout: float, **options: object) -> No
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
-        known = settings.credentials_file.exists()
+        returning = settings.credentials_file.exists()
         prepare(settings)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
-        _announce(settings, fresh=not known and settings.credentials_file.exists())
+        _announce(settings, fresh=not returning and settings.credentials_file.exists())
         gunicorn_app.serve(settings, listener, build)
 
 
