@@ -80,7 +80,7 @@ class TableLog:
     def _extended(self, writer: str, head: Head, rows: Sequence[Row], limit: int) -> Head | None:
         """Where a chain ends that `rows` have made longer; None if it did not end at `head`."""
         batch = extended(self._key, writer, head, rows)
-        values: dict[str, Any] = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
+        values: dict[str, object] = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
         values |= {
             "chain": writer,
             "was": head.seq,

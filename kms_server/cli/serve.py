@@ -202,11 +202,11 @@ def serve(**options: object) -> None:
             and not wait_until_unsealed(settings, listener, source)
         ):
             return
-        had_access = settings.credentials_file.exists()
+        returning = settings.credentials_file.exists()
         prepare(settings, source)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
-        _announce(settings, fresh=not had_access and settings.credentials_file.exists())
+        _announce(settings, fresh=not returning and settings.credentials_file.exists())
         gunicorn_app.serve(settings, listener, partial(build, settings, source))
 
 
