@@ -25,7 +25,7 @@ _COMMANDS = {
     "migrate": Elsewhere(
         "kms_server.cli.migrate:migrate", "Bring the database's schema up to date; `serve` does it by itself."
     ),
-    "probe": Elsewhere("kms_server.cli.probe:probe", "Ask a server whether it is ready, or alive."),
+    "probe": Elsewhere("kms_server.cli.probe:probe", "Ask a server whether it is ready."),
     "quota": Elsewhere(
         "kms_server.cli.quota:quota",
         "Limits per account, Region and quota, per key, and per principal; and faults for tests.",

@@ -105,3 +105,5 @@ def test_whoever_stays_is_asked_to_leave_and_answered_meanwhile(start_server: St
     os.kill(server.pid, signal.SIGINT)
     assert server.stop() == 0
     assert time.monotonic() - began < 20
+    # Nobody asked for a line for each answer.
+    assert "/_kms/" not in server.log.read_text()

@@ -44,13 +44,6 @@ def test_every_line_is_an_object_and_every_answer_has_one(start_server: StartSer
     lines(server)
 
 
-def test_without_being_asked_for_there_is_no_line_for_an_answer(start_server: StartServer) -> None:
-    server = start_server(workers=1)
-    server.client("kms").list_keys()
-    server.stop()
-    assert "ListKeys" not in server.log.read_text()
-
-
 def test_of_an_exception_the_log_has_its_place_and_not_its_text() -> None:
     try:
         int("the secret is x")
