@@ -7,6 +7,7 @@
 The database knows what is wrapped under which version by the first five bytes.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 
 from kms_server.crypto.encryption_context import length_prefixed
@@ -34,6 +35,7 @@ class RootKeys:
         self._held = {key.version: key for key in held}
         self._current = self._held[current]
         self._missing = missing
+        self._changing = threading.Lock()
 
     @property
     def current(self) -> int:
@@ -52,7 +54,8 @@ class RootKeys:
 
     def hold(self, key: RootKey) -> None:
         """Open what is wrapped under one more version."""
-        self._held = self._held | {key.version: key}
+        with self._changing:
+            self._held = self._held | {key.version: key}
 
     def use(self, version: int) -> None:
         """Wrap under a version that is held from now on."""
@@ -60,7 +63,8 @@ class RootKeys:
 
     def drop(self, version: int) -> None:
         """Forget a version that does not wrap any more."""
-        self._held = {number: key for number, key in self._held.items() if number != version}
+        with self._changing:
+            self._held = {number: key for number, key in self._held.items() if number != version}
 
     def wrap(self, secret: bytes, binding: bytes) -> bytes:
         """Wrap a secret under the current version, bound to what it belongs to."""
