@@ -65,7 +65,7 @@ class Client:
         self.caller.note(Violation(kind, f"client {self.told.name}: {text}"))
 
     def change(self, cell: Cell, value: str, operation: str, **parameters: Any) -> Outcome:
-        """Change a cell whose value is known, and ask another server at once."""
+        """Change a cell whose value is known."""
         outcome = self.caller.call(operation, change=Change(cell.name, value), **parameters)
         if outcome.kind == OK:
             cell.acknowledged(value)
