@@ -27,6 +27,8 @@ from tests.postgres_server import Postgres
 from tests.unit.operations.service import Service
 
 KINDS = ["sqlite", "postgresql"]
+# Each restore takes half a second: what does not depend on the source is seen with one.
+OF_ONE = pytest.mark.parametrize("source", ["sqlite"], indirect=True)
 # What a restore changes itself: the log, the declaration, the counter of transactions, a checkpoint and its key.
 CHANGED = {
     "audit_events",
@@ -150,6 +152,7 @@ def test_everything_is_there(source: Source, place: Settings) -> None:
         assert errors(now) == []
 
 
+@OF_ONE
 def test_a_backup_from_a_newer_version(
     source: Source, elsewhere: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +196,7 @@ def aged(source: Source, schema: str, directory: Path, *, genuine: bool = True) 
     return new
 
 
+@OF_ONE
 def test_a_backup_of_an_older_schema(source: Source, place: Settings, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     older = aged(source, schema_version.known()[-2], tmp_path / "old")
@@ -203,6 +207,7 @@ def test_a_backup_of_an_older_schema(source: Source, place: Settings, tmp_path: 
         assert errors(now) == []
 
 
+@OF_ONE
 def test_a_backup_that_no_server_made(source: Source, place: Settings, tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     forged = aged(source, schema_version.known()[-1], tmp_path / "old", genuine=False)
@@ -212,6 +217,7 @@ def test_a_backup_that_no_server_made(source: Source, place: Settings, tmp_path:
     assert source.vault.restore(source.backup, *source.root_key, *options(place)).returncode == 0
 
 
+@OF_ONE
 def test_what_is_in_the_way(source: Source, place: Settings) -> None:
     vault, given = source.vault, [*source.root_key, *options(place)]
     without = vault.restore(source.backup, *options(place))
@@ -234,6 +240,7 @@ def test_what_is_in_the_way(source: Source, place: Settings) -> None:
     assert [one.name for one in place.data_dir.parent.iterdir()] == ["new"]
 
 
+@OF_ONE
 def test_the_root_key_in_it(source: Source, elsewhere: Settings) -> None:
     where = ["--data-dir", str(source.log.directory), *source.url]
     backup = source.vault.make(f"{elsewhere.data_dir.parent.name}.whole", "--with-root-key", *where)
@@ -242,6 +249,7 @@ def test_the_root_key_in_it(source: Source, elsewhere: Settings) -> None:
         assert errors(now) == []
 
 
+@OF_ONE
 def test_a_directory_with_another_root_key(source: Source, elsewhere: Settings, tmp_path: Path) -> None:
     other = tmp_path / "other.key"
     other.write_text(f"kms-server-root-key 1 1 {'ab' * 32}\n")
@@ -252,6 +260,7 @@ def test_a_directory_with_another_root_key(source: Source, elsewhere: Settings, 
     assert not elsewhere.data_dir.exists()
 
 
+@OF_ONE
 def test_a_backup_of_a_backup_is_the_same_server(tmp_path: Path, source: Source, elsewhere: Settings) -> None:
     """Two restores in a row declare both."""
     assert source.vault.restore(source.backup, *source.root_key, *options(elsewhere)).returncode == 0
