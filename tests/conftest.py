@@ -32,6 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many of the tests that know either database ran on each."""
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
+    ran = [sum(name in nodeid for nodeid in passed) for name in ("sqlite", "postgresql")]
+    terminalreporter.write_line(
+        "of the tests for either database {} passed on SQLite, {} on PostgreSQL".format(*ran)
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     # Short, and below a directory that every user may enter: PostgreSQL does not run as root.
