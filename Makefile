@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 BIN := .venv/bin
 DATA ?= .data
 MINUTES ?= 10
-JOBS ?= 2
+JOBS ?= 3
 # The lock files name everything, so nothing has to be resolved; compiling takes all processors only afterwards.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib kms_server migrations

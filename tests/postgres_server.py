@@ -57,6 +57,9 @@ class Postgres:
             os.kill(pid, signal.SIGKILL)
         while any(_is_alive(pid) for pid in processes):
             time.sleep(0.01)
+        # Nobody may have waited for the main one yet, and PostgreSQL takes whatever has its number for it.
+        for lock in (self.directory / "data" / "postmaster.pid", self.directory / ".s.PGSQL.5432.lock"):
+            lock.unlink()
 
     def restart(self) -> None:
         """Start again on what is there; returns when it takes connections."""

@@ -11,12 +11,15 @@ from kms_server.errors import OperatorError, ServiceError
 
 _COMMANDS = {
     "audit": Elsewhere("kms_server.cli.audit:audit", "The audit log."),
-    "backup": Elsewhere("kms_server.cli.backup:backup", "Make a backup of a server, or verify one."),
+    "backup": Elsewhere(
+        "kms_server.cli.backup:backup",
+        "Make a backup of a server, or look at one; `kms-server restore` makes a server of it.",
+    ),
     "clock": Elsewhere(
         "kms_server.cli.clock:clock", "The service's clock: rotation, deletion and event times follow it."
     ),
     "doctor": Elsewhere(
-        "kms_server.cli.doctor:doctor", "Say what is wrong with a deployment, and what to do."
+        "kms_server.cli.doctor:doctor", "Say what is wrong with a deployment, and what to do about it."
     ),
     "identity": Elsewhere(
         "kms_server.cli.identity:identity",
@@ -30,7 +33,10 @@ _COMMANDS = {
         "kms_server.cli.quota:quota",
         "Limits per account, Region and quota, per key, and per principal; and faults for tests.",
     ),
-    "restore": Elsewhere("kms_server.cli.restore:restore", "Make a server of a backup."),
+    "restore": Elsewhere(
+        "kms_server.cli.restore:restore",
+        "Make the new directory --data-dir from a backup, or fill the empty PostgreSQL database at --database-url.",
+    ),
     "root": Elsewhere(
         "kms_server.cli.root:root",
         "The root key, which wraps every other secret: its versions, and their change while the server runs.",

@@ -112,6 +112,8 @@ class Tally:
 
     def close(self) -> None:
         """Leave the file to the next worker."""
+        if self._memory.closed:
+            return
         self._words[_ALIVE_AT] = 0
         self._write()
         self._memory.close()

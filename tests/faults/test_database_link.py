@@ -33,6 +33,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iter
         options = ("--database-url", proxy.url(new_url(postgres)), "--audit-deadline", str(DEADLINE))
         server = ServerProcess(tmp_path_factory.mktemp("linked"), *options, workers=1)
         kms = server.client("kms")
+        recovers(kms.create_key)  # the first takes long on a busy machine
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         known = Linked(server, kms, proxy, key)
         recovers(encrypt(known))
@@ -96,15 +97,6 @@ def test_an_answer_to_a_commit_that_is_lost(linked: Linked) -> None:
         if record["requestParameters"]["aliasName"] == "alias/unknown"
     ]
     assert told == [None, "AlreadyExistsException"]
-
-
-def test_a_record_whose_commit_is_not_confirmed(linked: Linked) -> None:
-    before, cuts = records(linked, "Encrypt"), linked.proxy.cuts
-    linked.proxy.lose_answer(b"Encrypt")
-    fails_in_time(encrypt(linked))
-    assert linked.proxy.cuts == cuts + 1
-    encrypt(linked)()
-    assert records(linked, "Encrypt") == before + 2
 
 
 def test_connections_that_end(linked: Linked) -> None:

@@ -114,12 +114,17 @@ def everywhere(
         return
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
+        ((own,),) = connection.execute(
+            "SELECT oid::text FROM pg_database WHERE datname = current_database()"
+        ).fetchall()
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         for (table,) in tables:
             with connection.cursor().copy(f'COPY "{table}" TO STDOUT (FORMAT binary)') as rows:
                 yield f"table {table}", b"".join(bytes(row) for row in rows)
+    databases = postgres.directory / "data" / "base"
     for path in (postgres.directory / "data").rglob("*"):
-        if path.is_file():
+        of_another = path.is_relative_to(databases) and not path.is_relative_to(databases / own)
+        if path.is_file() and not of_another:
             yield str(path), path.read_bytes()
 
 

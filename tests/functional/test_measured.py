@@ -2,10 +2,12 @@
 
 import json
 import re
+import socket
 import ssl
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -69,7 +71,9 @@ def test_calls_are_counted_by_operation_and_result(used: ServerProcess) -> None:
     assert value(found, "commit_failures_total") == 0
     assert value(found, "cold_calls_total") >= 1
     used.wait_for(lambda: value(samples(used), "workers") == 2)
-    assert value(samples(used), "connections") >= 1
+    parts = urlsplit(used.url)
+    with socket.create_connection((str(parts.hostname), parts.port or 80)):
+        used.wait_for(lambda: value(samples(used), "connections") >= 1)
 
 
 def queries() -> list[str]:

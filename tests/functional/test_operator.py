@@ -59,6 +59,7 @@ def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
     assert server.stop() == 0
     database = dbapi2.connect(str(server.data_dir / "keys.db"))
     database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.execute("UPDATE settings SET value = '9999' WHERE name = 'schema_serves'")
     database.commit()
     refused(serve("--data-dir", str(server.data_dir)), "newer version", "nothing was changed")
     refused(server.cli("quota", "list", check=False), "newer version")

@@ -20,7 +20,8 @@ from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError
-from kms_server.storage.audit_tables import audit_events, audit_metadata
+from kms_server.storage.audit_tables import audit_events
+from tests.databases import new_url
 from tests.postgres_server import Postgres
 from tests.unit.audit.audit_rows import ACCOUNT, CHAIN_KEY, REGION, places, query, row
 
@@ -93,9 +94,8 @@ EMBEDDED: dict[str, Callable[[Path], list[Source]]] = {"open": _open, "mixed": _
 @pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     postgres: Postgres = request.getfixturevalue("postgres")
-    url = make_url(postgres.new_database("lookup")).set(drivername="postgresql+psycopg")
+    url = make_url(new_url(postgres)).set(drivername="postgresql+psycopg")
     engine = create_engine(url, poolclass=NullPool)
-    audit_metadata.create_all(engine)
     yield engine
     engine.dispose()
 

@@ -436,11 +436,9 @@ def test_a_newer_database_that_serves_this_program_is_used_as_it_is(database: Da
 
 def test_a_migration_lets_others_have_their_turn(postgres: Postgres, tmp_path: Path) -> None:
     """It would wait for a long reader, and all others for it."""
-    place = empty(tmp_path / "database", postgres)
-    database = migrated(place)
+    database = empty(tmp_path / "database", postgres).open()
     with database.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
-        connection.execute(text("DROP TABLE key_counts"))
+        migrate.build(connection, "0010")
     with database.engine.connect() as reader, reader.begin():
         reader.execute(text("SELECT * FROM keys"))
         upgrading = threading.Thread(target=migrate.upgrade, args=(database.engine,))

@@ -120,7 +120,7 @@ CHANGES: list[tuple[Callable[[Transaction], Any], set[str]]] = [
     (lambda tx: identity_tags.put(tx, OWNER, {"a": "b"}), {ALL}),
     (lambda tx: identity_tags.remove(tx, OWNER, ["a"]), {ALL}),
     (lambda tx: access_keys.set_status(tx, HERS, access_keys.INACTIVE), {HER_SCOPE}),
-    (lambda tx: access_keys.set_secret(tx, HERS, b"x"), {HER_SCOPE}),
+    (lambda tx: access_keys.set_secret(tx, HERS, HERS.wrapped_secret), {HER_SCOPE}),
     (lambda tx: identities.remove(tx, MIRA), {ALL, HER_SCOPE}),
     (lambda tx: access_keys.remove(tx, HERS), {HER_SCOPE}),
     (lambda tx: managed_policies.remove(tx, POLICY), {ALL}),
