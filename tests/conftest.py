@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real databases."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "covers(row, direction): what of docs/authorization-coverage.md it shows"
     )
+    config.addinivalue_line("markers", "soak: a long round, for `make soak` alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long rounds out unless they are asked for."""
+    long = [] if os.environ.get("KMS_TEST_SOAK") else [one for one in items if one.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [one for one in items if one not in long]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

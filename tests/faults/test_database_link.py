@@ -109,6 +109,7 @@ def test_connections_that_end(linked: Linked) -> None:
         assert succeeded(linked, f"cut{number}") == 1
 
 
+@pytest.mark.soak
 def test_connections_that_stay_silent(linked: Linked) -> None:
     """They are open, and what is sent by them goes nowhere; new ones work."""
     linked.proxy.swallow()

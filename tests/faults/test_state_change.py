@@ -18,7 +18,7 @@ from tests.functional.processes import CONTEXT
 from tests.functional.server_process import Access, ServerProcess, StartServer
 from tests.postgres_server import Postgres
 
-ROUNDS = 50
+ROUNDS = 50 if os.environ.get("KMS_TEST_SOAK") else 20
 CLI_ROUNDS = int(os.environ.get("KMS_TEST_CLI_ROUNDS", "2"))  # each takes a second
 CLIENTS = 4
 

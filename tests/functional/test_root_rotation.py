@@ -108,6 +108,7 @@ def test_no_call_fails_while_the_root_key_changes_and_moves(
     assert server.cli("audit", "verify").returncode == 0
 
 
+@pytest.mark.soak
 def test_no_call_fails_while_the_root_key_goes_through_homes_of_all_kinds(
     start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

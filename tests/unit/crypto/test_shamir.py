@@ -40,6 +40,7 @@ def test_any_threshold_of_shares_gives_the_secret(secret: bytes, threshold: int,
             assert shamir.combine({index: shares[index] for index in chosen}) == secret
 
 
+@pytest.mark.soak
 def test_the_most_shares_there_can_be() -> None:
     shares = shamir.split(b"secret", shares=255, threshold=255)
     assert shamir.combine(shares) == b"secret"
