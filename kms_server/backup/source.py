@@ -60,7 +60,8 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
     """
     if with_root_key:
         archive.add({"kind": ROOT_KEY}, [_root_key_file(state.settings).read_bytes()])
-    with _kept_whole(state), state.database.read() as connection:
+    # The driver reads beside SQLAlchemy, which would begin no transaction by itself.
+    with _kept_whole(state), state.database.read() as connection, connection.begin():
         take_time(connection)
         for shape in dumping.shapes():
             kept = dumping.sequence(connection, shape.name)

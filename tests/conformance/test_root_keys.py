@@ -117,6 +117,7 @@ def test_a_refusal_quotes_nothing(root: RootKey) -> None:
     assert refused.value.args == ()
 
 
+@pytest.mark.soak
 def test_a_forked_process_unwraps_and_so_does_its_parent(root: RootKey) -> None:
     wrapped = root.wrap(b"secret", b"binding")
     with warnings.catch_warnings():

@@ -209,6 +209,7 @@ def test_a_deadline_has_bounds() -> None:
         assert run("serve", "--audit-deadline", value).returncode == 2
 
 
+@pytest.mark.soak
 def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) -> None:
     server = start_server("--database-url", new_url(postgres), *OPTIONS)
     kms, s3 = server.client("kms"), s3_client(server.access)

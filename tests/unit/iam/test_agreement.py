@@ -22,6 +22,7 @@ def test_both_evaluators_say_the_same() -> None:
     assert set(figures.reasons) == {reason.name for reason in Reason}
 
 
+@pytest.mark.soak
 def test_both_evaluators_say_the_same_of_buckets() -> None:
     verdicts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
