@@ -3,6 +3,8 @@
 from collections import Counter
 from random import Random
 
+import pytest
+
 from kms_server.iam.decision import Reason
 from tests.unit.iam.agreement import VERDICTS, compare
 from tests.unit.iam.bucket_cases import asked_of
