@@ -32,6 +32,7 @@ from kms_server.storage.signing_keys import KeptKey
 
 LIFETIME = 30 * 86_400.0
 _GRACE = 86_400.0  # a digest that was begun may still be signed
+_APART = 60.0  # by how much the clocks may differ of processes that need the first key at once
 _LABEL = b"kms-server signing key v1"
 _BITS, _EXPONENT = 2048, 65537
 
@@ -87,7 +88,7 @@ class SigningKeys:
         if found is None:
             fresh = _generate()
             with self._database.write() as tx:
-                found = self._newest(tx.connection, now) or self._add(tx, fresh, now)
+                found = self._newest(tx.connection, now, _APART) or self._add(tx, fresh, now)
                 self._erase(tx, now)
         return self._opened(found)
 
@@ -114,10 +115,11 @@ class SigningKeys:
             found = signing_keys.get(connection, fingerprint)
         return _public(found) if found is not None and self._is_ours(found) else None
 
-    def _newest(self, connection: Connection, now: float) -> KeptKey | None:
+    def _newest(self, connection: Connection, now: float, later: float = 0.0) -> KeptKey | None:
+        """The newest of the keys that are valid now, or will be so many seconds `later`."""
         valid = [
             key
-            for key in signing_keys.between(connection, now, now)
+            for key in signing_keys.between(connection, now, now + later)
             if now < key.ends_at and key.wrapped is not None and self._is_ours(key)
         ]
         return valid[-1] if valid else None

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Insert, Update, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from kms_server.storage.audit_tables import audit_data_events, audit_events, audit_writers
-from kms_server.storage.database import NEWEST
 
 
 class Head(NamedTuple):
@@ -64,18 +63,14 @@ def is_begun(connection: Connection) -> bool:
     return connection.execute(select(audit_writers.c.writer).limit(1)).first() is not None
 
 
-def move(connection: Connection, writer: str, old: Head, new: Head, *, is_data: bool) -> int | None:
-    """Note where a chain ends now, in the transaction that makes it longer; the stamp of the newest change at this moment.
-
-    None: it does not end at `old`. A chain that was wholly pruned is not there any more.
-    """
-    values = {"writer": writer, "is_data": is_data, **new._asdict()}
-    moved: Insert | Update = insert(audit_writers).values(values)
-    if old != START:
-        ends_there = (audit_writers.c.writer == writer) & (audit_writers.c.seq == old.seq)
-        moved = update(audit_writers).where(ends_there).values(**new._asdict())
-    newest: int | None = connection.execute(moved.returning(NEWEST.scalar_subquery())).scalar()
-    return newest
+def move(connection: Connection, writer: str, old: Head, new: Head, *, is_data: bool) -> None:
+    """Note where a chain ends now that ended at `old`, in the transaction that makes it longer and has locked its end."""
+    if old == START:
+        values = {"writer": writer, "is_data": is_data, **new._asdict()}
+        connection.execute(insert(audit_writers).values(values))
+        return
+    ends_there = (audit_writers.c.writer == writer) & (audit_writers.c.seq == old.seq)
+    connection.execute(update(audit_writers).where(ends_there).values(**new._asdict()))
 
 
 def prune(connection: Connection, writer: str, after: int, end: Head) -> bool:

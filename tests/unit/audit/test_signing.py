@@ -52,6 +52,14 @@ def test_a_key_is_made_when_it_is_needed_and_stays(database: Database, keys: Sig
     assert len(kept(database)) == 1
 
 
+def test_processes_that_read_their_clocks_one_after_the_other_make_one_key(
+    database: Database, keys: SigningKeys
+) -> None:
+    made = keys.current(NOW + 1).public
+    assert keys.current(NOW).public == made
+    assert len(kept(database)) == 1
+
+
 def test_signatures(database: Database, keys: SigningKeys) -> None:
     key = keys.current(NOW)
     signature = key.sign(b"digest")
