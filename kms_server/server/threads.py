@@ -35,6 +35,11 @@ class Errand(Generic[Result]):
             self._thread = None
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a thread has taken it and is not done with it."""
+        return self._thread is not None
+
+    @property
     def is_held(self) -> bool:
         """Whether the storage has kept its thread for too long."""
         thread = self._thread
@@ -45,7 +50,7 @@ class Errand(Generic[Result]):
         """Whether the storage keeps it, or all threads that could begin it, for too long."""
         if self.future.done():
             return False
-        return self._threads.is_stuck if self._thread is None else self.is_held
+        return self.is_held if self.is_begun else self._threads.is_stuck
 
     def leave(self) -> None:
         """Nobody waits any more: it is not begun unless it was; then its thread stays behind."""
@@ -87,8 +92,8 @@ class Threads:
     def is_stuck(self) -> bool:
         """Whether every thread is taken and the storage keeps one of them for too long: more work would only wait."""
         # A list is made in one step, whatever other threads do meanwhile.
-        under_way = list(self._under_way)
-        return len(under_way) >= self._most and any(errand.is_held for errand in under_way)
+        begun = [errand for errand in list(self._under_way) if errand.is_begun]
+        return len(begun) >= self._most and any(errand.is_held for errand in begun)
 
     def close(self) -> None:
         """Wait for all work."""

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -43,6 +44,28 @@ def test_what_the_storage_keeps_is_answered_for(go_on: threading.Event) -> None:
     assert threads.run(lambda: "fine") == "fine"
     threads.close()
     assert begun == []
+
+
+def test_what_a_free_thread_is_about_to_begin_is_not_late(
+    go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = Waits()
+    waits.patience = 0.05
+    threads = Threads(2, "test", waits)
+
+    def keep() -> bool:
+        with waits.noted():
+            return go_on.wait(20)
+
+    kept = threads.start(keep)
+    eventually(lambda: kept.is_late)
+    with monkeypatch.context() as context:
+        context.setattr(threads.pool, "submit", lambda run: Future[None]())
+        about_to_begin = threads.start(lambda: None)
+    assert not about_to_begin.is_late
+    assert not threads.is_stuck
+    go_on.set()
+    threads.close()
 
 
 def test_slow_work_is_not_late(go_on: threading.Event) -> None:
