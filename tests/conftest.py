@@ -1,5 +1,6 @@
 """Fixtures for all tests: real servers, real databases."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,14 +32,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "covers(row, direction): what of docs/authorization-coverage.md it shows"
     )
+    gc.disable()  # what collecting makes stays to the end
     config.addinivalue_line("markers", "soak: a long round, for `make soak` alone")
+    config.addinivalue_line("markers", "embedded(why): not with KMS_TEST_DATABASE=postgresql")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave long rounds out unless they are asked for."""
-    long = [] if os.environ.get("KMS_TEST_SOAK") else [one for one in items if one.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [one for one in items if one not in long]
+    """Leave long rounds out unless they are asked for, and with PostgreSQL for all servers what is about SQLite."""
+    left = set() if os.environ.get("KMS_TEST_SOAK") else {one for one in items if one.get_closest_marker("soak")}
+    if os.environ.get("KMS_TEST_DATABASE") == "postgresql":
+        left |= {one for one in items if one.get_closest_marker("embedded") or "sqlite" in one.nodeid}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [one for one in items if one not in left]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector half a million objects that stay."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -56,6 +67,14 @@ def postgres() -> Iterator[Postgres]:
     server = start(Path(tempfile.mkdtemp(prefix="kms-pg-")))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_of_servers(request: pytest.FixtureRequest) -> None:
+    """Which database servers have whose tests name none: SQLite, or what KMS_TEST_DATABASE says."""
+    if os.environ.get("KMS_TEST_DATABASE") == "postgresql":
+        postgres = request.getfixturevalue("postgres")
+        ServerProcess.new_url = staticmethod(lambda: new_url(postgres))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import botocore.session
 from botocore.config import Config
@@ -77,8 +77,11 @@ class Access:
 class ServerProcess:
     """`kms-server serve` on a free port, with its data in `directory`.
 
-    Only a start `from_nothing` migrates an empty database.
+    Only a start `from_nothing` migrates an empty database. With `new_url`, PostgreSQL is what it has unless the options
+    name another database.
     """
+
+    new_url: ClassVar[Callable[[], str] | None] = None
 
     def __init__(
         self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None,
@@ -90,8 +93,11 @@ class ServerProcess:
         self._workers = workers
         self._own_interpreter = own_interpreter
         self._port = _free_port()
-        if not from_nothing and "--database-url" not in options and not self.data_dir.exists():
-            embed(self.data_dir)
+        if "--database-url" not in options and not self.data_dir.exists():
+            if self.new_url is not None:
+                self.options = ("--database-url", self.new_url(), *options)
+            elif not from_nothing:
+                embed(self.data_dir)
         root = str(Path(kms_server.__file__).parent.parent)
         # Tests look into the processes, which those of its user may only if the server says so.
         told = {"PYTHONPATH": root, "KMS_SERVER_ALLOW_TRACING": "1"}
