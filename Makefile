@@ -4,6 +4,7 @@ BIN := .venv/bin
 DATA ?= .data
 MINUTES ?= 10
 JOBS ?= 3
+DATABASE ?= sqlite
 # The lock files name everything, so nothing has to be resolved; compiling takes all processors only afterwards.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib kms_server migrations
@@ -19,9 +20,9 @@ help: ## show this list
 run: .venv/.run ## set up and serve from nothing, strict mode, data in .data
 	exec $(BIN)/kms-server serve --data-dir $(DATA)
 
-test: .venv/.dev ## set up and pass the tests from nothing
+test: .venv/.dev ## set up and pass the tests from nothing; DATABASE=postgresql: all servers have that
 	$(BIN)/python -m compileall -qq kms_server migrations
-	$(PYTEST) -n $(JOBS) --dist loadgroup $(ARGS)
+	KMS_TEST_DATABASE=$(DATABASE) $(PYTEST) -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: .venv/.dev types ## style, types, import directions, documents that are derived
 	$(BIN)/ruff check

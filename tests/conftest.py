@@ -39,7 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long rounds out unless they are asked for, and with PostgreSQL for all servers what is about SQLite."""
-    left = set() if os.environ.get("KMS_TEST_SOAK") else {one for one in items if one.get_closest_marker("soak")}
+    left = (
+        set() if os.environ.get("KMS_TEST_SOAK") else {one for one in items if one.get_closest_marker("soak")}
+    )
     if os.environ.get("KMS_TEST_DATABASE") == "postgresql":
         left |= {one for one in items if one.get_closest_marker("embedded") or "sqlite" in one.nodeid}
     config.hook.pytest_deselected(items=list(left))

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import os
+import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 from kms_server.cli.main import main
 
@@ -50,6 +51,55 @@ def _run(
     os.environ.update(environment)
     sys.argv = ["kms-server", *arguments]
     main()
+
+
+class Module:
+    """`python -m` of a module with `arguments`; its standard input and output are pipes, as of a `subprocess.Popen`."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        (theirs, ours), (out, written) = CONTEXT.Pipe(duplex=False), CONTEXT.Pipe(duplex=False)
+        with theirs, ours, out, written:
+            self._process = CONTEXT.Process(
+                target=_run_module, args=(module, arguments, theirs, written), daemon=True
+            )
+            self._process.start()
+            self.stdin = os.fdopen(os.dup(ours.fileno()), "w", buffering=1)
+            self.stdout = os.fdopen(os.dup(out.fileno()))
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def wait(self, seconds: float) -> int:
+        """The exit code, negative for a signal."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, "it goes on"
+        return self._process.exitcode
+
+    def finish(self) -> str:
+        """What it still says until it ends, as it has to do, well."""
+        with self:
+            said = self.stdout.read()
+        assert self.wait(60) == 0
+        return said
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdin.close()
+        self.wait(60)
+        self.stdout.close()
+
+
+def _run_module(module: str, arguments: Sequence[str], stdin: Connection, stdout: Connection) -> None:
+    os.dup2(stdin.fileno(), 0)
+    os.dup2(stdout.fileno(), 1)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def command(arguments: Sequence[str]) -> ForkServerProcess:

@@ -94,8 +94,8 @@ class ServerProcess:
         self._own_interpreter = own_interpreter
         self._port = _free_port()
         if "--database-url" not in options and not self.data_dir.exists():
-            if self.new_url is not None:
-                self.options = ("--database-url", self.new_url(), *options)
+            if ServerProcess.new_url is not None:
+                self.options = ("--database-url", ServerProcess.new_url(), *options)
             elif not from_nothing:
                 embed(self.data_dir)
         root = str(Path(kms_server.__file__).parent.parent)

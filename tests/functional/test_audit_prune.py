@@ -45,6 +45,7 @@ def count_old(server: ServerProcess) -> int:
     return sum(len(page["Events"]) for page in pages)
 
 
+@pytest.mark.embedded("segments")
 def test_lookups_go_on_while_records_are_pruned(start_server: StartServer) -> None:
     server = start_server()
     kms = server.client("kms")
@@ -83,6 +84,7 @@ def test_lookups_go_on_while_records_are_pruned(start_server: StartServer) -> No
     assert json.loads(record)["requestParameters"] == {"olderThan": "30d"}
 
 
+@pytest.mark.embedded("segments")
 def test_a_server_prunes_by_itself(start_server: StartServer) -> None:
     server = start_server()
     server.stop()

@@ -81,6 +81,7 @@ def test_after_a_stop_and_after_a_crash(start_server: StartServer) -> None:
         server.restart()
 
 
+@pytest.mark.embedded("a missing segment")
 def test_what_was_changed_is_named(start_server: StartServer) -> None:
     server = start_server(workers=1)
     kms = server.client("kms")

@@ -92,9 +92,10 @@ def check(server: ServerProcess, kms: Any, keys: list[str], acknowledged: list[t
     assert names.count("Decrypt") == len(acknowledged)
 
 
+@pytest.mark.embedded("what the backup says of it")
 def test_passphrases_and_damage(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(workers=1)
-    where = ["--data-dir", str(server.data_dir)]
+    where = server.where()
     backup, secret = tmp_path / "a.backup", tmp_path / "secret"
     secret.write_text("correct horse battery\n")
     refused(run("backup", str(backup), "--passphrase-file", str(secret), *where), "can be read by others")

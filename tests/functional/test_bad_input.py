@@ -30,6 +30,7 @@ def test_a_configuration_that_cannot_be_used(tmp_path: Path, content: bytes, wor
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.embedded("a file that names no database")
 def test_one_configuration_serves_all_commands(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server()
     server.client("kms").create_key()
@@ -50,6 +51,7 @@ def test_a_policy_that_is_no_text(start_server: StartServer, tmp_path: Path) -> 
     refused(server.cli("identity", "create-user", "x", "--policy", str(path), check=False), str(path))
 
 
+@pytest.mark.embedded("a damaged file")
 def test_a_database_that_is_none(start_server: StartServer) -> None:
     server = start_server()
     server.stop()

@@ -176,6 +176,6 @@ def test_a_root_key_in_a_token(
         assert server.client("kms", max_attempts=5).decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
     server.stop()
     refused(
-        serve("--data-dir", str(server.data_dir), **told | {"KMS_SERVER_ROOT_KEY": token.uri("other")}),
+        serve(*server.where(), **told | {"KMS_SERVER_ROOT_KEY": token.uri("other")}),
         "no key", "'other'",
     )  # fmt: skip

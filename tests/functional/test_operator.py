@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from pysqlite3 import dbapi2
 
 from tests.functional.command_line import refused, serve
@@ -29,7 +30,7 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_a_second_server(start_server: StartServer) -> None:
     server = start_server()
-    refused(serve("--data-dir", str(server.data_dir)), "another server is using")
+    refused(serve(*server.where()), "another server is using")
 
 
 def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
@@ -39,21 +40,20 @@ def test_root_keys(start_server: StartServer, tmp_path: Path) -> None:
         one.stop()
     path = server.data_dir / "root.key"
     kept = path.read_bytes()
-    before = (server.data_dir / "keys.db").read_bytes()
     path.unlink()
-    refused(serve("--data-dir", str(server.data_dir)), "cannot read the root key")
+    refused(serve(*server.where()), "cannot read the root key")
     path.write_bytes((other.data_dir / "root.key").read_bytes())
     path.chmod(0o600)
-    refused(serve("--data-dir", str(server.data_dir)), "is not the one")
+    refused(serve(*server.where()), "is not the one")
     path.write_bytes(kept)
     path.chmod(0o644)
-    refused(serve("--data-dir", str(server.data_dir)), "chmod 600")
+    refused(serve(*server.where()), "chmod 600")
     path.chmod(0o600)
-    assert (server.data_dir / "keys.db").read_bytes() == before
     server.restart()
     server.client("kms").list_keys()
 
 
+@pytest.mark.embedded("a changed file")
 def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
     server = start_server()
     assert server.stop() == 0
@@ -61,7 +61,7 @@ def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.execute("UPDATE settings SET value = '9999' WHERE name = 'schema_serves'")
     database.commit()
-    refused(serve("--data-dir", str(server.data_dir)), "newer version", "nothing was changed")
+    refused(serve(*server.where()), "newer version", "nothing was changed")
     refused(server.cli("quota", "list", check=False), "newer version")
     assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
     database.close()
@@ -70,19 +70,19 @@ def test_a_database_from_a_newer_version(start_server: StartServer) -> None:
 def test_modes_do_not_mix(start_server: StartServer) -> None:
     server = start_server()
     server.stop()
-    refused(serve("--dev", "--data-dir", str(server.data_dir)), "created in strict mode")
+    refused(serve("--dev", *server.where()), "created in strict mode")
 
 
 def test_a_command_as_a_process_of_its_own(start_server: StartServer, tmp_path: Path) -> None:
     server = start_server(workers=1)
-    command = [sys.executable, "-m", "kms_server.cli.main", "seed", "-", "--data-dir"]
+    command = [sys.executable, "-m", "kms_server.cli.main", "seed", "-"]
     text = f"Keys: [{{KeyId: {uuid4()}, Material: {{Hex: {'5c' * 32}}}}}]"
-    for directory, ends, said in (
-        (server.data_dir, 0, "keys made: 1"),
-        (tmp_path / "tpyo", 2, "no server in"),
+    for where, ends, said in (
+        (server.where(), 0, "keys made: 1"),
+        (["--data-dir", str(tmp_path / "tpyo")], 2, "no server in"),
     ):
         done = subprocess.run(
-            [*command, str(directory)], input=text, capture_output=True, text=True, timeout=60, check=False
+            [*command, *where], input=text, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == ends
         (line,) = (done.stdout + done.stderr).splitlines()

@@ -122,7 +122,7 @@ def test_plain_http_is_denied(start_server: StartServer) -> None:
     assert refusal(plain.list_objects_v2, Bucket=bucket).code == "AccessDenied"
     assert refusal(plain.head_object, **place).status == 403
     server.stop()
-    server.options = ("--tls-auto",)
+    server.options += ("--tls-auto",)
     server.restart()
     secure = s3_client(server.access)
     secure.put_object(**place, Body=BODY, **customer())

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from tests.functional.command_line import run
 from tests.functional.server_process import StartServer
 
 
+@pytest.mark.embedded("variables that name no database")
 def test_options_from_the_environment(start_server: StartServer) -> None:
     server = start_server()
     kms = server.client("kms")

@@ -1,9 +1,6 @@
 """What of the log is pruned, what stays, and that all that is left is as it was."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from kms_server.storage.database import Database
 from kms_server.storage.trail_tables import trail_files
 from kms_server.storage.trails import Trail
 from tests.databases import Place
+from tests.functional.processes import Module
 from tests.unit.audit.audit_rows import CHAIN_KEY, put
 from tests.unit.audit.pruning_scene import Scene, dated, days_ago, planned
 from tests.unit.audit.test_record import event
@@ -352,13 +350,9 @@ def test_processes_that_prune_at_once(scene: Scene, place: Place) -> None:
     scene.write(200, days=100)
     scene.mutate(60, days=100)
     young = scene.write(10, days=1)
-    command = [sys.executable, "-m", "tests.unit.audit.pruning_scene", days_ago(90), *place.arguments()]
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)
-    ]
-    went = [int(one.communicate()[0]) for one in running]
-    assert [one.returncode for one in running] == [0, 0, 0]
+    command = ["tests.unit.audit.pruning_scene", days_ago(90), *place.arguments()]
+    running = [Module(*command) for _ in range(3)]
+    went = [int(one.finish()) for one in running]
     assert sum(went) <= 259
     scene.prune(days=90)
     assert len(scene.ids()) == 11

@@ -15,11 +15,12 @@ from kms_server.audit import marks
 from kms_server.audit.lookup import lookup
 from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.config import Limits
+from tests.functional.processes import Module
 from tests.unit.audit import segment_writer
 from tests.unit.audit.audit_rows import CHAIN_KEY, places, query, row, stored
 
 LIMITS = Limits(segment_rows=100, audit_deadline=0.2)
-WRITER = [sys.executable, "-m", "tests.unit.audit.segment_writer"]
+WRITER = "tests.unit.audit.segment_writer"
 
 
 def filled(directory: Path, count: int) -> list[str]:
@@ -168,8 +169,7 @@ def test_a_stranger_holding_the_file_costs_one_batch(tmp_path: Path) -> None:
 
 
 def test_a_limit_on_file_sizes_fails_tickets_until_it_is_lifted(tmp_path: Path) -> None:
-    run = subprocess.run([*WRITER, "file_size", str(tmp_path)], check=True, stdout=subprocess.PIPE, text=True)
-    before, *under, files, after = run.stdout.split()
+    before, *under, files, after = Module(WRITER, "file_size", str(tmp_path)).finish().split()
     assert under == ["failed"] * 10
     assert int(files) <= 2
     assert {before, after} <= set(stored(tmp_path))
@@ -178,10 +178,7 @@ def test_a_limit_on_file_sizes_fails_tickets_until_it_is_lifted(tmp_path: Path) 
 def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
     acknowledged: list[str] = []
     for _ in range(3):
-        with subprocess.Popen(
-            [*WRITER, "endless", str(tmp_path)], stdout=subprocess.PIPE, text=True
-        ) as writer:
-            assert writer.stdout is not None
+        with Module(WRITER, "endless", str(tmp_path)) as writer:
             acknowledged += [writer.stdout.readline().strip() for _ in range(40)]
             writer.kill()
             acknowledged += writer.stdout.read().split()
@@ -196,7 +193,8 @@ def test_one_sync_comes_before_each_acknowledgement(tmp_path: Path) -> None:
     trace, directory = tmp_path / "trace", tmp_path / "audit"
     directory.mkdir()
     strace = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,write", "-o", str(trace)]
-    subprocess.run([*strace, *WRITER, "batches", str(directory)], check=True, stdout=subprocess.PIPE)
+    command = [*strace, sys.executable, "-m", WRITER, "batches", str(directory)]
+    subprocess.run(command, check=True, stdout=subprocess.PIPE)
     syncs: list[list[str]] = [[]]
     for line in trace.read_text().splitlines():
         if found := re.search(r"f(?:data)?sync\(\d+<(.*?)>", line):

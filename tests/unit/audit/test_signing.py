@@ -1,8 +1,6 @@
 """The keys that sign digests: one at a time, followed by others, and none that was slipped in."""
 
 import hashlib
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -16,6 +14,7 @@ from kms_server.storage import signing_keys
 from kms_server.storage.database import Database
 from kms_server.storage.signing_keys import KeptKey
 from tests.databases import Place
+from tests.functional.processes import Module
 from tests.root_keys import root_of
 from tests.unit.audit.signing_process import SECRET
 
@@ -152,19 +151,12 @@ def test_a_key_of_another_server_is_not_ours(database: Database, keys: SigningKe
 
 
 def test_several_processes_make_one_key(place: Place, database: Database, keys: SigningKeys) -> None:
-    command = [sys.executable, "-m", "tests.unit.audit.signing_process", *place.arguments(), str(NOW)]
     running = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
+        Module("tests.unit.audit.signing_process", *place.arguments(), str(NOW)) for _ in range(PROCESSES)
     ]
+    assert [process.stdout.readline() for process in running] == ["ready\n"] * PROCESSES
     for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in running:
-        assert process.stdin is not None
         process.stdin.write("go\n")
-        process.stdin.flush()
-    told = {process.communicate(timeout=60)[0] for process in running}
-    assert [process.returncode for process in running] == [0] * PROCESSES
+    told = {process.finish() for process in running}
     assert told == {f"{keys.current(NOW).public.fingerprint}\n"}
     assert len(kept(database)) == 1

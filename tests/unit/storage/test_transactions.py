@@ -3,8 +3,6 @@
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +33,7 @@ from kms_server.storage.database import Database, Transaction, changed_since, in
 from kms_server.storage.scopes import key_scope
 from kms_server.storage.writer_lock import WriterLock
 from tests.databases import Place
+from tests.functional.processes import Module
 from tests.unit.audit.audit_rows import put, row
 from tests.unit.storage.storage_rows import (
     ACCOUNT,
@@ -52,20 +51,16 @@ from tests.unit.storage.storage_rows import (
 TRANSACTIONS = 60
 
 
-def process(what: str, place: Place, often: int) -> "subprocess.Popen[str]":
+def process(what: str, place: Place, often: int) -> Module:
     """Another process on the same database."""
-    module = [sys.executable, "-m", "tests.unit.storage.storage_process"]
-    return subprocess.Popen(
-        [*module, what, *place.arguments(), str(often)], stdout=subprocess.PIPE, text=True
-    )
+    return Module("tests.unit.storage.storage_process", what, *place.arguments(), str(often))
 
 
-def line(other: "subprocess.Popen[str]") -> str:
-    assert other.stdout is not None
+def line(other: Module) -> str:
     return other.stdout.readline().strip()
 
 
-def kill(other: "subprocess.Popen[str]") -> None:
+def kill(other: Module) -> None:
     with other:
         other.kill()
 
