@@ -15,7 +15,6 @@ from tests.functional.server_process import ServerProcess
 if TYPE_CHECKING:  # schemathesis takes seconds to import, and one of the processes of a test run needs it
     from tests.contract.openapi_calls import OpenApiCalls
 
-pytestmark = pytest.mark.xdist_group("openapi calls")
 NAMES = [operation.name for operation in OPERATIONS]
 # All of them in `make soak`.
 TRIED = NAMES if os.environ.get("KMS_TEST_SOAK") else NAMES[::92]

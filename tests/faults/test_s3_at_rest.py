@@ -129,7 +129,7 @@ def everywhere(
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 def test_nothing_is_found(start_server: StartServer, request: pytest.FixtureRequest, kind: str) -> None:
     postgres: Postgres | None = None
     url = None

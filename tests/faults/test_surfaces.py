@@ -19,7 +19,7 @@ from tests.functional.s3_client import new_bucket, s3_client
 from tests.functional.server_process import Access, ServerProcess
 from tests.trail_setup import begin_trail, directory_config
 
-pytestmark = [pytest.mark.xdist_group("surfaces"), pytest.mark.soak]
+pytestmark = pytest.mark.soak
 PLAINTEXT = b"planted-plaintext-77c0fd4e"
 MATERIAL = b"planted imported material 0x5f!!"
 CUSTOMER_KEY = b"planted-customer-key-4f6d0a9c-32"

@@ -69,7 +69,7 @@ class Front:
         count = 0
         for descriptor in (self._process / "fd").iterdir():
             with suppress(FileNotFoundError):
-                count += os.readlink(descriptor) in of_tcp
+                count += str(descriptor.readlink()) in of_tcp
         return count
 
     @property

@@ -14,7 +14,6 @@ from tests.functional.s3_client import new_bucket, s3_client
 from tests.functional.server_process import ServerProcess
 
 # One server for all tests of the module.
-pytestmark = pytest.mark.xdist_group("injected faults")
 THROTTLED = "ThrottlingException"
 SCHEDULE = "110100101"
 

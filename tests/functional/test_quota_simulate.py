@@ -11,7 +11,6 @@ import pytest
 from tests.functional.command_line import Done, refused, run
 from tests.functional.server_process import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("simulation of limits")
 CALLS = 40
 Report = dict[str, Any]
 

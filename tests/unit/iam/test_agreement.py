@@ -13,7 +13,7 @@ from tests.unit.iam.naive import decide
 from tests.unit.iam.policy_values import HOME
 
 # `make soak` compares many more.
-PAIRS = 5_000
+PAIRS = 2_500
 BUCKETS = 3_000
 
 

@@ -298,7 +298,7 @@ def test_readers_in_many_threads_see_what_was_committed_before_they_began(
     readers = [threading.Thread(target=read) for _ in range(4)]
     for reader in readers:
         reader.start()
-    for number in range(1, 150):
+    for number in range(1, 60):
         write(database, str(number))
         committed[0] = number
     done.set()

@@ -1,11 +1,6 @@
 """Every row that AWS documents is covered in both directions, and the document says by what."""
 
-import pytest
-
 from tests.unit.iam.decisions import coverage
-
-# The marks are collected once, which takes seconds.
-pytestmark = pytest.mark.xdist_group("coverage of decisions")
 
 
 def test_every_row_is_covered() -> None:
