@@ -29,7 +29,8 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         if operation.service in _TARGETS:
             target = f"{_TARGETS[operation.service]}.{operation.name}"
-            paths[f"/#X-Amz-Target={target}"] = {"post": _operation(operation, target, JsonMembers(schemas))}
+            members = JsonMembers(schemas, f"{operation.service}.")
+            paths[f"/#X-Amz-Target={target}"] = {"post": _operation(operation, target, members)}
         else:
             paths[openapi_query.path(operation)] = {"post": openapi_query.described(operation, schemas)}
     return {
