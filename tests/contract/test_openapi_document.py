@@ -52,3 +52,15 @@ def test_structures_have_the_members_of_their_schemas() -> None:
                 assert set(members) == set(said["properties"]), operation.name
                 required = {name for name, one in members.items() if one.required}
                 assert required == set(said.get("required", [])), operation.name
+
+
+def test_a_form_must_have_the_first_item_of_a_list_that_it_must_have() -> None:
+    fixed = ["Action", "Version"]
+    for name, required in (
+        ("TagUser", ["UserName", "Tags.member.1.Key", "Tags.member.1.Value"]),
+        ("SimulateCustomPolicy", ["PolicyInputList.member.1", "ActionNames.member.1"]),
+        ("CreateRole", ["RoleName", "AssumeRolePolicyDocument"]),
+    ):
+        form = schema_of(DESCRIBED[name]["requestBody"]["content"])
+        assert form["required"] == [*fixed, *required]
+        assert form["additionalProperties"] == {"type": "string"}
