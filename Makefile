@@ -65,9 +65,10 @@ soak: .venv/.dev ## three servers under faults for MINUTES, the long rounds at f
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \
 		$(BIN)/python -m pytest tests/soak tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
+	KMS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/functional $(ARGS)
 	KMS_TEST_SOAK=1 $(BIN)/python -m pytest -m soak tests/functional tests/unit tests/contract tests/conformance $(ARGS)
 	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadfile --no-loadscope-reorder tests/fuzz tests/unit $(ARGS)
-	KMS_TEST_SOAK=1 $(BIN)/python -m pytest --hypothesis-profile soak --timeout 1800 tests/contract/test_openapi_calls.py $(ARGS)
+	KMS_TEST_SOAK=1 $(BIN)/python -m pytest --hypothesis-profile soak --timeout 1800 -n 2 tests/contract/test_openapi_calls.py $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
 	$(BIN)/python -m tests.fuzz.guided all 120
 

@@ -29,7 +29,8 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         if operation.service in _TARGETS:
             target = f"{_TARGETS[operation.service]}.{operation.name}"
-            paths[f"/#X-Amz-Target={target}"] = {"post": _operation(operation, target, JsonMembers(schemas))}
+            members = JsonMembers(schemas, f"{operation.service}.")
+            paths[f"/#X-Amz-Target={target}"] = {"post": _operation(operation, target, members)}
         else:
             paths[openapi_query.path(operation)] = {"post": openapi_query.described(operation, schemas)}
     return {
@@ -37,7 +38,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "kms-server",
             "version": __version__,
-            "description": "A key management service that speaks the AWS KMS API.",
+            "description": "A key management service that speaks the AWS KMS API. No text has U+0000 in it. "
+            "Items of a list in a form are numbered from 1 on, without gaps.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "http://127.0.0.1:4599"}],

@@ -105,6 +105,20 @@ class FormMembers(JsonMembers):
         for name, member in schema().fields.items():
             yield from self._flat(member, f"{prefix}{name}")
 
+    def required(self, schema: type[Schema], prefix: str = "") -> Iterator[str]:
+        """The names that must be there: of a list its first item, though a form may also have it empty."""
+        for name, member in schema().fields.items():
+            if member.required:
+                yield from self._first(member, f"{prefix}{name}")
+
+    def _first(self, member: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - any member
+        if isinstance(member, fields.Structure):
+            yield from self.required(member.schema_class, f"{name}.")
+        elif isinstance(member, fields.ListOf):
+            yield from self._first(member.inner, f"{name}.member.1")
+        else:
+            yield name
+
     def _flat(self, member: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401 - any member
         number = "[1-9][0-9]*"
         if isinstance(member, fields.Structure):

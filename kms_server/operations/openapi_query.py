@@ -57,18 +57,17 @@ def described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(operation: Operation) -> dict[str, Any]:
-    members = dict(FormMembers({}).flat(operation.request))
+    flat = FormMembers({})
+    members = dict(flat.flat(operation.request))
     fixed = {
         "Action": _TEXT | {"const": operation.name},
         "Version": _TEXT | {"const": _VERSION_OF[operation.service]},
     }
-    required = [
-        name for name, member in operation.request().fields.items() if member.required and name in members
-    ]
     form: dict[str, Any] = {
         "type": "object",
         "properties": fixed | {name: one for name, one in members.items() if "\\" not in name},
-        "required": [*fixed, *required],
+        "required": [*fixed, *flat.required(operation.request)],
+        "additionalProperties": _TEXT,
     }
     numbered = {f"^{name}$": one for name, one in members.items() if "\\" in name}
     if numbered:

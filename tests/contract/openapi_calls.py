@@ -5,6 +5,7 @@ import re
 from copy import deepcopy
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import jsonschema_rs
 import requests
@@ -26,17 +27,21 @@ from schemathesis.specs.openapi.checks import (
 
 from kms_server.operations.openapi import document
 from kms_server.protocol.front_door import SERVICES
-from kms_server.protocol.query_reader import VERSIONS
+from kms_server.protocol.query_reader import FORM_TYPE, VERSIONS
+from tests.contract import openapi_forms
 from tests.functional.server_process import Access
 
 JSON = "application/x-amz-json-1.1"
 ALWAYS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-# A violated schema and a wrong type, in both protocols.
-UNREADABLE = {"SerializationException", "MalformedInput"}
+# A violated schema and a wrong type, in both protocols; forms name the operation themselves.
+UNREADABLE = {"SerializationException", "MalformedInput", "InvalidAction"}
 REFUSED = UNREADABLE | {"ValidationException", "ValidationError"}
-OF_THE_SCHEMA = re.compile(r"\d+ validation errors? detected")
-# Only a dry run may leave it out, which JSON Schema could say of no required member.
-NEEDED = "Value null at 'ciphertextBlob' failed"
+OF_THE_SCHEMA = re.compile(r"(\d+) validation errors? detected")
+# What JSON Schema cannot say is required: what only a dry run may leave out, and members of the items of a form's lists.
+UNSAID = {
+    JSON: re.compile("Value null at 'ciphertextBlob' failed"),
+    FORM_TYPE: re.compile(r"Value null at '[\w.]+\.\d+\.member\.[\w.]+' failed"),
+}
 TRACES = re.compile(rb"Traceback|File \\?\"|\.py\b|sqlite|psycopg|sqlalchemy", re.IGNORECASE)
 
 schemathesis.serializer.alias(JSON, "application/json")
@@ -74,7 +79,7 @@ class OpenApiCalls:
             path["post"].pop("parameters", None)
         self._components = described["components"]
         schema = schemathesis.openapi.from_dict(described)
-        schema.config.generation.update(allow_x00=False)
+        schema.config.generation.update(allow_x00=False)  # as the document says in words
         self._operations: dict[str, APIOperation[Any, Any, Any, Any]] = {}
         for found in schema.get_all_operations():
             assert isinstance(found, Ok), found
@@ -83,7 +88,7 @@ class OpenApiCalls:
     def cases(self, name: str, mode: GenerationMode) -> SearchStrategy[Case[Any]]:
         """What may be sent to an operation, or may not."""
         strategy: SearchStrategy[Case[Any]] = self._operations[name].as_strategy(generation_mode=mode)
-        return strategy
+        return strategy.map(_without_gaps) if mode.is_positive else strategy
 
     def check(self, case: Case[Any]) -> None:
         """Send it, and hold the answer to the document.
@@ -103,29 +108,64 @@ class OpenApiCalls:
         )
         assert not TRACES.search(response.content), response.content
         assert case.meta is not None
-        fits, may_fit = self._fitting(case) if target else (True, False)
+        sent = response.request.body
+        fits, may_fit = self._form_fitting(case, sent) if target is None else self._fitting(case)
         negative = case.meta.generation.mode.is_negative and not may_fit
         case.validate_response(response, checks=[*ALWAYS, *([negative_data_rejection] if negative else [])])
-        if target is None or response.status_code != 400:
+        if response.status_code == 200:
             return
-        fault = response.json()
-        code, text = fault["__type"].rpartition("#")[2], fault.get("message", "")
+        code, text = (_json_fault if target else _xml_fault)(response.content)
         if negative:
-            assert code in REFUSED, (case.body, fault)
+            assert code in REFUSED, (case.body, code, text)
         elif fits:
-            assert code not in UNREADABLE, (case.body, fault)
-            assert NEEDED in text or not OF_THE_SCHEMA.match(text), (case.body, fault)
+            assert code not in UNREADABLE, (case.body, code, text)
+            violated = OF_THE_SCHEMA.match(text)
+            unsaid = UNSAID[JSON if target else FORM_TYPE].findall(text)
+            assert violated is None or int(violated[1]) == len(unsaid), (case.body, code, text)
+
+    def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
+        return jsonschema_rs.validator_for(schema | {"components": self._components})
 
     def _fitting(self, case: Case[Any]) -> tuple[bool, bool]:
         """Whether a body is in order, and whether it is as AWS may read it.
 
         Null is absent, and of whole numbers the fraction is cut and what is beyond 32 bits, too.
         """
-        content = case.operation.definition.raw["requestBody"]["content"]
-        validator = jsonschema_rs.validator_for(content[JSON]["schema"] | {"components": self._components})
+        validator = self._validator(_schema(case, JSON))
         present = _without_nulls(case.body)
         fits = [validator.is_valid(one) for one in (case.body, present, _whole(present))]
         return fits[0], any(fits)
+
+    def _form_fitting(self, case: Case[Any], sent: Any) -> tuple[bool, bool]:
+        """The same of a form: all that is sent are texts."""
+        form = sent or ""
+        assert isinstance(form, str), form
+        schema = _schema(case, FORM_TYPE)
+        may_fit = self._validator(schema).is_valid(openapi_forms.read(form, schema))
+        return may_fit and openapi_forms.is_in_order(form), may_fit
+
+
+def _schema(case: Case[Any], media_type: str) -> dict[str, Any]:
+    found: dict[str, Any] = case.operation.definition.raw["requestBody"]["content"][media_type]["schema"]
+    return found
+
+
+def _without_gaps(case: Case[Any]) -> Case[Any]:
+    if case.media_type == FORM_TYPE:
+        assert isinstance(case.body, dict), case.body
+        case.body = openapi_forms.numbered_anew(case.body)
+    return case
+
+
+def _json_fault(answer: bytes) -> tuple[str, str]:
+    fault = json.loads(answer)
+    return fault["__type"].rpartition("#")[2], fault.get("message", "")
+
+
+def _xml_fault(answer: bytes) -> tuple[str, str]:
+    error = ElementTree.fromstring(answer).find("{*}Error")
+    assert error is not None
+    return error.findtext("{*}Code", ""), error.findtext("{*}Message", "")
 
 
 def _without_nulls(value: Any) -> Any:
