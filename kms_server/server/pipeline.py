@@ -20,6 +20,7 @@ from kms_server.errors import (
     ServiceError,
     ThrottlingException,
     UnrecognizedClientException,
+    in_words,
 )
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -284,5 +285,5 @@ def _unexpected(error: Exception) -> KMSInternalException:
     """Log where a failure happened, never its text: the text may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    _LOG.error("internal failure: %s at %s", type(error).__name__, where)
+    _LOG.error("internal failure: %s at %s", in_words(error), where)
     return KMSInternalException()

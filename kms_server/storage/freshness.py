@@ -26,7 +26,8 @@ class Generation:
 
     def raise_(self) -> None:
         """Tell every reader to look again; the lock keeps the counter from ever falling back."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        # Not for writing: what the host's disk is made read-only under can still be locked, and its memory is there.
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self.counter[0] += 1
