@@ -74,6 +74,8 @@ def main() -> None:
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # A pool tells with a traceback what cannot be closed of a connection whose loss is told anyway.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         try:
             cli(prog_name="kms-server")
@@ -83,7 +85,7 @@ def main() -> None:
         _give_up(str(error))
     except OSError as error:
         # What could not be written would be tried again when the process ends, and be told once more.
-        sys.stdout = None  # type: ignore[assignment]  # Python's own word for a process without one
+        sys.stdout = None
         place = f" {error.filename}" if error.filename else ""
         _give_up(f"the system refused: {error.strerror or type(error).__name__}{place}")
     except Exception as error:

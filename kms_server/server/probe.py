@@ -79,6 +79,8 @@ class Remembered:
             wait((result,), _PATIENCE)
         if result.done():
             error = result.exception()
-            unknown = f"what there is to warn of cannot be found: {in_words(error)}"
-            self._found = unknown if error else result.result()
+            if error is None:
+                self._found = result.result()
+            else:
+                self._found = f"what there is to warn of cannot be found: {in_words(error)}"
         return self._found
