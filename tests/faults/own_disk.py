@@ -1,4 +1,4 @@
-"""A file system of a test's own: ext4 in a file, mounted by the kernel, which can be full, broken, or refuse writes.
+"""A file system of a test's own: ext4 in a file, mounted by the kernel, which can be full, or found broken.
 
 It takes root, and a loop device.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 _LAST = 2**20
-_PROGRAMS = ("mkfs.ext4", "e2fsck", "chattr", "mount", "umount", "findmnt")
+_PROGRAMS = ("mkfs.ext4", "e2fsck", "mount", "umount", "findmnt")
 
 
 class Disk:
@@ -43,15 +43,6 @@ class Disk:
         found = subprocess.run(["e2fsck", "-fy", self._image], check=False, capture_output=True)
         assert found.returncode in {0, 1}, found.stdout  # 1: errors, all corrected
         self.mount()
-
-    @contextmanager
-    def immutable(self) -> Iterator[None]:
-        """No file can be written, made or removed until the block ends, open ones neither."""
-        _run("chattr", "-R", "+i", self.directory)
-        try:
-            yield
-        finally:
-            _run("chattr", "-R", "-i", self.directory)
 
     @contextmanager
     def full(self) -> Iterator[None]:
