@@ -37,6 +37,7 @@ from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.sealed import wait_until_unsealed
 from kms_server.server.startup import check_state, prepare_in_time
+from kms_server.server.traces import open_traces
 from kms_server.server.worker_state import build
 
 _LOG = logging.getLogger(__name__)
@@ -115,6 +116,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @option(
     "--access-log", is_flag=True,
     help="Write a line for each answer: operation, result, status, time, address, request id.",
+)  # fmt: skip
+@option(
+    "--traces", is_flag=True,
+    help="Send a span of each call to an OpenTelemetry collector, by OTLP over HTTP, as the variables OTEL_* say: without any to "
+    "http://localhost:4318. Needs kms-server[otel].",
 )  # fmt: skip
 @option(
     "--audit-stream", metavar="WHERE", callback=stream_target,
@@ -267,6 +273,8 @@ def _check_services(settings: Settings) -> None:
             )
     check_kms(settings)
     require_lockable(settings)
+    if settings.traces:
+        open_traces().close()
 
 
 def _loopback(host: str) -> bool:

@@ -121,6 +121,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         )
         if state.state.settings.access_log:
             door.access_log = AccessLog()
+        door.traces = state.traces
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
         listeners = Listeners(
