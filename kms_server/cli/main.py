@@ -80,7 +80,8 @@ def main() -> None:
         try:
             cli(prog_name="kms-server")
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # who started it may have closed that
+                sys.stdout.flush()
     except (OperatorError, ServiceError) as error:
         _give_up(str(error))
     except OSError as error:

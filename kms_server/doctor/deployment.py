@@ -111,7 +111,7 @@ def _looked_into(settings: Settings, database: Database, ntp_server: str | None)
         with database.engine.connect() as connection:
             schema = schema_version.current(connection)
     except DBAPIError as error:
-        return Deployment(settings, trouble=f"it cannot be read: {failure_of(error)}", ntp_server=ntp_server)
+        return Deployment(settings, trouble=failure_of(error), ntp_server=ntp_server)
     return Deployment(settings, database, None, schema, ntp_server)
 
 

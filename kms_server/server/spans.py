@@ -1,5 +1,6 @@
 """Calls as OpenTelemetry's spans, exported in batches by a thread."""
 
+import logging
 import threading
 import time
 
@@ -17,6 +18,7 @@ from kms_server.server.call_kinds import Kind, Result
 from kms_server.server.logs import request_id_of
 from kms_server.server.traces import Told
 
+_LOG = logging.getLogger(__name__)
 _SERVER_ERRORS = 500
 _LAST_SECONDS = 2.0
 _NO_RECORD = "KMSInternalException"  # what a call is answered with whose record could not be written
@@ -29,6 +31,8 @@ class Spans:
     """
 
     def __init__(self) -> None:
+        # Of a traceparent or tracestate that is malformed it warns each time, and quotes it: strangers would write the log.
+        logging.getLogger("opentelemetry.trace").setLevel(logging.CRITICAL)
         name = OTELResourceDetector().detect().attributes.get(SERVICE_NAME, "kms-server")
         resource = Resource.create({SERVICE_NAME: name, SERVICE_VERSION: __version__})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -40,6 +44,20 @@ class Spans:
         self, request: Request, response: Response | StreamedResponse, kind: Kind, seconds: float, told: Told
     ) -> None:
         """A call was answered, `seconds` after it had arrived."""
+        try:
+            self._send(request, response, kind, seconds, told)
+        except Exception as error:  # noqa: BLE001 - whatever keeps a span from being made, the call has its answer
+            _LOG.error("a span could not be made: %s", type(error).__name__)
+
+    def close(self) -> None:
+        """Send what is left; a collector that does not answer is left alone after two seconds."""
+        last = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
+        last.start()
+        last.join(_LAST_SECONDS)
+
+    def _send(
+        self, request: Request, response: Response | StreamedResponse, kind: Kind, seconds: float, told: Told
+    ) -> None:
         headers = request.headers
         context = self._propagator.extract(headers) if "traceparent" in headers else None
         ended = time.time_ns()
@@ -51,12 +69,6 @@ class Spans:
         if response.status >= _SERVER_ERRORS:
             span.set_status(Status(StatusCode.ERROR))
         span.end(ended)
-
-    def close(self) -> None:
-        """Send what is left; a collector that does not answer is left alone after two seconds."""
-        last = threading.Thread(target=self._provider.shutdown, name="last spans", daemon=True)
-        last.start()
-        last.join(_LAST_SECONDS)
 
 
 def _attributes(response: Response | StreamedResponse, kind: Kind, told: Told) -> dict[str, AttributeValue]:

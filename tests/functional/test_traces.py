@@ -3,6 +3,7 @@
 import resource
 import sys
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 from unittest.mock import patch
 
@@ -24,6 +25,15 @@ QUEUE = {"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "8"}
 def collector() -> Iterator[SpanCollector]:
     with span_collector() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, SpanCollector]]:
+    with span_collector() as collector:
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        server = ServerProcess(tmp_path_factory.mktemp("hostile"), "--traces", workers=1, env=env)
+        yield server, collector
+        assert server.stop() == 0
 
 
 def traced(start_server: StartServer, collector: SpanCollector, **variables: str) -> ServerProcess:
@@ -100,6 +110,33 @@ def test_a_span_tells_of_a_call_and_nothing_of_what_it_was_about(
         "body": b"a body that is planted", "secret": server.access.secret.encode(),
     }  # fmt: skip
     assert Planted(secrets).found_in(b"".join(collector.bodies)) == []
+
+
+@pytest.mark.parametrize(
+    "parent", [f"00-{TRACE}-{PARENT}-01", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "\xff", "x" * 4_000]
+)
+def test_headers_of_strangers(hostile: tuple[ServerProcess, SpanCollector], parent: str) -> None:
+    """Their calls are answered as others are, and the log says nothing of what they sent."""
+    server, collector = hostile
+    host, port = server.url.removeprefix("http://").split(":")
+    for state in (
+        "planted=!,=,planted",
+        "planted=1,planted=2",
+        "a" * 4_000,
+        ",".join(f"k{n}=v" for n in range(200)),
+    ):
+        client = HTTPConnection(host, int(port))
+        target = {"X-Amz-Target": "TrentService.ListKeys", "Content-Type": "application/x-amz-json-1.1"}
+        client.request("POST", "/", b"{}", {**target, "traceparent": parent, "tracestate": state})
+        answer = client.getresponse()
+        assert (answer.status, answer.getheader("x-amzn-ErrorType")) == (
+            400,
+            "MissingAuthenticationTokenException",
+        )
+        client.close()
+    server.wait_for(lambda: collector.named("kms/ListKeys") != [])
+    warned = [line for line in server.log.read_text().splitlines() if "WARNING" in line]
+    assert [line for line in warned if "WARNING refused a request from" not in line] == []
 
 
 def test_a_collector_that_hangs_or_has_gone_holds_up_nobody(start_server: StartServer) -> None:
