@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +77,8 @@ def test_sqlite(disk: Disk, tmp_path: Path) -> None:
         for call in calls:
             fails(call)
         assert SAID in ready(server.url)
+        with urllib.request.urlopen(f"{server.url}/_kms/metrics") as numbers:
+            assert b'operation="Encrypt",result="failed"' in numbers.read()
         for command in COMMANDS:
             refused(server.cli(*command, check=False), SAID)
         assert SAID in server.cli("doctor", check=False).stdout
