@@ -119,6 +119,7 @@ class Settings:
     audit_stream: str | None = None
     log_format: str = "text"
     access_log: bool = False
+    traces: bool = False
     services: tuple[str, ...] = SERVICES
     kms_endpoint: str | None = None
     forward_secret: Path | None = None

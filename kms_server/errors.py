@@ -433,3 +433,13 @@ class OperatorError(Exception):
 
 class DatabaseDown(OperatorError):
     """The database does not answer; it may do so later."""
+
+
+def in_words(error: BaseException) -> str:
+    """What a failure is, in words that tell nothing of any call: its class, and what the system or the database calls it."""
+    name = type(error).__name__
+    if isinstance(error, OSError):
+        return f"{name}: {error.strerror}" if error.strerror else name
+    origin = getattr(error, "orig", None) or error  # SQLAlchemy's errors have the driver's
+    code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
+    return f"{name} ({code})" if code else name

@@ -57,9 +57,15 @@ class Postgres:
             os.kill(pid, signal.SIGKILL)
         while any(_is_alive(pid) for pid in processes):
             time.sleep(0.01)
-        # Nobody may have waited for the main one yet, and PostgreSQL takes whatever has its number for it.
+        self.release()
+
+    def release(self) -> None:
+        """Remove the locks of a server that is dead.
+
+        Nobody may have waited for it yet, or another process has its number: PostgreSQL takes whatever has that for it.
+        """
         for lock in (self.directory / "data" / "postmaster.pid", self.directory / ".s.PGSQL.5432.lock"):
-            lock.unlink()
+            lock.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Start again on what is there; returns when it takes connections."""
@@ -88,7 +94,9 @@ class Postgres:
 
 
 def start(directory: Path, *, durable: bool = False) -> Postgres:
-    """Start a server whose files are all in `directory`, an existing empty one; those above stay as they are.
+    """Start a server whose files are all in `directory`, an existing one with nothing but a disk mounted at `data`, if that.
+
+    The directories above stay as they are.
 
     No test cuts the power, so what is committed is on the disk only where `durable` asks for it.
     """
@@ -106,6 +114,8 @@ def start(directory: Path, *, durable: bool = False) -> Postgres:
         os.chown(directory, _UNPRIVILEGED, _UNPRIVILEGED)
     binaries = installed / "bin"
     data = directory / "data"
+    if data.is_mount():
+        os.chown(data, _UNPRIVILEGED, _UNPRIVILEGED)
     _run(
         binaries / "initdb", "-D", str(data), "-U", "kms", "-A", "trust", "-E", "UTF8", "--locale", "C", "-N"
     )

@@ -1,11 +1,12 @@
 """A real Redis server, which tests may kill."""
 
 import importlib.util
+import os
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +24,9 @@ def program() -> Path:
 class RedisServer:
     """One server on a socket of its own; it keeps nothing on disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self._socket = directory / "socket"
+        self._environment = environment
         self.url = f"unix://{self._socket}"
         self.start()
 
@@ -32,7 +34,10 @@ class RedisServer:
         """Start, empty."""
         options = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "600", "--save", ""]
         self._process = subprocess.Popen(
-            [str(program()), *options], cwd=self._socket.parent, stdout=subprocess.DEVNULL
+            [str(program()), *options],
+            cwd=self._socket.parent,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **self._environment},
         )
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -61,11 +66,11 @@ class RedisServer:
 
 
 @contextmanager
-def running() -> Iterator[RedisServer]:
-    """A server for as long as a block takes."""
+def running(**environment: str) -> Iterator[RedisServer]:
+    """A server for as long as a block takes, with these variables beside those there are."""
     # A socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory))
+        server = RedisServer(Path(directory), environment)
         yield server
         server.thaw()
         server.kill()

@@ -10,7 +10,7 @@ from kms_server.audit.log import AuditLog, Outdated
 from kms_server.audit.record import Row
 from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
-from kms_server.errors import KMSInternalException
+from kms_server.errors import KMSInternalException, in_words
 
 _LOG = logging.getLogger(__name__)
 
@@ -85,8 +85,8 @@ class GroupCommit(Batches[Entry]):
         if self.on_written is not None:
             self.on_written(len(batch), time.monotonic() - began, failed=error is not None)
         if error is not None and self.last_error is None:
-            _LOG.error("the audit log cannot be written: %s", type(error).__name__)
-        self.last_error = type(error).__name__ if error else None
+            _LOG.error("the audit log cannot be written: %s", in_words(error))
+        self.last_error = in_words(error) if error else None
         return partial(settle_each, [ticket for _, ticket, _ in batch], failed=error is not None)
 
     def _write(self, batch: Sequence[Entry]) -> None:

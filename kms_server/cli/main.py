@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import NoReturn
 
 import click
 
@@ -67,14 +68,39 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a condition the operator must mend is one line on stderr and exit code 2."""
+    """Run the command line; a condition the operator must mend is one line on stderr and exit code 2.
+
+    So is a disk or a database that fails meanwhile.
+    """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # A pool tells with a traceback what cannot be closed of a connection whose loss is told anyway.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
-        cli(prog_name="kms-server")
+        try:
+            cli(prog_name="kms-server")
+        finally:
+            if sys.stdout is not None:  # who started it may have closed that
+                sys.stdout.flush()
     except (OperatorError, ServiceError) as error:
-        click.echo(f"kms-server: {error}", err=True)
-        sys.exit(2)
+        _give_up(str(error))
+    except OSError as error:
+        # What could not be written would be tried again when the process ends, and be told once more.
+        sys.stdout = None
+        place = f" {error.filename}" if error.filename else ""
+        _give_up(f"the system refused: {error.strerror or type(error).__name__}{place}")
+    except Exception as error:
+        from kms_server.storage.failure import failure_of  # noqa: PLC0415 - takes longer than all else that --help needs
+
+        told = failure_of(error)
+        if told is None:
+            raise
+        _give_up(told)
+
+
+def _give_up(told: str) -> NoReturn:
+    click.echo(f"kms-server: {told}", err=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

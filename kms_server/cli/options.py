@@ -169,6 +169,11 @@ def seconds_of(span: str) -> int:
     return int(matched[1]) * _SECONDS[matched[2]]
 
 
+def span(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    """A callback that makes seconds of a span of time."""
+    return seconds_of(text)
+
+
 def _bytes(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
     matched = re.fullmatch(r"([0-9]{1,9})(B|KiB|MiB|GiB|TiB)?", text)
     if matched is None:

@@ -7,7 +7,7 @@ import click
 
 from kms_server.cli.command_group import CommandGroup, Elsewhere
 from kms_server.cli.operator import change, opened
-from kms_server.cli.options import Where, option, seconds_of, state_options, state_settings
+from kms_server.cli.options import Where, option, span, state_options, state_settings
 from kms_server.cli.root_change import RootChange
 from kms_server.clock import iso_seconds
 from kms_server.config import DEFAULT_ACCOUNT
@@ -39,14 +39,10 @@ def root() -> None:
     """The root key, which wraps every other secret: its versions, and their change while the server runs."""
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
-    return seconds_of(text)
-
-
 def _change_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in (
         option(
-            "--wait", default="60s", callback=_seconds, metavar="SPAN",
+            "--wait", default="60s", callback=span, metavar="SPAN",
             help="How long to wait for processes that do not take the new version up.",
         ),
         option("--shred", is_flag=True, help="Then destroy the retired root keys of this host, as `root shred` does."),

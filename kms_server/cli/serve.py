@@ -21,6 +21,7 @@ from kms_server.cli.options import (
     retention_options,
     root_settings,
     service_names,
+    span,
     state_options,
     store_url,
     stream_target,
@@ -35,7 +36,8 @@ from kms_server.server import credentials, gunicorn_app, logs
 from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
 from kms_server.server.sealed import wait_until_unsealed
-from kms_server.server.startup import check_state, prepare
+from kms_server.server.startup import check_state, prepare_in_time
+from kms_server.server.traces import open_traces
 from kms_server.server.worker_state import build
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +47,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @option("--host", default="127.0.0.1", help="Address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, help="Port; 0 picks a free one.")
+@option(
+    "--database-wait", default="30s", metavar="SPAN", callback=span,
+    help="How long to wait at the start for the database of --database-url to answer; then exit code 2.",
+)  # fmt: skip
 @option("--workers", type=click.IntRange(1, 256), default=2, help="Worker processes.")
 @option(
     "--quota-profile", default=DEFAULT_PROFILE, callback=profile_name,
@@ -112,6 +118,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Write a line for each answer: operation, result, status, time, address, request id.",
 )  # fmt: skip
 @option(
+    "--traces", is_flag=True,
+    help="Send a span of each call to an OpenTelemetry collector, by OTLP over HTTP, as the variables OTEL_* say: without any to "
+    "http://localhost:4318. Needs kms-server[otel].",
+)  # fmt: skip
+@option(
     "--audit-stream", metavar="WHERE", callback=stream_target,
     help="Write each audit record as a line of JSON to stdout, syslog, syslog:/PATH, syslog+tcp://HOST:PORT or "
     "syslog+udp://HOST:PORT as well.",
@@ -169,7 +180,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )  # fmt: skip
 @retention_options
 @state_options
-def serve(**options: object) -> None:
+def serve(*, database_wait: int, **options: object) -> None:
     """Run the service in the foreground.
 
     The first start makes a root key and a root access key for account 000000000000, which it writes to
@@ -203,7 +214,7 @@ def serve(**options: object) -> None:
         ):
             return
         returning = settings.credentials_file.exists()
-        prepare(settings, source)
+        prepare_in_time(settings, source, database_wait)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
         _announce(settings, fresh=not returning and settings.credentials_file.exists())
@@ -262,6 +273,8 @@ def _check_services(settings: Settings) -> None:
             )
     check_kms(settings)
     require_lockable(settings)
+    if settings.traces:
+        open_traces().close()
 
 
 def _loopback(host: str) -> bool:

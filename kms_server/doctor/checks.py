@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kms_server.doctor import host, service
 from kms_server.doctor.deployment import Deployment
 from kms_server.doctor.findings import Finding, Findings, NotLookedAt, problem
+from kms_server.errors import in_words
 
 Check: TypeAlias = Callable[[Deployment], Findings]
 
@@ -21,6 +22,7 @@ CHECKS: Mapping[str, Check] = {
     "sqlite-library": host.sqlite_library,
     "postgresql-durability": service.postgresql_durability,
     "disk-space": host.disk_space,
+    "disk-writes": host.disk_writes,
     "certificate": host.certificate,
     "development-mode": host.development_mode,
     "clock": service.clock,
@@ -53,6 +55,6 @@ def run(deployment: Deployment) -> Iterator[Outcome]:
             yield Outcome(name, skipped=str(reason))
         except (OSError, SQLAlchemyError) as error:
             told = problem(
-                f"it cannot be looked at: {type(error).__name__}", "see that the database and the disk answer"
+                f"it cannot be looked at: {in_words(error)}", "see that the database and the disk answer"
             )
             yield Outcome(name, (told,))

@@ -18,6 +18,7 @@ from kms_server.server.state import has_database
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
 from kms_server.storage.database import Database
+from kms_server.storage.failure import failure_of
 from kms_server.storage.inspection import look_into
 
 _FLOCK = re.compile(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:\S+:(\d+)\s")
@@ -110,9 +111,7 @@ def _looked_into(settings: Settings, database: Database, ntp_server: str | None)
         with database.engine.connect() as connection:
             schema = schema_version.current(connection)
     except DBAPIError as error:
-        return Deployment(
-            settings, trouble=f"the database cannot be read: {error.orig}", ntp_server=ntp_server
-        )
+        return Deployment(settings, trouble=failure_of(error), ntp_server=ntp_server)
     return Deployment(settings, database, None, schema, ntp_server)
 
 

@@ -1,5 +1,6 @@
 """Checks of the host: files, rights, certificates, limits of processes."""
 
+import errno
 import os
 import re
 import resource
@@ -22,6 +23,8 @@ from kms_server.storage import settings as stored
 from kms_server.storage.database import MINIMUM_SQLITE
 
 _LEAST_FREE = 0.05
+# Rights that only the server has, or a file system without files that have no name.
+_CANNOT_TELL = (errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.EISDIR)
 _SOON = timedelta(days=30)
 _OTHERS = 0o077
 # Beside connections: the log, databases, blobs.
@@ -107,6 +110,22 @@ def disk_space(deployment: Deployment) -> Findings:
         yield problem(
             f"{disk.free / disk.total:.1%} of the disk of {directory} is free, {disk.free >> 20:,} MiB",
             "free some: `kms-server audit prune --older-than 30d`, or a larger disk; on a full one data calls are refused",
+        )
+
+
+def disk_writes(deployment: Deployment) -> Findings:
+    """Whether the disk that the server writes to takes writes; a file without a name tells, and is gone at once."""
+    directory = deployment.settings.data_dir
+    if not directory.is_dir():
+        raise NotLookedAt("there is no data directory")
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if error.errno in _CANNOT_TELL:
+            raise NotLookedAt(f"it cannot be tried here: {error.strerror}") from None
+        yield problem(
+            f"the disk of {directory} takes no writes: {error.strerror}",
+            "have it checked (dmesg says what the kernel found) and mounted again, then start the server anew",
         )
 
 

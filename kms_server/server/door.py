@@ -16,6 +16,7 @@ from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import Stage
 from kms_server.server.tally import Tally
 from kms_server.server.threads import PATIENT, Errand, Threads
+from kms_server.server.traces import Traces
 from kms_server.server.turns import Turns
 from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
@@ -72,7 +73,8 @@ class Door:
 
     The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
     for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered, and
-    `memory` is what they remember of it. `tally` counts calls, and `access_log` has a line for each answer but for those of `streams`, who write their own.
+    `memory` is what they remember of it. `tally` counts calls, and `access_log` has a line for each answer
+    and `traces` a span for each call, but for those of `streams`, who tell of their own.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Door:
         self.own_threads = Threads(_OWN_THREADS, "own", waits)
         self.tally = tally
         self.access_log: AccessLog | None = None
+        self.traces: Traces | None = None
         self._memory = memory
         # Calls that only wait for this must not stand behind those that work for long.
         self._memory_threads = Threads(1, "memory", waits)

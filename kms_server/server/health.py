@@ -98,9 +98,12 @@ def health_of(state: State, commits: Mapping[str, GroupCommit], reserve: Reserve
         "root_key": partial(lookups.found, "root_key"),
     }
     checks |= {_name_of(log): partial(log_is_written, log, commit) for log, commit in commits.items()}
+    hints: dict[str, Check] = {}
     if settings.database_url is None:
         checks["disk"] = partial(has_room, reserve)
-    hints: dict[str, Check] = {
+    else:
+        hints["shared_files"] = Remembered(partial(files_are_written, settings), _LOOKUP_SECONDS)
+    hints |= {
         "lookups": lookups.trouble,
         "newer_schema": partial(lookups.found, "newer_schema"),
         "root_key_file": partial(root_key_can_be_read_again, settings),
@@ -145,6 +148,15 @@ def log_is_written(name: str, commit: GroupCommit) -> str | None:
     error = commit.last_error
     if error and time.monotonic() - commit.failed_at < _RECENT_SECONDS:
         return f"the log of {name} cannot be written: {error}"
+    return None
+
+
+def files_are_written(settings: Settings) -> str | None:
+    """Whether the disk takes what processes of this host share, where all else is in PostgreSQL: calls go on without."""
+    try:
+        _sync(settings.state_dir / "probe")
+    except OSError as error:
+        return f"{settings.state_dir} takes no writes ({error.strerror}): neither commands nor other workers can begin"
     return None
 
 

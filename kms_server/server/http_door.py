@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 from kms_server.batches import Ticket
+from kms_server.errors import KMSInternalException
 from kms_server.keyring.cache import WouldBlock
 from kms_server.protocol.message import ClientGone, Request, Response, StreamedResponse
 from kms_server.quotas.limiter import Undecided
@@ -22,6 +23,7 @@ from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
 from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on, once_more, resumed
 from kms_server.server.threads import Errand, Threads
+from kms_server.server.traces import NOTHING, Told
 from kms_server.server.transfer import Transfer
 
 _LOG = logging.getLogger(__name__)
@@ -248,7 +250,7 @@ class Connection(ClientLink):
         """Answer when the record of the call is on disk."""
         ticket = outcome.ticket
         if ticket is None:
-            self._answer(outcome.response, outcome.kind)
+            self._answer(outcome.response, outcome.kind, outcome.told)
         elif ticket.done:
             self._settle(outcome, ticket)
         else:
@@ -272,12 +274,15 @@ class Connection(ClientLink):
         if ticket.failed:
             self._answer_unaudited(outcome)
         else:
-            self._answer(outcome.response, outcome.kind)
+            self._answer(outcome.response, outcome.kind, outcome.told)
 
     def _answer_unaudited(self, outcome: Outcome) -> None:
-        self._answer(outcome.unaudited(), outcome.kind and failed(outcome.kind))
+        told = outcome.told._replace(error=KMSInternalException.code)
+        self._answer(outcome.unaudited(), outcome.kind and failed(outcome.kind), told)
 
-    def _answer(self, response: Response, kind: Kind | None = None, *, last: bool = False) -> None:
+    def _answer(
+        self, response: Response, kind: Kind | None = None, told: Told = NOTHING, *, last: bool = False
+    ) -> None:
         incoming = self._current
         self._current, self._outcome = None, None
         self._since = now = time.monotonic()
@@ -285,6 +290,8 @@ class Connection(ClientLink):
             self._door.tally.call(kind, now - self._began)
         if incoming is not None and self._door.access_log is not None:
             self._door.access_log.note(incoming.request, response, kind, now - self._began)
+        if incoming is not None and kind is not None and self._door.traces is not None:
+            self._door.traces.note(incoming.request, response, kind, now - self._began, told)
         if self._ending or incoming is None:
             return
         keep_alive = not last and self._keeps(incoming)

@@ -8,6 +8,7 @@ from functools import partial
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.segments import seal
+from kms_server.errors import in_words
 from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
@@ -103,7 +104,7 @@ class Jobs:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - without this thread nothing would rotate, expire or be reread
-            _LOG.error("background work failed, it is tried again: %s", type(error).__name__)
+            _LOG.error("background work failed, it is tried again: %s", in_words(error))
 
 
 def _until(deadline: float, chore: Chore) -> None:

@@ -57,6 +57,11 @@ def use_json() -> None:
         handler.setFormatter(JsonFormatter())
 
 
+def request_id_of(response: Response | StreamedResponse) -> str | None:
+    """The request id that an answer has, by which its audit record is found."""
+    return next((value for name, value in response.headers if name.lower() in _REQUEST_IDS), None)
+
+
 class AccessLog:
     """A line for each answer: what was asked for, by which address, how it ended and how long it took.
 
@@ -69,8 +74,7 @@ class AccessLog:
         """Write the line of one answer."""
         told: dict[str, object] = {"status": response.status, "duration_ms": round(seconds * 1e3, 3)}
         told["source_ip"] = request.source_ip
-        found = (value for name, value in response.headers if name.lower() in _REQUEST_IDS)
-        told["request_id"] = next(found, "-")
+        told["request_id"] = request_id_of(response) or "-"
         if kind is None:
             path = request.path[:80] if request.target.startswith(OWN_PATHS) else "-"
             what = told["path"] = path.encode("ascii", "backslashreplace").decode()

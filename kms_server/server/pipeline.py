@@ -20,6 +20,7 @@ from kms_server.errors import (
     ServiceError,
     ThrottlingException,
     UnrecognizedClientException,
+    in_words,
 )
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -33,6 +34,7 @@ from kms_server.quotas.limiter import Undecided
 from kms_server.server import mutation, wires
 from kms_server.server.authentication import Authenticator
 from kms_server.server.call_kinds import OK_KINDS, Kind, Result, kind_of, result_of
+from kms_server.server.traces import NOTHING, Told, told_of
 from kms_server.server.wires import Wire
 
 _LOG = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class Asked(NamedTuple):
 class Outcome(NamedTuple):
     """An answer, the ticket whose commit must come before the answer's first byte, and what the call counts as.
 
-    `charged` tells that limits have let the call pass; it is not asked of one that was not.
+    `charged` tells that limits have let the call pass; it is not asked of one that was not. `told` is for traces.
     """
 
     response: Response
@@ -73,6 +75,7 @@ class Outcome(NamedTuple):
     unaudited: Callable[[], Response]
     charged: bool = False
     kind: Kind | None = None
+    told: Told = NOTHING
 
 
 # A stage takes what the stage before it returned; an Outcome ends the way.
@@ -85,16 +88,18 @@ class Pipeline:
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
     through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the
     last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows), or Undecided:
-    the same stage takes the same work again when the decision is there.
+    the same stage takes the same work again when the decision is there. One that is `traced` tells of each call what spans need.
     """
 
     def __init__(
-        self, services: Services, authenticator: Authenticator, commit: GroupCommit, offered: Collection[str]
-    ) -> None:
+        self, services: Services, authenticator: Authenticator, commit: GroupCommit, offered: Collection[str],
+        *, traced: bool = False,
+    ) -> None:  # fmt: skip
         self._services = services
         self._authenticator = authenticator
         self._commit = commit
         self._offered = offered
+        self._traced = traced
         self.stages: tuple[Stage, ...] = (
             self._read,
             self._authenticate,
@@ -164,7 +169,7 @@ class Pipeline:
     ) -> Outcome:
         self._authenticator.note_refusal(request, error)
         kind = kind_of(operation, Result.UNAUTHENTICATED)
-        return _unrecorded(wire.fault(error, operation, request_id), kind)
+        return _unrecorded(wire.fault(error, operation, request_id), kind, Told(error=error.code))
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
@@ -218,14 +223,15 @@ class Pipeline:
             response = wire.answer(operation, call.answer, request_id)
         if call.fault is not None and call.principal is NOBODY:
             self._authenticator.note_refusal(call.request, call.fault)
-            return _unrecorded(response, kind_of(operation, Result.UNAUTHENTICATED))
+            return _unrecorded(response, kind_of(operation, Result.UNAUTHENTICATED), told_of(call))
         ticket, fault = self._submitted(call), call.fault
         kind = OK_KINDS[operation.action] if fault is None else kind_of(operation, result_of(fault))
         # A call that was throttled has taken no token: decided again, it has to ask for one.
         charged = call.charged and not isinstance(fault, ThrottlingException)
         return Outcome(
-            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged, kind
-        )
+            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged, kind,
+            told_of(call) if self._traced else NOTHING,
+        )  # fmt: skip
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
@@ -271,8 +277,8 @@ def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - se
     raise AssertionError("the last stage gives an Outcome")
 
 
-def _unrecorded(response: Response, kind: Kind | None = None) -> Outcome:
-    return Outcome(response, None, lambda: response, kind=kind)
+def _unrecorded(response: Response, kind: Kind | None = None, told: Told = NOTHING) -> Outcome:
+    return Outcome(response, None, lambda: response, kind=kind, told=told)
 
 
 def fault_of(error: Exception) -> ServiceError:
@@ -284,5 +290,5 @@ def _unexpected(error: Exception) -> KMSInternalException:
     """Log where a failure happened, never its text: the text may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    _LOG.error("internal failure: %s at %s", type(error).__name__, where)
+    _LOG.error("internal failure: %s at %s", in_words(error), where)
     return KMSInternalException()

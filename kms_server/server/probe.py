@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 
+from kms_server.errors import in_words
+
 # A probe may cost a sync of the disk, so it is made no oftener, whoever asks for health.
 _FRESH_SECONDS = 1.0
 _REMEMBERED_SECONDS = 60.0
@@ -58,7 +60,7 @@ class Probe:
         if not wait((result,), self._patience).done:
             return f"does not answer: {self._inquiry.lasts():.0f} s so far"
         error = result.exception()
-        return f"does not answer: {type(error).__name__}" if error else None
+        return f"does not answer: {in_words(error)}" if error else None
 
 
 class Remembered:
@@ -77,6 +79,8 @@ class Remembered:
             wait((result,), _PATIENCE)
         if result.done():
             error = result.exception()
-            unknown = f"what there is to warn of cannot be found: {type(error).__name__}"
-            self._found = unknown if error else result.result()
+            if error is None:
+                self._found = result.result()
+            else:
+                self._found = f"what there is to warn of cannot be found: {in_words(error)}"
         return self._found

@@ -17,6 +17,7 @@ from kms_server.server.pipeline import Pipeline
 from kms_server.server.s3_authentication import S3Authenticator
 from kms_server.server.s3_pipeline import S3Pipeline
 from kms_server.server.tally import Tally
+from kms_server.server.traces import Traces
 from kms_server.storage.reserve import Reserve
 
 
@@ -39,7 +40,7 @@ class S3Layer(NamedTuple):
 
 def s3_layer(
     settings: Settings, services: Services, pipeline: Pipeline, commits: tuple[GroupCommit, GroupCommit],
-    reserve: Reserve, tally: Tally | None = None,
+    reserve: Reserve, tally: Tally | None = None, traces: Traces | None = None,
 ) -> S3Layer | None:  # fmt: skip
     """The S3 layer; None where it is not served. `commits` are those of management events and of data events."""
     if "s3" not in settings.services:
@@ -55,4 +56,5 @@ def s3_layer(
         tally,
         AccessLog() if settings.access_log else None,
     )
+    way.traces = traces
     return S3Layer(way, (upkeep.delete_doomed, upkeep.settle, upkeep.abort_uploads, upkeep.rewrap))

@@ -31,6 +31,7 @@ from kms_server.server.logs import AccessLog
 from kms_server.server.pipeline import fault_of
 from kms_server.server.s3_authentication import S3Authenticator, S3Caller
 from kms_server.server.tally import Tally
+from kms_server.server.traces import Told, Traces
 from kms_server.storage.reserve import Reserve
 
 _SCOPE = "/s3/aws4_request"
@@ -57,6 +58,7 @@ class S3Pipeline:
         self._reserve = reserve
         self._tally = tally
         self._access_log = access_log
+        self.traces: Traces | None = None
 
     def claims(self, request: Request) -> bool:
         """Whether a request is S3's: the service it is signed for says so, or nothing else can be meant."""
@@ -75,15 +77,18 @@ class S3Pipeline:
     def answer(self, request: Request) -> StreamedResponse:
         """Answer one request; waits where it has to."""
         began = time.monotonic()
-        answered, kind = self._answer(request)
+        answered, kind, error = self._answer(request)
         seconds = time.monotonic() - began
         if self._tally is not None:
             self._tally.call(kind, seconds)
         if self._access_log is not None:
             self._access_log.note(request, answered, kind, seconds)
+        if self.traces is not None:
+            key = next((value for name, value in answered.headers if name.lower() == sse.KEY_ID), None)
+            self.traces.note(request, answered, kind, seconds, Told(key, error))
         return answered
 
-    def _answer(self, request: Request) -> tuple[StreamedResponse, Kind]:
+    def _answer(self, request: Request) -> tuple[StreamedResponse, Kind, str | None]:
         request_id = event_id.new_request_id()
         call: S3Call | None = None
         try:
@@ -96,7 +101,7 @@ class S3Pipeline:
             return self._refused(request, request_id, call, RequestTimeout())
         except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
             return self._refused(request, request_id, call, fault_of(error))
-        return _response(call, answer, request_id), kind_of(call.operation.row, Result.OK)
+        return _response(call, answer, request_id), kind_of(call.operation.row, Result.OK), None
 
     def perform(self, request: Request, principal: Principal) -> S3Answer:
         """Take a call that a service of this server makes, past authentication, through authorization, operation and record.
@@ -204,7 +209,7 @@ class S3Pipeline:
 
     def _refused(
         self, request: Request, request_id: str, call: S3Call | None, error: ServiceError
-    ) -> tuple[StreamedResponse, Kind]:
+    ) -> tuple[StreamedResponse, Kind, str]:
         """The answer to a call that failed; it is recorded as well, unless nobody is known to have made it."""
         if call is None or call.is_anonymous:
             self._authenticator.note_refusal(request, error)
@@ -220,8 +225,9 @@ class S3Pipeline:
         headers = (*response.headers, *answered)
         told = StreamedResponse(response.status, headers, len(response.body), (response.body,))
         if call is None:
-            return told, kind_of(None, Result.UNAUTHENTICATED)
-        return told, kind_of(call.operation.row, result_of(faults.s3_error(error)))
+            return told, kind_of(None, Result.UNAUTHENTICATED), faults.s3_error(error).code
+        fault = faults.s3_error(error)
+        return told, kind_of(call.operation.row, result_of(fault)), fault.code
 
 
 def _form(request: Request) -> PostForm:

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import time
 
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
-from kms_server.errors import OperatorError
+from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
 from kms_server.root_keys.opening import root_key_source
@@ -20,6 +21,7 @@ from kms_server.storage.database import Database, Transaction, initialise, open_
 from kms_server.storage.root_versions import RootState, RootVersion, in_state
 
 _LOG = logging.getLogger(__name__)
+_AGAIN_SECONDS = 0.5
 # What tests may do to a server for good, where its first start has the variable, or --dev.
 _ALLOWED_BY = {
     stored.CLOCK_CONTROL: "KMS_SERVER_CLOCK_CONTROL",
@@ -52,6 +54,25 @@ def _has_own_root_key(settings: Settings, source: RootKeySource) -> bool:
     made = source.path
     inside = made is not None and made.resolve().is_relative_to(settings.data_dir.resolve())
     return settings.root_key_file.exists() or (inside and source.exists())
+
+
+def prepare_in_time(settings: Settings, source: RootKeySource, patience: float) -> None:
+    """Prepare, and wait up to `patience` seconds for a database that does not answer yet: the two may start together.
+
+    Raises:
+        OperatorError: as for `prepare`.
+    """
+    deadline, waits = time.monotonic() + patience, False
+    while True:
+        try:
+            return prepare(settings, source)
+        except DatabaseDown as error:
+            if time.monotonic() > deadline:
+                raise
+            if not waits:
+                _LOG.warning("waiting up to %.0f s: %s", patience, error)
+            waits = True
+            time.sleep(_AGAIN_SECONDS)
 
 
 def prepare(settings: Settings, source: RootKeySource | None = None) -> None:

@@ -15,7 +15,7 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
 from sqlalchemy.exc import OperationalError
 
-from kms_server.errors import DatabaseDown, OperatorError
+from kms_server.errors import DatabaseDown, OperatorError, in_words
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
 from kms_server.server.listeners import Listeners
@@ -27,6 +27,7 @@ _SWEEP_SECONDS = 0.25
 _DRAIN_SWEEP_SECONDS = 0.02
 _COLLECT_AFTER = 50_000
 _REST_SECONDS = 0.25
+_RESTS_BEFORE_ANOTHER = 4
 _BEGIN_AGAIN = 1  # any exit code at which gunicorn starts another worker
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         """Compose what is served; what the operator must mend is one line and no traceback.
 
         gunicorn ends the server when a worker fails to begin. The database was there when the server began: a worker that
-        takes the place of another waits for it.
+        takes the place of another waits for it, and for a disk that takes no writes.
         """
         waits = False
         while True:
@@ -85,9 +86,10 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
                 self._rest()
             except OperatorError as error:
                 raise AppImportError(f"kms-server: {error}") from None
-            except OperationalError as error:
-                _LOG.error("a worker could not begin, another follows: %s", type(error).__name__)
-                self._rest()
+            except (OperationalError, OSError) as error:
+                _LOG.error("a worker could not begin, another follows: %s", in_words(error))
+                for _ in range(_RESTS_BEFORE_ANOTHER):
+                    self._rest()
                 sys.exit(_BEGIN_AGAIN)
             else:
                 return
@@ -119,6 +121,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         )
         if state.state.settings.access_log:
             door.access_log = AccessLog()
+        door.traces = state.traces
         for batches in state.batches:
             batches.soon = batches.on_batch = loop.call_soon_threadsafe
         listeners = Listeners(

@@ -39,6 +39,7 @@ from kms_server.server.services import services_of
 from kms_server.server.state import State, open_state
 from kms_server.server.state_metrics import StateNumbers
 from kms_server.server.tally import LOGS, Tally
+from kms_server.server.traces import Traces, open_traces
 from kms_server.server.trail_buckets import TrailBuckets
 from kms_server.server.trail_delivery import delivery_chores
 from kms_server.storage.reserve import Reserve
@@ -70,6 +71,7 @@ class WorkerState:
     shared_buckets: SharedBuckets | None = None
     audit_stream: Stream | None = None
     streams: StreamAnswerer | None = None
+    traces: Traces | None = None
 
     @property
     def waits(self) -> Waits:
@@ -106,6 +108,8 @@ class WorkerState:
         self.root.stop()
         self.state.database.close()
         self.tally.close()
+        if self.traces is not None:
+            self.traces.close()
 
     def _cover(self) -> None:
         """Have a checkpoint name the last records; without one they are covered when a server runs again."""
@@ -137,8 +141,15 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
     shared = shared_buckets(settings)
     services = services_of(state, check_bucket, limiter_of(settings, shared))
     keyring = services.keyring
-    pipeline = Pipeline(services, Authenticator(keyring, settings), commit, frozenset(settings.services))
-    layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve, tally)
+    traces = open_traces() if settings.traces else None
+    pipeline = Pipeline(
+        services,
+        Authenticator(keyring, settings),
+        commit,
+        frozenset(settings.services),
+        traced=settings.traces,
+    )
+    layer = s3_layer(settings, services, pipeline, (commit, data_commit), reserve, tally, traces)
     streams = layer.pipeline if layer else None
     buckets = TrailBuckets(state, streams)
     checkpoints = checkpoints_of(state)
@@ -182,4 +193,5 @@ def build(settings: Settings, source: RootKeySource | None = None) -> WorkerStat
         shared,
         stream,
         streams,
+        traces,
     )

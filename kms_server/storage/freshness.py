@@ -1,5 +1,6 @@
 """Cheap news of commits: has anything in the database changed since it was last read?"""
 
+import errno
 import fcntl
 import mmap
 import os
@@ -26,9 +27,18 @@ class Generation:
 
     def raise_(self) -> None:
         """Tell every reader to look again; the lock keeps the counter from ever falling back."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = self._opened()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self.counter[0] += 1
         finally:
             os.close(descriptor)
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            # A file can be locked also when its disk takes no writes any more, and memory is what matters.
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)

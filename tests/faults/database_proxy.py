@@ -33,6 +33,8 @@ class _Link:
         to = self._server if up else self._client
         while data := await reader.read(_AT_ONCE):
             await self._proxy.pause()
+            if up and self._proxy.takes_no_more():
+                self.cut()
             if up:
                 self._watch(data)
             elif self._loses:
@@ -64,6 +66,7 @@ class Proxy:
         self._delay = 0.0
         self._go = asyncio.Event()
         self._go.set()
+        self._left: int | None = None
         self.marker: bytes | None = None
         self.cuts = 0
         self._loop = asyncio.new_event_loop()
@@ -111,6 +114,27 @@ class Proxy:
         for link in list(self._links):
             self._in_loop(link.cut)
 
+    @contextmanager
+    def lost_after(self, messages: int) -> Iterator[None]:
+        """That many more messages reach the database; with the next the connection ends, and until the block does there is no other."""
+        self._left = messages
+        try:
+            yield
+        finally:
+            self._left = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the messages are used up."""
+        return self._left == 0
+
+    def takes_no_more(self) -> bool:
+        """Whether a message finds the database lost; else it is one less."""
+        if self._left:
+            self._left -= 1
+            return False
+        return self.is_lost
+
     def lose_answer(self, marker: bytes) -> None:
         """Cut the connection that commits next what has `marker` in it, when that has happened."""
         self.marker = marker
@@ -136,6 +160,9 @@ class Proxy:
             await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_lost:
+            writer.transport.abort()
+            return
         try:
             answers, server = await asyncio.open_unix_connection(self._behind)
         except OSError:  # the server is down: so is this

@@ -103,8 +103,20 @@ def fails(call: Callable[[], object]) -> None:
 
 def ready(url: str) -> str:
     """What the server says is wrong with it."""
+    return " ".join(told_of(url)["problems"])
+
+
+def warnings(url: str) -> str:
+    """What it says will be wrong."""
+    return " ".join(told_of(url)["warnings"])
+
+
+def told_of(url: str) -> dict[str, list[str]]:
+    """What the server says of itself; 503 when it is not ready."""
     try:
         with urllib.request.urlopen(f"{url}/_kms/ready") as answer:
-            return " ".join(json.load(answer)["problems"])
+            told: dict[str, list[str]] = json.load(answer)
     except urllib.error.HTTPError as error:
-        return " ".join(json.load(error)["problems"])
+        assert error.code == 503
+        told = json.load(error)
+    return told

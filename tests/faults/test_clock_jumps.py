@@ -3,34 +3,25 @@
 Signatures are judged by the time of day; whatever waits, or counts tokens, goes by a clock that nobody sets.
 """
 
-import shutil
-import struct
-import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.faults.false_clock import FalseClock, false_clock
 from tests.functional.server_process import ServerProcess
 
 DAY = 86_400.0
-SOURCE = Path(__file__).with_name("false_clock.c")
 
 
 class Host(NamedTuple):
-    """A server, the file by which its clock is moved, and a client whose clock is the server's where it is told so."""
+    """A server, its clock, and a client whose clock is the server's where it is told so."""
 
     server: ServerProcess
-    moved: Path
+    clock: FalseClock
     kms: Any
-
-    def jump(self, seconds: float) -> None:
-        """Let the server's time of day be ahead by so much, or behind."""
-        with self.moved.open("r+b") as file:
-            file.write(struct.pack("<d", seconds))
 
     def code(self, operation: str, **members: Any) -> str:
         """The error of a call, or nothing."""
@@ -43,33 +34,27 @@ class Host(NamedTuple):
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler to make a clock that can be moved")
     directory = tmp_path_factory.mktemp("clock")
-    library, moved = directory / "false_clock.so", directory / "ahead"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O", "-o", library, SOURCE, "-ldl", "-lm"], check=True)
-    moved.write_bytes(struct.pack("<d", 0.0))
-    env = {"LD_PRELOAD": str(library), "FALSE_CLOCK": str(moved)}
-    server = ServerProcess(directory, "--dev", workers=1, env=env, own_interpreter=True)
-    yield Host(server, moved, server.client("kms"))
+    clock = false_clock(directory)
+    server = ServerProcess(directory, "--dev", workers=1, env=clock.environment, own_interpreter=True)
+    yield Host(server, clock, server.client("kms"))
     assert server.stop() == 0
     assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture
 def key(host: Host) -> Iterator[str]:
-    host.jump(0.0)
+    host.clock.jump(0.0)
     made: str = host.kms.create_key()["KeyMetadata"]["KeyId"]
     yield made
-    host.jump(0.0)
+    host.clock.jump(0.0)
 
 
 @pytest.mark.parametrize("seconds", [-400 * DAY, -3.0, 400 * DAY])
 def test_calls_go_on_and_each_has_its_record(host: Host, key: str, seconds: float) -> None:
     before = {record["eventID"] for record in host.server.audit_records()}
     host.kms.encrypt(KeyId=key, Plaintext=b"x")
-    host.jump(seconds)
+    host.clock.jump(seconds)
     began = time.monotonic()
     for number in range(20):
         host.kms.encrypt(KeyId=key, Plaintext=b"x")
@@ -87,7 +72,7 @@ def test_limits_neither_open_nor_lock(host: Host, key: str) -> None:
     host.server.cli("quota", "set", "--key", key, "--rate", "0.01", "--burst", "3")
     assert [host.code("encrypt", KeyId=key, Plaintext=b"x") for _ in range(3)] == [""] * 3
     for seconds in (400 * DAY, -400 * DAY):
-        host.jump(seconds)
+        host.clock.jump(seconds)
         assert host.code("encrypt", KeyId=key, Plaintext=b"x") == "ThrottlingException"
     host.server.cli("quota", "set", "--key", key, "--rate", "1000", "--burst", "100")
     assert host.code("encrypt", KeyId=key, Plaintext=b"x") == ""
@@ -96,7 +81,7 @@ def test_limits_neither_open_nor_lock(host: Host, key: str) -> None:
 def test_what_is_due_happens_once(host: Host, key: str) -> None:
     host.kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
     for seconds in (91 * DAY, 0.0, 91 * DAY, -10 * DAY, 91 * DAY):
-        host.jump(seconds)
+        host.clock.jump(seconds)
         host.server.wait_for(lambda: len(host.kms.list_key_rotations(KeyId=key)["Rotations"]) == 1)
         time.sleep(0.5)
     assert len(host.kms.list_key_rotations(KeyId=key)["Rotations"]) == 1

@@ -1,10 +1,7 @@
 """On a disk that is full but for its reserve, data is refused and keys can be changed; by both doors."""
 
-import json
 import logging
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from kms_server.config import Limits
 from tests.faults.both_doors import BothDoors, both_doors
-from tests.faults.test_audit_unwritable import fails
+from tests.faults.test_audit_unwritable import fails, told_of
 from tests.functional.s3_client import new_bucket, s3_client
 from tests.unit.server.door_server import eventually
 
@@ -45,17 +42,6 @@ def full(directory: Path) -> Iterator[None]:
         path.unlink()
 
 
-def ready(doors: BothDoors) -> dict[str, list[str]]:
-    """What the server says of itself; 503 when it is not ready."""
-    try:
-        with urllib.request.urlopen(f"{doors.wsgi.url}/_kms/ready") as answer:
-            told: dict[str, list[str]] = json.load(answer)
-    except urllib.error.HTTPError as error:
-        assert error.code == 503
-        told = json.load(error)
-    return told
-
-
 def works(call: Callable[[], object]) -> bool:
     try:
         call()
@@ -76,7 +62,7 @@ def test_keys_can_be_changed_on_a_full_disk(
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     bucket = new_bucket(s3)
     s3.put_object(Bucket=bucket, Key="there", Body=BODIES[1])
-    assert "MiB are free on the disk" in " ".join(ready(doors)["warnings"])
+    assert "MiB are free on the disk" in " ".join(told_of(doors.wsgi.url)["warnings"])
     with caplog.at_level(logging.ERROR), full(tmp_path):
         eventually(lambda: not works(lambda: kms.encrypt(KeyId=key, Plaintext=b"x")))
         for _ in range(3):
@@ -90,9 +76,9 @@ def test_keys_can_be_changed_on_a_full_disk(
         kms.disable_key(KeyId=key)
         kms.enable_key(KeyId=key)
         s3.delete_object(Bucket=bucket, Key="there")
-        assert "the disk is full but for its reserve" in " ".join(ready(doors)["problems"])
+        assert "the disk is full but for its reserve" in " ".join(told_of(doors.wsgi.url)["problems"])
     # Nobody may send it calls before it is ready.
-    eventually(lambda: ready(doors)["problems"] == [])
+    eventually(lambda: told_of(doors.wsgi.url)["problems"] == [])
     # Once, unless somebody else frees space on this disk meanwhile.
     assert "free space on that disk" in caplog.text
     assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]

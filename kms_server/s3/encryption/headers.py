@@ -26,7 +26,7 @@ __all__ = [
     "answer", "chosen", "customer_key", "is_asked_for", "needs_customer", "part_key", "refuse", "source_key",
 ]  # fmt: skip
 
-_KEY_ID = f"{SSE}-aws-kms-key-id"
+KEY_ID = f"{SSE}-aws-kms-key-id"
 _CONTEXT = f"{SSE}-context"
 _BUCKET_KEY = f"{SSE}-bucket-key-enabled"
 _OF_KMS = frozenset({SSE_KMS, DSSE_KMS})
@@ -63,7 +63,7 @@ def refuse(values: Mapping[str, str]) -> None:
     Raises:
         InvalidArgument
     """
-    for name in (SSE, _KEY_ID, _CONTEXT, _BUCKET_KEY):
+    for name in (SSE, KEY_ID, _CONTEXT, _BUCKET_KEY):
         if name in values:
             raise _refused(f"{name} header is not supported for this operation.", name, values[name])
 
@@ -76,7 +76,7 @@ def answer(envelope: Envelope, customer: CustomerKey | None, *, with_context: bo
         )
     told = {SSE: envelope.kind}
     if envelope.key_arn is not None:
-        told[_KEY_ID] = envelope.key_arn
+        told[KEY_ID] = envelope.key_arn
     if envelope.context and with_context:
         told[_CONTEXT] = b64encode(json.dumps(dict(envelope.context)).encode()).decode()
     if envelope.bucket_key:
@@ -104,13 +104,13 @@ def _by_default(values: Mapping[str, str], default: BucketDefault) -> Chosen:
 def _by_request(values: Mapping[str, str], kind: str, default: BucketDefault) -> Chosen:
     # DSSE-KMS has no bucket keys; asking for them is no error.
     bucket_key = _bucket_key(values, default) and kind == SSE_KMS
-    return Chosen(kind, values.get(_KEY_ID) or None, _context(values.get(_CONTEXT)), bucket_key)
+    return Chosen(kind, values.get(KEY_ID) or None, _context(values.get(_CONTEXT)), bucket_key)
 
 
 def _check_belongs_to_kms(values: Mapping[str, str], kind: str | None) -> None:
     if kind in _OF_KMS:
         return
-    for name in (_KEY_ID, _CONTEXT):
+    for name in (KEY_ID, _CONTEXT):
         if name in values:
             raise _refused(
                 "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",

@@ -131,7 +131,7 @@ def test_an_unwritable_log_fails_its_calls_and_heals(tmp_path: Path) -> None:
         for ticket in [commit.submit(row()) for _ in range(5)]:
             with pytest.raises(KMSInternalException):
                 wait(ticket, 10)
-    assert commit.last_error == "IntegrityError"
+    assert commit.last_error == "IntegrityError (SQLITE_CONSTRAINT)"
     vandal.execute("DROP TRIGGER refuse")
     wait(commit.submit(row()), 10)
     assert commit.last_error is None

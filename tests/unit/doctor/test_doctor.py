@@ -4,6 +4,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,13 +27,17 @@ from kms_server.doctor import host, sntp
 from kms_server.doctor.checks import CHECKS, Outcome, run
 from kms_server.doctor.deployment import examined
 from kms_server.files import only_server
-from kms_server.storage import schema_version, trails
+from kms_server.storage import schema_version, trail_files, trails
+from kms_server.storage.trail_files import TrailFile
 from tests.audit_delivery import Delivering
 from tests.audit_log_copies import LogCopy, filled
 from tests.backups import tree
+from tests.faults.false_clock import false_clock
+from tests.faults.own_disk import own_disk
+from tests.functional.command_line import clean_environment
 from tests.functional.command_line import run as command
 from tests.postgres_server import Postgres
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, running
 from tests.unit.doctor.sntp_server import time_server
 
 
@@ -119,6 +125,14 @@ def step_back(log: LogCopy) -> None:
     log.main("UPDATE alembic_version SET version_num = :version", version=schema_version.known()[-2])
 
 
+def leave_undelivered(log: LogCopy) -> None:
+    with log.opened() as state:
+        delivering, hour = Delivering.begin(state), state.clock.now() - 3_601
+        file = TrailFile(delivering.trail.trail_id, "us-east-1", "the-bucket", "key", {}, None, hour)
+        with state.database.write() as tx:
+            trail_files.add(tx, file)
+
+
 def damage_database(log: LogCopy) -> None:
     path = log.directory / "keys.db"
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4096)
@@ -133,6 +147,7 @@ def damage_database(log: LogCopy) -> None:
     ("schema", step_back, "the schema is"),
     ("audit-segments", spoil_segment, "cannot be read"),
     ("delivery", fail_delivery, "cannot deliver"),
+    ("delivery", leave_undelivered, "1 log files that wait for more than an hour"),
     ("checkpoint", let_checkpoints_age, "covered by none"),
     ("database", lambda log: (log.directory / "keys.db").unlink(), "there is no server"),
     ("database", damage_database, "database"),
@@ -192,6 +207,25 @@ def test_core_dumps(healthy: LogCopy) -> None:
     assert list(found(healthy.settings)) == ["core-dumps"]
 
 
+def test_a_disk_that_is_nearly_full(healthy: LogCopy, tmp_path: Path) -> None:
+    with own_disk(tmp_path, 2**26) as disk:
+        log = replace(healthy, directory=tmp_path / "data")
+        shutil.copytree(healthy.directory, log.directory)
+        assert found(log.settings) == {}
+        free = os.statvfs(tmp_path)
+        with (tmp_path / "taken").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - 2**20)
+        assert list(found(log.settings)) == ["disk-space"]
+        disk.turn_read_only()
+        assert {"disk-space", "disk-writes"} <= set(found(log.settings))
+
+
+def test_a_server_made_for_development(sick: LogCopy) -> None:
+    sick.main("UPDATE settings SET value = 'dev' WHERE name = 'mode'")
+    assert found(sick.settings) == {}
+    assert list(found(replace(sick.settings, host="192.0.2.1"))) == ["development-mode"]
+
+
 @pytest.mark.parametrize(
     ("off", "checks"), [(0.0, []), (50.0, []), (-50.0, []), (90.0, ["clock"]), (-90.0, ["clock"])]
 )
@@ -219,6 +253,29 @@ def test_a_store_of_counters(healthy: LogCopy, redis: RedisServer) -> None:
     assert next(one for one in outcomes(settings) if one.check == "clock").skipped is None
     redis.kill()
     assert list(found(settings)) == ["counter-store"]
+
+
+@pytest.mark.parametrize(("ahead", "said"), [(90.0, "90 s behind"), (-90.0, "90 s ahead of"), (50.0, None)])
+def test_the_clock_of_a_store(healthy: LogCopy, tmp_path: Path, ahead: float, said: str | None) -> None:
+    with running(**false_clock(tmp_path, ahead).environment) as store:
+        wrong = found(replace(healthy.settings, quota_url=store.url))
+    assert list(wrong) == (["clock"] if said else [])
+    assert said is None or f"the clock is {said} that of the store of shared limits" == wrong["clock"]
+
+
+def test_the_clock_of_a_database(tmp_path: Path, postgres: Postgres) -> None:
+    """Here doctor's own is wrong: it is a process of its own."""
+    log = filled(tmp_path, postgres)
+    clock = false_clock(tmp_path, 90.0)
+    done = subprocess.run(
+        [sys.executable, "-m", "kms_server.cli.main", "doctor", "--format", "json", "--data-dir", str(log.directory),
+         "--database-url", str(log.settings.database_url)],
+        env=clean_environment() | clock.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "")
+    told = {one["check"]: one["findings"] for one in json.loads(done.stdout)}
+    (off,) = told["clock"]
+    assert (off["severity"], off["what"]) == ("problem", "the clock is 90 s ahead of that of the database")
 
 
 def test_postgresql(postgres: Postgres, tmp_path: Path) -> None:
