@@ -14,6 +14,7 @@ from unittest.mock import patch
 from kms_server.operations import rewrapping
 from kms_server.storage.database import Database, Transaction
 from tests.functional.command_line import run
+from tests.functional.server_process import ServerProcess
 
 
 def status_of(data_dir: Path) -> dict[str, Any]:
@@ -21,6 +22,12 @@ def status_of(data_dir: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(
         run("root", "status", "--format", "json", "--data-dir", str(data_dir)).stdout
     )
+    return found
+
+
+def status_at(server: ServerProcess) -> dict[str, Any]:
+    """The same, asked on a server's host."""
+    found: dict[str, Any] = json.loads(server.cli("root", "status", "--format", "json").stdout)
     return found
 
 
