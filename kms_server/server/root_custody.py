@@ -107,7 +107,8 @@ def _found(
         OperatorError: it is nowhere.
     """
     problems, others = [], []
-    for place in (*told, *further):
+    specs = [one.spec for one in told]
+    for place in (*told, *(one for one in further if one.spec not in specs)):
         try:
             found = place.read()
         except OperatorError as error:
@@ -115,7 +116,7 @@ def _found(
             continue
         for key in found:
             if key.version == wanted.version and compare_digest(key.fingerprint, wanted.fingerprint or ""):
-                if place.spec not in [one.spec for one in told]:
+                if place.spec not in specs:
                     _note_move(settings, told[-1].spec, place.spec)
                 return key
         others.append((place.spec, [key.version for key in found]))

@@ -9,6 +9,9 @@ from typing import Any
 from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.server_process import Access, ServerProcess
 
+# All that was made is used again and again.
+_PAUSE_SECONDS = 0.25
+
 
 class Client:
     """Calls in threads, whatever clients hold, and what has failed; `user` is a new one's name."""
@@ -76,6 +79,7 @@ class Client:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.rotate_key_on_demand(KeyId=key)
         self.ciphertexts.append((kms.encrypt(KeyId=key, Plaintext=b"y")["CiphertextBlob"], b"y"))
+        self._stop.wait(_PAUSE_SECONDS)
 
     def _use_session(self, kms: Any) -> None:
         kms.encrypt(KeyId=self.keys[0], Plaintext=b"x", GrantTokens=[self.grant_token])

@@ -1,18 +1,22 @@
 """The root key changes under load on two hosts, which share a PostgreSQL and no file."""
 
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.databases import new_url
 from tests.functional.root_clients import Client
 from tests.functional.root_commands import status_at
-from tests.functional.server_process import StartServer
+from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
 
 # What it names is another directory for each server.
@@ -61,32 +65,74 @@ class Hosts:
             client.check(self.other.url)
 
 
+@contextmanager
+def frozen(server: ServerProcess) -> Iterator[None]:
+    """None of a server's processes does anything until the block ends."""
+    os.killpg(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGCONT)
+
+
+def decrypts(kms: Any, sealed: bytes) -> bool:
+    try:
+        kms.decrypt(CiphertextBlob=sealed)
+    except ClientError:
+        return False
+    return True
+
+
 @pytest.fixture
 def hosts(start_server: StartServer, postgres: Postgres, tmp_path: Path) -> Hosts:
     return Hosts(start_server, new_url(postgres), tmp_path)
 
 
-def test_a_host_without_the_new_version_holds_the_change_up_and_no_call_fails(hosts: Hosts) -> None:
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["rotate"], "root.key"),
+        pytest.param(["migrate", "--to", f"file:{HERE}/new.key"], "new.key", marks=pytest.mark.soak),
+    ],
+    ids=["rotate", "migrate"],
+)
+def test_a_host_without_the_new_version_holds_the_change_up_and_no_call_fails(
+    hosts: Hosts, command: list[str], name: str
+) -> None:
     one, other = hosts.one, hosts.other
     with hosts.under_load():
-        for command, name in (
-            (["rotate"], "root.key"),
-            (["migrate", "--to", f"file:{HERE}/new.key"], "new.key"),
-        ):
-            refused = one.cli("root", *command, "--wait", "0s", check=False)
-            assert "does not hold version" in refused.stderr
-            one.wait_for(lambda: hosts.waited_for() == {*other.worker_pids()})
-            assert "of the root key is not in" in status_at(other)["waitsFor"][0]
-            change = threading.Thread(target=one.cli, args=("root", *command))
-            change.start()
-            hosts.distribute(name)
-            change.join()
-            assert hosts.waited_for() == set()
-    assert [found["state"] for found in status_at(other)["versions"]] == ["retired", "retired", "current"]
-    hosts.check()
+        refused = one.cli("root", *command, "--wait", "0s", check=False)
+        assert "does not hold version 2" in refused.stderr
+        one.wait_for(lambda: hosts.waited_for() == {*other.worker_pids()})
+        missing = f"version 2 of the root key is not in file:{HERE}/root.key: copy it there"
+        assert missing in status_at(other)["waitsFor"][0]
+        change = threading.Thread(target=one.cli, args=("root", *command))
+        change.start()
+        hosts.distribute(name)
+        change.join()
+    assert [found["state"] for found in status_at(other)["versions"]] == ["retired", "current"]
     for server, home in zip((one, other), hosts.homes, strict=True):
         server.cli("root", "shred")
-        assert not (home / "root.key").exists()
+        assert (home / "root.key").exists() is (name == "root.key")
         server.kill9()
         server.restart()
+    hosts.check()
+
+
+@pytest.mark.soak
+def test_a_host_that_was_away_waits_for_the_new_version(hosts: Hosts) -> None:
+    one, other = hosts.one, hosts.other
+    key = hosts.clients[1].keys[0]
+    here, there = one.client("kms"), hosts.clients[1].kms
+    with frozen(other):
+        with hosts.clients[0].calling():
+            one.cli("root", "rotate")
+        assert hosts.clients[0].failures == []
+        sealed = here.encrypt(KeyId=key, Plaintext=b"new")["CiphertextBlob"]
+    for _ in range(3):
+        with pytest.raises(ClientError, match="KeyUnavailableException"):
+            there.decrypt(CiphertextBlob=sealed)
+    hosts.distribute("root.key")
+    other.wait_for(lambda: decrypts(there, sealed))
+    assert hosts.waited_for() == set()
     hosts.check()
