@@ -18,8 +18,8 @@ from kms_server.clock import iso_seconds
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import locked
-from kms_server.root_keys.file import FileSource
-from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.file_place import FilePlace
+from kms_server.root_keys.places import place_told
 from kms_server.server.state import State
 from kms_server.storage import dumping, root_versions, schema_version
 from kms_server.storage.database import take_time
@@ -73,10 +73,10 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
 
 
 def _root_key_file(settings: Settings) -> Path:
-    source = root_key_source(settings)
-    if not isinstance(source, FileSource):
-        raise OperatorError(f"--with-root-key is for root keys in plain files: keep {source.place} by itself")
-    return source.path
+    place = place_told(settings)
+    if not isinstance(place, FilePlace):
+        raise OperatorError(f"--with-root-key is for root keys in plain files: keep {place.name} by itself")
+    return place.path
 
 
 def _segments(state: State) -> Iterator[tuple[bool, segment_copies.SegmentCopy]]:

@@ -29,7 +29,7 @@ class Client:
         self.grant_token = self.kms.create_grant(KeyId=self.keys[0], **grantee)["GrantToken"]
         everything = {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
         got = server.user_client("sts", user, everything).get_session_token()["Credentials"]
-        self.session: dict[str, str] = {
+        self.session: dict[str, Any] = {
             "aws_access_key_id": got["AccessKeyId"], "aws_secret_access_key": got["SecretAccessKey"],
             "aws_session_token": got["SessionToken"],
         }  # fmt: skip

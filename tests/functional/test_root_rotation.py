@@ -57,8 +57,8 @@ def test_no_call_fails_while_the_root_key_goes_through_homes_of_all_kinds(
     assert [one["state"] for one in status["versions"]] == ["retired"] * 4 + ["current"]
     assert [one["place"] for one in status["versions"][2:]] == homes
     server.stop()
-    for home in (server.data_dir / "root.key", sealed, secret):
-        home.unlink()
+    for former in (server.data_dir / "root.key", sealed, secret):
+        former.unlink()
     server.options += ("--root-key", f"file:{last}")
     server.restart()
     client.check()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kms_server.config import Settings
+from kms_server.server.health import root_key_can_be_read_again
 from kms_server.server.root_holding import RootHolding
 from kms_server.server.state import open_state
 from kms_server.storage import root_holders
@@ -88,6 +89,7 @@ def test_it_moves_and_is_found_where_it_is(scene: Scene, tmp_path: Path) -> None
     elsewhere = tmp_path / "elsewhere.key"
     scene.root("migrate", "--to", f"file:{elsewhere}", "--shred")
     assert not scene.path.exists()
+    assert root_key_can_be_read_again(scene.settings) is None
     assert scene.states() == ["retired", "current"]
     refused(
         scene.root("migrate", "--to", f"file:{elsewhere}", ends=2), "already: use `kms-server root rotate`"

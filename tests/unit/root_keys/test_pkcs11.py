@@ -25,9 +25,9 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
 
 
 def source(uri: str, secret: OperatorSecret | None = None) -> Any:
-    from kms_server.root_keys.pkcs11 import Pkcs11Source
+    from kms_server.root_keys.pkcs11 import Pkcs11Place
 
-    return Pkcs11Source(uri, secret or OperatorSecret())
+    return Pkcs11Place(uri, secret or OperatorSecret())
 
 
 def log_out() -> Any:
