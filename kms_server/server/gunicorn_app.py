@@ -75,6 +75,15 @@ class _Master(Arbiter):  # type: ignore[misc]  # gunicorn has no annotations
         if self.app.certificates is not None and self.app.certificates.is_due():
             self.kill_workers(signal.SIGHUP)
 
+    def spawn_worker(self) -> int:
+        """Fork a worker. A signal that comes to it before it has its own handlers waits until `KmsWorker.init_signals`."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, KmsWorker.SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+
     def murder_workers(self) -> None:
         """Called about once a second: end workers that hang, counted from when this process was awake again."""
         now = time.monotonic()
