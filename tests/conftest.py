@@ -110,7 +110,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
     def begin(*options: str, **settings: Any) -> ServerProcess:
         directory = tmp_path / f"server-{len(started)}"
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         process = ServerProcess(directory, *options, **settings)
         started.append(process)
         return process

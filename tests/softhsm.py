@@ -47,7 +47,7 @@ def make_token(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with suppress(ImportError):
         # What is initialised keeps to the tokens of an earlier test.
-        import_module("kms_server.root_keys.token").LIBRARIES.finalise()
+        import_module("kms_server.root_keys.pkcs11_libraries").LIBRARIES.finalise()
     pin = directory / "pin"
     pin.touch(mode=0o600)
     pin.write_text(f"{PIN}\n")

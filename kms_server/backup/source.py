@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 import kms_server
 from kms_server.audit import segment_copies
@@ -18,8 +19,8 @@ from kms_server.clock import iso_seconds
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import locked
-from kms_server.root_keys.file import FileSource
-from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.file_place import FilePlace
+from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
 from kms_server.storage import dumping, root_versions, schema_version
 from kms_server.storage.database import take_time
@@ -58,11 +59,11 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
         OperatorError: something cannot be read.
         OSError: the backup cannot be written.
     """
-    if with_root_key:
-        archive.add({"kind": ROOT_KEY}, [_root_key_file(state.settings).read_bytes()])
     # The driver reads beside SQLAlchemy, which would begin no transaction by itself.
     with _kept_whole(state), state.database.read() as connection, connection.begin():
         take_time(connection)
+        if with_root_key:
+            archive.add({"kind": ROOT_KEY}, [_root_keys(state.settings, connection)])
         for shape in dumping.shapes():
             kept = dumping.sequence(connection, shape.name)
             archive.add(_said(TABLE, shape) | {"sequence": kept}, dumping.dump(connection, shape))
@@ -72,11 +73,18 @@ def write(state: State, archive: ArchiveWriter, *, with_root_key: bool) -> None:
     archive.finish(partial(state.chain_key.tag, LABEL))
 
 
-def _root_key_file(settings: Settings) -> Path:
-    source = root_key_source(settings)
-    if not isinstance(source, FileSource):
-        raise OperatorError(f"--with-root-key is for root keys in plain files: keep {source.place} by itself")
-    return source.path
+def _root_keys(settings: Settings, connection: Connection) -> bytes:
+    """A root key file of all versions that are in plain files; those under which anything is wrapped have to be."""
+    versions = root_versions.every(connection)
+    known = {one.fingerprint for one in versions}
+    places = places_told(settings)
+    keys = [key for one in places if isinstance(one, FilePlace) and one.exists() for key in one.read()]
+    found = {key.version: key for key in keys if key.fingerprint in known}
+    if any(one.prefix is not None and one.version not in found for one in versions):
+        raise OperatorError(
+            f"--with-root-key is for root keys in plain files: keep {places[-1].name} by itself"
+        )
+    return b"".join(found[version].line for version in sorted(found))
 
 
 def _segments(state: State) -> Iterator[tuple[bool, segment_copies.SegmentCopy]]:

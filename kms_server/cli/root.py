@@ -12,7 +12,8 @@ from kms_server.cli.root_change import RootChange
 from kms_server.clock import iso_seconds
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
-from kms_server.root_keys.places import RootPlace, place_of
+from kms_server.root_keys.places import place_of
+from kms_server.root_keys.provider import RootPlace
 from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
 from kms_server.storage import root_versions

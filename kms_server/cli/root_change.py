@@ -14,7 +14,7 @@ from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
 from kms_server.operations import rewrapping
-from kms_server.root_keys.places import RootPlace
+from kms_server.root_keys.provider import RootPlace
 from kms_server.root_keys.ring import prefix_of
 from kms_server.server.root_custody import take_up, vouch
 from kms_server.server.root_holding import forget_dead, living

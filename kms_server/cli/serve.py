@@ -30,8 +30,8 @@ from kms_server.config import DEFAULT_PORT, DEFAULT_PROFILE, LOOPBACK, SERVICES,
 from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir, only_server
 from kms_server.quotas import profiles
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.shares import SharesSource
+from kms_server.root_keys.places import place_told
+from kms_server.root_keys.shares import SharesPlace
 from kms_server.server import credentials, gunicorn_app, logs
 from kms_server.server.hardening import require_lockable
 from kms_server.server.kms_client import check_kms, kms_endpoint
@@ -200,25 +200,25 @@ def serve(*, database_wait: int, **options: object) -> None:
             directory = tempfile.mkdtemp(prefix="kms-server-")
             stack.callback(_remove, directory, os.getpid())
             settings = replace(settings, data_dir=Path(directory))
-        source = root_key_source(settings)
-        check_state(settings, source)
+        place = place_told(settings)
+        check_state(settings, place)
         listener = stack.enter_context(gunicorn_app.bind(settings.host, settings.port))
         settings = replace(settings, port=listener.getsockname()[1])
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
         if (
-            isinstance(source, SharesSource)
-            and source.is_sealed
-            and not wait_until_unsealed(settings, listener, source)
+            isinstance(place, SharesPlace)
+            and place.is_sealed
+            and not wait_until_unsealed(settings, listener, place)
         ):
             return
         returning = settings.credentials_file.exists()
-        prepare_in_time(settings, source, database_wait)
+        prepare_in_time(settings, place, database_wait)
         credentials.note_endpoint(settings)
         profiles.note(settings.state_dir, settings.quota_profile)
         _announce(settings, fresh=not returning and settings.credentials_file.exists())
-        gunicorn_app.serve(settings, listener, partial(build, settings, source))
+        gunicorn_app.serve(settings, listener, partial(build, settings, place))
 
 
 def _remove(directory: str, owner: int) -> None:

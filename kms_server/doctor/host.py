@@ -16,8 +16,8 @@ from pysqlite3 import dbapi2
 from kms_server.doctor.deployment import Deployment
 from kms_server.doctor.findings import Findings, NotLookedAt, problem, warning
 from kms_server.errors import OperatorError
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.shares import SharesSource
+from kms_server.root_keys.places import place_told
+from kms_server.root_keys.shares import SharesPlace
 from kms_server.server.root_custody import open_root
 from kms_server.storage import settings as stored
 from kms_server.storage.database import MINIMUM_SQLITE
@@ -42,7 +42,7 @@ def data_directory(deployment: Deployment) -> Findings:
         for path in (directory, *sorted(directory.iterdir()))
         if not path.is_symlink()
         and _mode(path) & _OTHERS
-        and path != root_key_source(deployment.settings).path
+        and path.absolute() != place_told(deployment.settings).path
     ]
     if open_to_others:
         names = ", ".join(map(str, open_to_others[:_SHOWN]))
@@ -51,7 +51,7 @@ def data_directory(deployment: Deployment) -> Findings:
 
 def root_key_file(deployment: Deployment) -> Findings:
     """Whether others can read the root key."""
-    path = root_key_source(deployment.settings).path
+    path = place_told(deployment.settings).path
     if path is None or not path.exists():
         raise NotLookedAt("there is no root key file")
     if _mode(path) & _OTHERS:
@@ -64,14 +64,14 @@ def root_key_file(deployment: Deployment) -> Findings:
 def root_key(deployment: Deployment) -> Findings:
     """Whether the root key is there, and the one of this database."""
     database = deployment.tables
-    source = root_key_source(deployment.settings)
-    path = source.path
+    place = place_told(deployment.settings)
+    path = place.path
     if path is not None and path.exists() and _mode(path) & _OTHERS:
         raise NotLookedAt("it is not used while others can read it")
-    if isinstance(source, SharesSource):
+    if isinstance(place, SharesPlace):
         raise NotLookedAt("its custodians have the shares")
     try:
-        open_root(deployment.settings, database, source)
+        open_root(deployment.settings, database, place)
     except OperatorError as error:
         yield problem(
             str(error), "put the right file back from where its copy is kept; nothing else opens the keys"

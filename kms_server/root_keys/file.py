@@ -37,15 +37,6 @@ class FileRootKey(MemoryRootKey):
         return cls(os.urandom(32), version)
 
     @classmethod
-    def load(cls, path: Path) -> "FileRootKey":
-        """Read the newest root key in a file.
-
-        Raises:
-            OperatorError: the file is missing, malformed, or readable by others.
-        """
-        return cls.load_all(path)[-1]
-
-    @classmethod
     def load_all(cls, path: Path) -> "list[FileRootKey]":
         """Read all root keys in a file, one or more, the oldest first.
 
@@ -71,33 +62,3 @@ class FileRootKey(MemoryRootKey):
     def line(self) -> bytes:
         """What a file says of it."""
         return b"kms-server-root-key 1 %d %s\n" % (self.version, self._key.hex().encode())
-
-
-class FileSource:
-    """`--root-key file:PATH`, and what a server has where it is told nothing."""
-
-    remedy = "put the right file back, or name it by --root-key file:PATH"
-
-    def __init__(self, path: Path, data_dir: Path) -> None:
-        self.path = path
-        self.place = str(path)
-        self._data_dir = data_dir
-
-    def exists(self) -> bool:
-        """Whether there is such a file."""
-        return self.path.exists()
-
-    def check(self) -> None:
-        """Read the file, or see that a first start can make it."""
-        if self.path.exists():
-            FileRootKey.load(self.path)
-        elif self.path.parent.resolve() != self._data_dir.resolve():
-            key_file.require_directory(self.path, "file")
-
-    def create(self, version: int = 1) -> FileRootKey:
-        """Make the file."""
-        return FileRootKey.create(self.path, version)
-
-    def load(self) -> FileRootKey:
-        """Read the newest version in the file."""
-        return FileRootKey.load(self.path)

@@ -16,6 +16,7 @@ from kms_server.connections import Connections, Endpoint, endpoint_of, trusted
 from kms_server.errors import OperatorError
 from kms_server.root_keys.kms_client import RootKmsClient
 from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.root_keys.one_version import OneVersionPlace
 from kms_server.root_keys.sealed_file import Heading, SealedFile
 
 KIND = "kms"
@@ -23,10 +24,10 @@ _KEY_BYTES = 32
 _KEY_ARN = re.compile(r"arn:[a-z-]{1,32}:kms:[a-z0-9-]{1,32}:[0-9]{12}:key/[A-Za-z0-9-]{1,128}")
 
 
-class KmsSource:
+class KmsPlace(OneVersionPlace):
     """`--root-key kms:KEY-ARN`; `path` is where the sealed root key is."""
 
-    remedy = "restore root.kms from a backup, or name the right key by --root-key kms:KEY-ARN"
+    path: Path
 
     def __init__(self, key_arn: str, endpoint: str | None, path: Path) -> None:
         arn = Arn.parse(key_arn)
@@ -35,7 +36,8 @@ class KmsSource:
                 "--root-key kms: needs the ARN of a key, such as arn:aws:kms:REGION:ACCOUNT:key/ID"
             )
         self.path = path
-        self.place = str(path)
+        self.name = str(path)
+        self.spec = f"{KIND}:{key_arn}"
         self._arn = key_arn
         self._endpoint = _endpoint(endpoint, arn)
         self._region = arn.region

@@ -14,6 +14,7 @@ from kms_server.crypto import wrap
 from kms_server.errors import OperatorError
 from kms_server.root_keys import key_file
 from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.root_keys.one_version import OneVersionPlace
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.sealed_file import Heading, SealedFile, malformed
 
@@ -33,14 +34,15 @@ class Cost(NamedTuple):
 _COST = Cost()
 
 
-class PassphraseSource:
+class PassphrasePlace(OneVersionPlace):
     """`--root-key passphrase:PATH`."""
 
-    remedy = "put the right file back, or name it by --root-key passphrase:PATH"
+    path: Path
 
     def __init__(self, path: Path, data_dir: Path, secret: OperatorSecret, cost: Cost = _COST) -> None:
         self.path = path
-        self.place = str(path)
+        self.name = str(path)
+        self.spec = f"{KIND}:{path}"
         self._data_dir = data_dir
         self._secret = secret
         self._cost = cost

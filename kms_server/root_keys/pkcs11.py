@@ -10,22 +10,21 @@ from pathlib import Path
 from kms_server.errors import OperatorError
 from kms_server.root_keys import pkcs11_uri
 from kms_server.root_keys.memory import DerivingRootKey
+from kms_server.root_keys.one_version import OneVersionPlace
 from kms_server.root_keys.operator_secret import OperatorSecret, read_secret_file
 from kms_server.root_keys.token import TokenKey, TokenPrf
 
 
-class Pkcs11Source:
+class Pkcs11Place(OneVersionPlace):
     """`--root-key pkcs11:token=TOKEN;object=NAME?module-path=LIBRARY`, a PKCS#11 URI (RFC 7512)."""
-
-    path = None
-    remedy = "connect the right token, or name its key by --root-key pkcs11:..."
 
     def __init__(self, uri: str, secret: OperatorSecret) -> None:
         self._uri = pkcs11_uri.parse(uri)
         self._secret = secret
         self._asked: str | None = None
         self._token = TokenKey(self._uri, self._pin)
-        self.place = f"the token {self._uri.token or (self._uri.serial or b'').decode(errors='replace')}"
+        self.spec = uri
+        self.name = f"the token {self._uri.token or (self._uri.serial or b'').decode(errors='replace')}"
         if not self._uri.module.is_file():
             raise OperatorError(
                 f"there is no PKCS#11 library {self._uri.module}: install it, or correct module-path"

@@ -1,94 +1,25 @@
-"""Where root keys live, by what `--root-key` says."""
+"""Which place `--root-key` names."""
 
-from collections.abc import Collection, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
-from kms_server.files import sync_directory
 from kms_server.root_keys.file_place import FilePlace
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.root_keys.kms import KmsPlace
+from kms_server.root_keys.operator_secret import OperatorSecret
+from kms_server.root_keys.passphrase import PassphrasePlace
+from kms_server.root_keys.provider import RootPlace
+from kms_server.root_keys.shares import SharesPlace
 
 
-class RootPlace(Protocol):
-    """A home of one or more versions of the root key."""
+def place_told(settings: Settings) -> RootPlace:
+    """Where the settings say that the root key is, or else the data directory's own file.
 
-    @property
-    def spec(self) -> str:
-        """How `--root-key` names it, from wherever a process is started."""
-
-    def exists(self) -> bool:
-        """Whether there is anything."""
-
-    def read(self) -> Sequence[RootKey]:
-        """All versions that are there.
-
-        Raises:
-            OperatorError: there are none, or they cannot be read.
-        """
-
-    def make(self, version: int) -> RootKey:
-        """The root key of a version, durable before this returns; one that is there already is taken.
-
-        Raises:
-            OperatorError: it cannot be made there.
-        """
-
-    def remove(self, fingerprints: Collection[str]) -> bool:
-        """Destroy root keys, as far as the place lets one; False: none was there.
-
-        Raises:
-            OperatorError: it cannot be changed.
-        """
-
-
-class SourcePlace:
-    """A home of one version, which takes an operator's secret, another service or a device to open."""
-
-    def __init__(self, spec: str, source: RootKeySource) -> None:
-        self.spec = spec
-        self._source = source
-
-    def exists(self) -> bool:
-        """Whether there is anything."""
-        return self._source.exists()
-
-    def read(self) -> Sequence[RootKey]:
-        """The version that is there."""
-        return [self._source.load()]
-
-    def make(self, version: int) -> RootKey:
-        """The root key of a version, where there is none or this one.
-
-        Raises:
-            OperatorError: it cannot be made there, or another is there.
-        """
-        if not self._source.exists():
-            return self._source.create(version)
-        found = self._source.load()
-        if found.version != version:
-            raise OperatorError(
-                f"{self._source.place} has room for one version of the root key: name a new place by "
-                "`kms-server root migrate --to SPEC`"
-            )
-        return found
-
-    def remove(self, fingerprints: Collection[str]) -> bool:
-        """Take its file away.
-
-        Raises:
-            OperatorError: it has none, such as a token.
-        """
-        path = self._source.path
-        if not self._source.exists() or self._source.load().fingerprint not in fingerprints:
-            return False
-        if path is None:
-            raise OperatorError(f"destroy the root key in {self._source.place} with the tools of its maker")
-        path.unlink()
-        sync_directory(path.parent)
-        return True
+    Raises:
+        OperatorError: they name no place.
+    """
+    return place_of(settings.root_key or f"file:{settings.root_key_file}", settings)
 
 
 def place_of(spec: str, settings: Settings) -> RootPlace:
@@ -98,6 +29,29 @@ def place_of(spec: str, settings: Settings) -> RootPlace:
         OperatorError: it names none.
     """
     kind, _, rest = spec.partition(":")
+    secret = OperatorSecret(settings.root_passphrase_file, settings.root_passphrase_fd)
     if kind == "file" and rest:
-        return FilePlace(Path(rest).absolute())
-    return SourcePlace(spec, root_key_source(settings, spec))
+        return FilePlace(Path(rest).absolute(), settings.data_dir)
+    if kind == "passphrase" and rest:
+        return PassphrasePlace(Path(rest), settings.data_dir, secret)
+    if kind == "shares" and rest:
+        return SharesPlace(Path(rest), secret)
+    if kind == "kms":
+        return KmsPlace(rest, settings.root_kms_endpoint, settings.data_dir / "root.kms")
+    if kind == "pkcs11":
+        return _in_token(spec, secret)
+    raise OperatorError(
+        "--root-key must be file:PATH, passphrase:PATH, pkcs11:URI, kms:KEY-ARN or shares:PATH"
+    )
+
+
+def _in_token(spec: str, secret: OperatorSecret) -> RootPlace:
+    """A key in a token, for which a library is needed that is installed only where it is wanted."""
+    try:
+        module = import_module("kms_server.root_keys.pkcs11")
+    except ImportError:
+        raise OperatorError(
+            "--root-key pkcs11:... needs python-pkcs11: run `pip install 'kms-server[pkcs11]'`"
+        ) from None
+    place: RootPlace = module.Pkcs11Place(spec, secret)
+    return place

@@ -1,5 +1,6 @@
-"""What a root key can do, wherever it lives, and how a server comes by it."""
+"""What a root key can do, wherever it lives, and where it can be."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,44 +27,51 @@ class RootKey(Protocol):
         """
 
 
-class RootKeySource(Protocol):
-    """Where a root key is, as `--root-key` names it.
+class RootPlace(Protocol):
+    """A home of one or more versions of the root key, as `--root-key` names it.
 
-    Whatever an operator has to give is asked for once: the processes that a server forks afterwards load without asking.
+    Whatever an operator has to give is asked for once: the processes that a server forks afterwards read without asking.
     """
 
     @property
-    def place(self) -> str:
-        """What messages call the place."""
+    def spec(self) -> str:
+        """How `--root-key` names it, from wherever a process is started."""
 
     @property
-    def remedy(self) -> str:
-        """What an operator can do who finds another root key there than the database was made with."""
+    def name(self) -> str:
+        """What messages call it."""
 
     @property
     def path(self) -> Path | None:
-        """The file that a first start makes, if it makes one."""
+        """The file that is there, if it is one."""
 
     def exists(self) -> bool:
-        """Whether there is a root key."""
+        """Whether there is anything."""
 
     def check(self) -> None:
-        """Load the root key, or see that a first start can make one; nothing is made.
+        """Open what is there, or see that a first start can make it; nothing is made.
 
         Raises:
             OperatorError: neither.
         """
 
-    def create(self, version: int = 1) -> RootKey:
-        """Make a new root key of a version, durable before this returns.
+    def read(self) -> Sequence[RootKey]:
+        """All versions that are there, the newest last.
 
         Raises:
-            OperatorError: there is one, or it cannot be made.
+            OperatorError: there are none, they are damaged, or not to be opened with what the operator gave.
         """
 
-    def load(self) -> RootKey:
-        """The root key.
+    def make(self, version: int) -> RootKey:
+        """The root key of a version, durable before this returns; one that is there already is taken.
 
         Raises:
-            OperatorError: it is missing, damaged, or not to be opened with what the operator gave.
+            OperatorError: it cannot be made there.
+        """
+
+    def remove(self, fingerprints: Collection[str]) -> bool:
+        """Destroy root keys, as far as the place lets one; False: none was there.
+
+        Raises:
+            OperatorError: it cannot be changed.
         """

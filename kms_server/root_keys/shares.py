@@ -7,6 +7,7 @@ from pathlib import Path
 from kms_server.crypto import shamir, wrap
 from kms_server.errors import OperatorError
 from kms_server.root_keys.memory import MemoryRootKey
+from kms_server.root_keys.one_version import OneVersionPlace
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.sealed_file import Heading, SealedFile, malformed
 from kms_server.root_keys.share import Share
@@ -31,14 +32,15 @@ def split(path: Path, *, shares: int, threshold: int) -> list[str]:
     return [Share(set_id, index, threshold, part).encode() for index, part in parts.items()]
 
 
-class SharesSource:
+class SharesPlace(OneVersionPlace):
     """`--root-key shares:PATH`: opened by shares, one after the other."""
 
-    remedy = "put the right file back, or name it by --root-key shares:PATH"
+    path: Path
 
     def __init__(self, path: Path, secret: OperatorSecret) -> None:
         self.path = path
-        self.place = str(path)
+        self.name = str(path)
+        self.spec = f"{KIND}:{path}"
         self._secret = secret
         self._given: dict[int, bytes] = {}
         self._opened: MemoryRootKey | None = None

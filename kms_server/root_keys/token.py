@@ -1,11 +1,11 @@
 """A key in a PKCS#11 token: the sessions of this process, and the MACs that the token makes."""
 
 import logging
-import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
-from threading import Lock
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import pkcs11
@@ -16,12 +16,12 @@ from pkcs11.exceptions import (
     PinInvalid,
     PinLenRange,
     PinLocked,
-    PKCS11Error,
     UserAlreadyLoggedIn,
 )
 
 from kms_server.crypto.kdf import Prf
 from kms_server.errors import KMSInternalException, OperatorError
+from kms_server.root_keys.pkcs11_libraries import LIBRARIES
 from kms_server.root_keys.pkcs11_uri import KeyUri
 
 _LOG = logging.getLogger(__name__)
@@ -31,43 +31,11 @@ _KEY_BITS = 256
 _PIN_REFUSED = (PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 Answer = TypeVar("Answer")
 _PROBE = b"kms-server token key"
-
-
-class _Libraries:
-    """The PKCS#11 libraries that this process has initialised.
-
-    They are told that one thread calls at a time, which `lock` sees to. None is initialised while the process forks: what
-    a child inherits it may not use (PKCS#11 v2.20, 6.6.1), nor end without risk to its parent's sessions.
-    """
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.generation = 0
-        self._initialised: dict[str, Any] = {}
-        os.register_at_fork(
-            before=self._before_fork, after_in_parent=self.lock.release, after_in_child=self.lock.release
-        )
-
-    def load(self, path: str) -> Any:  # noqa: ANN401 - the library does not export the class
-        """The library, initialised."""
-        library = pkcs11.lib(path)
-        self._initialised[path] = library
-        return library
-
-    def finalise(self) -> None:
-        """End all sessions; sessions of an earlier `generation` are gone."""
-        for library in self._initialised.values():
-            with suppress(PKCS11Error):
-                library.finalize()
-        self._initialised.clear()
-        self.generation += 1
-
-    def _before_fork(self) -> None:
-        self.lock.acquire()
-        self.finalise()
-
-
-LIBRARIES = _Libraries()
+_TRIES = 12
+_LONGEST_PAUSE_MS = 150
+# After so many tries in vain a token counts as away, and for so long nobody waits for it.
+_AWAY_SECONDS = 5.0
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class TokenKey:
@@ -80,6 +48,7 @@ class TokenKey:
         self._key: _Key | None = None
         self._generation = 0
         self._probed: bytes | None = None
+        self._away_until = 0.0
 
     def exists(self) -> bool:
         """Whether the token has the key.
@@ -87,8 +56,8 @@ class TokenKey:
         Raises:
             OperatorError: the token cannot be used.
         """
-        with LIBRARIES.lock:
-            return bool(self._tried(self._found))
+        with LIBRARIES.lock, self._explained():
+            return bool(self._patiently(self._found))
 
     def open(self) -> int:
         """Find the key; its version, which is its CKA_ID as a number.
@@ -96,8 +65,8 @@ class TokenKey:
         Raises:
             OperatorError: the token cannot be used, or the key is missing, ambiguous, or can leave the token.
         """
-        with LIBRARIES.lock:
-            key = self._tried(self._ready)
+        with LIBRARIES.lock, self._explained():
+            key = self._patiently(self._ready)
             return int.from_bytes(key[Attribute.ID])
 
     def create(self, version: int) -> None:
@@ -109,10 +78,10 @@ class TokenKey:
         key_id = version.to_bytes((version.bit_length() + 7) // 8)
         if self._uri.id not in (None, key_id):
             raise OperatorError(f"id in --root-key is the key's version: write id=%{key_id.hex()}")
-        with LIBRARIES.lock:
-            if self._tried(self._found):
+        with LIBRARIES.lock, self._explained():
+            if self._patiently(self._found):
                 raise OperatorError(f"the token has a key {self._uri.object!r} already")
-            self._tried(lambda: self._generate(key_id))
+            self._generate(key_id)
 
     def mac(self, message: bytes) -> bytes:
         """HMAC-SHA-256, by the token.
@@ -122,13 +91,9 @@ class TokenKey:
         """
         with LIBRARIES.lock:
             try:
-                return self._mac(message)
-            except (RuntimeError, OperatorError):
-                # The session is lost, or the device behind the library: whatever it was, begin anew, once.
-                LIBRARIES.finalise()
-            try:
-                return self._mac(message)
+                return self._patiently(lambda: self._mac(message))
             except (RuntimeError, OperatorError) as error:
+                LIBRARIES.finalise()  # whatever it is that the library holds, the next call begins anew
                 _LOG.error("the token with the root key does not answer: %s", type(error).__name__)
                 raise KMSInternalException from None
 
@@ -167,15 +132,16 @@ class TokenKey:
         }  # fmt: skip
         if self._uri.id is not None:
             wanted[Attribute.ID] = self._uri.id
-        session = self._session(writes=False)
-        return list(session.get_objects(wanted))
+        return list(self._session(writes=False).get_objects(wanted))
 
     def _generate(self, key_id: bytes) -> None:
-        self._session(writes=True).generate_key(
-            KeyType.GENERIC_SECRET, _KEY_BITS, id=key_id, label=self._uri.object, store=True,
-            capabilities=MechanismFlag.SIGN,
-            template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True},
-        )  # fmt: skip
+        session = self._session(writes=True)
+        with _unbroken():
+            session.generate_key(
+                KeyType.GENERIC_SECRET, _KEY_BITS, id=key_id, label=self._uri.object, store=True,
+                capabilities=MechanismFlag.SIGN,
+                template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True},
+            )  # fmt: skip
         LIBRARIES.finalise()
 
     def _session(self, *, writes: bool) -> pkcs11.Session:
@@ -184,8 +150,10 @@ class TokenKey:
             raise PinIncorrect
         library = LIBRARIES.load(str(self._uri.module))
         token = library.get_token(token_label=self._uri.token, token_serial=self._uri.serial)
+        pin = self._pin()
         try:
-            session: pkcs11.Session = token.open(rw=writes, user_pin=self._pin())
+            with _unbroken():
+                session: pkcs11.Session = token.open(rw=writes, user_pin=pin)
         except UserAlreadyLoggedIn:
             # A login is the whole process's.
             session = token.open(rw=writes)
@@ -195,9 +163,32 @@ class TokenKey:
             raise
         return session
 
-    def _tried(self, action: Callable[[], Answer]) -> Answer:
+    def _patiently(self, action: Callable[[], Answer]) -> Answer:
+        """What the library answers, which begins anew when it fails: a session is lost, or the device behind it.
+
+        It may take several tries: SoftHSM up to 2.6 writes its token anew at each login, and gives the lock on it away before
+        it has written; a process that waited for the lock finds a token without a label or a PIN (SoftHSMv2 #578).
+        """
+        for _ in range(1 if time.monotonic() < self._away_until else _TRIES - 1):
+            try:
+                return action()
+            except _PIN_REFUSED:
+                raise
+            except RuntimeError:
+                LIBRARIES.finalise()
+            # Of processes that have failed together, no two try again together.
+            time.sleep(secrets.randbelow(_LONGEST_PAUSE_MS) / 1000)
         try:
             return action()
+        except RuntimeError:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What the library refuses is the operator's to mend."""
+        try:
+            yield
         except _PIN_REFUSED as error:
             raise OperatorError(
                 f"the token refuses the PIN ({type(error).__name__}): give the right one; a token locks after a few wrong ones"
@@ -206,6 +197,19 @@ class TokenKey:
             raise OperatorError(
                 f"cannot use the token of --root-key by {self._uri.module}: {type(error).__name__} {error}".strip()
             ) from None
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Signals that end a process wait, as far as this thread is the only one they could come to.
+
+    SoftHSM writes files of its token in place: of a process that ended meanwhile, an empty one would be left.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class TokenPrf(Prf):

@@ -5,6 +5,7 @@ import math
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from gunicorn.app.base import BaseApplication
@@ -20,6 +21,8 @@ from kms_server.server.worker_state import WorkerState
 
 _LOG = logging.getLogger(__name__)
 _HEARTBEAT_SECONDS = 30
+# The master looks about once a second; whenever it has not for so long, its workers may have had no time either.
+_PAUSED_SECONDS = 5.0
 # What a worker may take after its last answer: commits, and the checkpoint that covers the end of the log.
 _CLOSING_SECONDS = 5.0
 
@@ -51,7 +54,12 @@ def _raise_file_limit() -> None:
 
 
 class _Master(Arbiter):  # type: ignore[misc]  # gunicorn has no annotations
-    """A master whose SIGHUP changes the certificate in running workers, where gunicorn's would replace these."""
+    """A master whose SIGHUP changes the certificate in running workers, where gunicorn's would replace these.
+
+    Nor does it replace workers that were silent because the host was paused, itself included.
+    """
+
+    _looked_at = _awake_since = -math.inf
 
     def handle_hup(self) -> None:
         """SIGHUP: read the certificate again."""
@@ -66,6 +74,24 @@ class _Master(Arbiter):  # type: ignore[misc]  # gunicorn has no annotations
         super().manage_workers()
         if self.app.certificates is not None and self.app.certificates.is_due():
             self.kill_workers(signal.SIGHUP)
+
+    def spawn_worker(self) -> int:
+        """Fork a worker. A signal that comes to it before it has its own handlers waits until `KmsWorker.init_signals`."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, KmsWorker.SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
+
+    def murder_workers(self) -> None:
+        """Called about once a second: end workers that hang, counted from when this process was awake again."""
+        now = time.monotonic()
+        if now - self._looked_at > _PAUSED_SECONDS:
+            self._awake_since = now
+        self._looked_at = now
+        if now - self._awake_since > _HEARTBEAT_SECONDS:
+            super().murder_workers()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no annotations

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 
 from kms_server.audit.group_commit import GroupCommit
 from kms_server.config import Settings
-from kms_server.root_keys.opening import root_key_source
+from kms_server.errors import OperatorError
 from kms_server.root_keys.ring import RootKeys
 from kms_server.server.probe import Probe, Remembered
+from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
 from kms_server.storage import injected_faults, root_versions
 from kms_server.storage.database import Database, latest_change
@@ -188,11 +189,14 @@ def nothing_injected(connection: Connection) -> str | None:
 
 
 def root_key_can_be_read_again(settings: Settings) -> str | None:
-    """Whether the next start will find the root key; this worker has it in memory."""
-    path = root_key_source(settings).path
-    if path is None or path.exists():
+    """Whether the next start will find the root key, where it is told to be or has moved to; this worker has it in memory."""
+    try:
+        paths = [place.path for place in places_told(settings)]
+    except OperatorError as error:
+        return str(error)
+    if any(path is None or path.exists() for path in paths):
         return None
-    return f"the root key file {path} is gone: put it back before the next start"
+    return f"the root key file {paths[-1]} is gone: put it back before the next start"
 
 
 def _root_key_problem(root_key: RootKeys, connection: Connection) -> str | None:

@@ -15,8 +15,8 @@ from kms_server.crypto.wrap import WrapError
 from kms_server.errors import OperatorError
 from kms_server.files import locked, read_private, write_private
 from kms_server.root_keys.binding import successor_binding
-from kms_server.root_keys.places import RootPlace, SourcePlace, place_of
-from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.root_keys.places import place_of, place_told
+from kms_server.root_keys.provider import RootKey, RootPlace
 from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import root_versions
 from kms_server.storage.database import Database
@@ -26,8 +26,8 @@ _LOG = logging.getLogger(__name__)
 _MOST_MOVES = 8
 
 
-def open_root(settings: Settings, database: Database, source: RootKeySource | None = None) -> RootKeys:
-    """All versions of the root key under which anything may be wrapped; `source` has been opened before, maybe by an operator.
+def open_root(settings: Settings, database: Database, opened: RootPlace | None = None) -> RootKeys:
+    """All versions of the root key under which anything may be wrapped; the place `opened` was so before, maybe by an operator.
 
     Raises:
         OperatorError: one is missing, or is not the one this database knows.
@@ -37,7 +37,7 @@ def open_root(settings: Settings, database: Database, source: RootKeySource | No
     current = in_state(versions, RootState.CURRENT)
     if current is None or current.fingerprint is None:
         raise OperatorError(f"there is no server in {settings.data_dir}: run `kms-server serve` first")
-    told = places_told(settings, source)
+    told = places_told(settings, opened)
     held = [_found(settings, one, told) for one in versions if one.prefix is not None]
 
     def missing(_: int) -> None:
@@ -79,11 +79,9 @@ def lacks(versions: list[RootVersion], keys: RootKeys) -> bool:
     return any(keys.fingerprint(one.version) != one.fingerprint for one in in_use)
 
 
-def places_told(settings: Settings, source: RootKeySource | None = None) -> list[RootPlace]:
-    """Where the root key is by `--root-key`, or else in the data directory, and then where it has moved from there."""
-    spec = settings.root_key or f"file:{settings.root_key_file}"
-    is_file = spec.startswith("file:")
-    told = [place_of(spec, settings) if source is None or is_file else SourcePlace(spec, source)]
+def places_told(settings: Settings, opened: RootPlace | None = None) -> list[RootPlace]:
+    """Where the root key is by `--root-key`, which may be `opened`, and then where it has moved from there."""
+    told = [opened or place_told(settings)]
     moves = _moves(settings)
     while told[-1].spec in moves:
         further = place_of(moves[told[-1].spec], settings)
@@ -107,7 +105,8 @@ def _found(
         OperatorError: it is nowhere.
     """
     problems, others = [], []
-    for place in (*told, *further):
+    specs = [one.spec for one in told]
+    for place in (*told, *(one for one in further if one.spec not in specs)):
         try:
             found = place.read()
         except OperatorError as error:
@@ -115,7 +114,7 @@ def _found(
             continue
         for key in found:
             if key.version == wanted.version and compare_digest(key.fingerprint, wanted.fingerprint or ""):
-                if place.spec not in [one.spec for one in told]:
+                if place.spec not in specs:
                     _note_move(settings, told[-1].spec, place.spec)
                 return key
         others.append((place.spec, [key.version for key in found]))

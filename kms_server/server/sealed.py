@@ -10,7 +10,7 @@ from contextlib import suppress
 from kms_server.config import Settings
 from kms_server.errors import KMSInternalException, OperatorError
 from kms_server.protocol.message import Request, Response
-from kms_server.root_keys.shares import SharesSource
+from kms_server.root_keys.shares import SharesPlace
 from kms_server.server import hardening, tls, unseal_socket
 from kms_server.server.door_types import OWN_PATHS, failure
 
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 _SEALED = "The service is sealed: its operators have to unseal it. Try again."
 
 
-def wait_until_unsealed(settings: Settings, listener: socket.socket, source: SharesSource) -> bool:
+def wait_until_unsealed(settings: Settings, listener: socket.socket, source: SharesPlace) -> bool:
     """Answer every call with a failure that clients try again, until there are enough shares; False if told to stop.
 
     Raises:
@@ -36,7 +36,7 @@ def wait_until_unsealed(settings: Settings, listener: socket.socket, source: Sha
 
 
 class _Sealed:
-    def __init__(self, settings: Settings, source: SharesSource) -> None:
+    def __init__(self, settings: Settings, source: SharesPlace) -> None:
         self._settings = settings
         self._source = source
         self._ended = asyncio.Event()

@@ -9,8 +9,8 @@ from kms_server.config import DEFAULT_ACCOUNT, Settings
 from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
-from kms_server.root_keys.opening import root_key_source
-from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.root_keys.places import place_told
+from kms_server.root_keys.provider import RootKey, RootPlace
 from kms_server.root_keys.ring import RootKeys, prefix_of
 from kms_server.server import credentials, tls
 from kms_server.server.root_custody import open_root, places_told, take_up
@@ -29,34 +29,34 @@ _ALLOWED_BY = {
 }
 
 
-def check_state(settings: Settings, source: RootKeySource) -> None:
+def check_state(settings: Settings, place: RootPlace) -> None:
     """Look at what a start needs, before anything is made.
 
     Raises:
         OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
-    told = places_told(settings, source)
+    told = places_told(settings, place)
     if len(told) > 1 and not told[0].exists():
         told[-1].read()
     else:
-        source.check()
+        place.check()
     if not settings.tls_auto:
         tls.context(settings)
-    if not has_database(settings) and settings.audit_dir.exists() and _has_own_root_key(settings, source):
+    if not has_database(settings) and settings.audit_dir.exists() and _has_own_root_key(settings, place):
         raise OperatorError(
             f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
             "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
         )
 
 
-def _has_own_root_key(settings: Settings, source: RootKeySource) -> bool:
+def _has_own_root_key(settings: Settings, place: RootPlace) -> bool:
     """Whether a first start has made its root key in the data directory."""
-    made = source.path
+    made = place.path
     inside = made is not None and made.resolve().is_relative_to(settings.data_dir.resolve())
-    return settings.root_key_file.exists() or (inside and source.exists())
+    return settings.root_key_file.exists() or (inside and place.exists())
 
 
-def prepare_in_time(settings: Settings, source: RootKeySource, patience: float) -> None:
+def prepare_in_time(settings: Settings, place: RootPlace, patience: float) -> None:
     """Prepare, and wait up to `patience` seconds for a database that does not answer yet: the two may start together.
 
     Raises:
@@ -65,7 +65,7 @@ def prepare_in_time(settings: Settings, source: RootKeySource, patience: float) 
     deadline, waits = time.monotonic() + patience, False
     while True:
         try:
-            return prepare(settings, source)
+            return prepare(settings, place)
         except DatabaseDown as error:
             if time.monotonic() > deadline:
                 raise
@@ -75,10 +75,10 @@ def prepare_in_time(settings: Settings, source: RootKeySource, patience: float) 
             time.sleep(_AGAIN_SECONDS)
 
 
-def prepare(settings: Settings, source: RootKeySource | None = None) -> None:
+def prepare(settings: Settings, place: RootPlace | None = None) -> None:
     """Make the data directory, the schema, the root key and the first access key, where they are missing.
 
-    `source` is of the settings unless it is given.
+    `place` is of the settings unless it is given.
 
     Raises:
         OperatorError: something is in the way; nothing was changed.
@@ -90,7 +90,7 @@ def prepare(settings: Settings, source: RootKeySource | None = None) -> None:
         try:
             with migrate.lock(settings.state_dir):
                 migrate.upgrade(database.engine)
-            _first_start(settings, source or root_key_source(settings), database)
+            _first_start(settings, place or place_told(settings), database)
             if settings.tls_auto:
                 tls.ensure_auto(settings)
             _check_mode(settings, database)
@@ -99,11 +99,11 @@ def prepare(settings: Settings, source: RootKeySource | None = None) -> None:
             database.close()
 
 
-def _first_start(settings: Settings, source: RootKeySource, database: Database) -> None:
+def _first_start(settings: Settings, place: RootPlace, database: Database) -> None:
     if _is_begun(database):
-        _require_announced(settings, source, database)
+        _require_announced(settings, place, database)
         return
-    made = _root_key(source)
+    made = _root_key(place)
     root = RootKeys([made], made.version)
     with database.engine.begin() as connection:
         initialise(connection)
@@ -112,14 +112,13 @@ def _first_start(settings: Settings, source: RootKeySource, database: Database) 
         begun = in_state(root_versions.every(tx.connection), RootState.CURRENT)
         is_first = begun is None or begun.fingerprint is None
         if is_first:
-            place = places_told(settings, source)[0].spec
             first = RootVersion(
-                made.version, RootState.CURRENT, made.fingerprint, place, prefix_of(made.version), current_from=real_now()
+                made.version, RootState.CURRENT, made.fingerprint, place.spec, prefix_of(made.version), current_from=real_now()
             )  # fmt: skip
             root_versions.begin(tx, first)
             _furnish(settings, tx, root)
     if not is_first:
-        _require_announced(settings, source, database)
+        _require_announced(settings, place, database)
 
 
 def _is_begun(database: Database) -> bool:
@@ -128,16 +127,15 @@ def _is_begun(database: Database) -> bool:
     return current is not None and current.fingerprint is not None
 
 
-def _root_key(source: RootKeySource) -> RootKey:
+def _root_key(place: RootPlace) -> RootKey:
     """The root key, which another host may be making in a shared directory at this moment."""
-    if source.exists():
-        return source.load()
-    try:
-        return source.create()
-    except OperatorError:
-        if not source.exists():
-            raise
-        return source.load()
+    if not place.exists():
+        try:
+            return place.make(1)
+        except OperatorError:
+            if not place.exists():
+                raise
+    return place.read()[-1]
 
 
 def _furnish(settings: Settings, tx: Transaction, root: RootKeys) -> None:
@@ -150,9 +148,9 @@ def _furnish(settings: Settings, tx: Transaction, root: RootKeys) -> None:
     credentials.write(settings, key.access_key_id, secret)
 
 
-def _require_announced(settings: Settings, source: RootKeySource, database: Database) -> None:
+def _require_announced(settings: Settings, place: RootPlace, database: Database) -> None:
     """Open the root key, with the version that is about to be used where there is one."""
-    root = open_root(settings, database, source)
+    root = open_root(settings, database, place)
     with database.read() as connection:
         problem = take_up(settings, root_versions.every(connection), root)
     if problem is not None:

@@ -11,7 +11,7 @@ from kms_server.errors import OperatorError
 from kms_server.files import make_private_dir
 from kms_server.keyring import token_key
 from kms_server.keyring.token_key import TokenKey
-from kms_server.root_keys.provider import RootKeySource
+from kms_server.root_keys.provider import RootPlace
 from kms_server.root_keys.ring import RootKeys
 from kms_server.server.root_custody import open_root
 from kms_server.storage import schema_version
@@ -31,8 +31,8 @@ class State:
     clock: Clock
 
 
-def open_state(settings: Settings, source: RootKeySource | None = None) -> State:
-    """Open what the first start made; `source` is of the settings unless it is given.
+def open_state(settings: Settings, place: RootPlace | None = None) -> State:
+    """Open what the first start made; `place` is of the settings unless it is given.
 
     Raises:
         OperatorError: there is no such server, or the root key is missing or wrong.
@@ -43,7 +43,7 @@ def open_state(settings: Settings, source: RootKeySource | None = None) -> State
     with ExitStack() as refused:
         refused.callback(database.close)
         schema_version.require_current(database.engine)
-        root = open_root(settings, database, source)
+        root = open_root(settings, database, place)
         with database.read() as connection:
             offset = float(stored.get(connection, stored.CLOCK_OFFSET) or 0.0)
         key, tokens = chain_key.obtain(database, root), token_key.obtain(database, root)

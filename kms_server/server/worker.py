@@ -68,6 +68,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         # HUP may come before the loop is there, which looks for new certificates itself when it begins.
         for number in (signal.SIGUSR1, signal.SIGWINCH, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
 
     def load_wsgi(self) -> None:
         """Compose what is served; what the operator must mend is one line and no traceback.

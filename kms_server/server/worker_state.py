@@ -17,7 +17,7 @@ from kms_server.config import Limits, Settings
 from kms_server.files import locked
 from kms_server.keyring.keyring import Keyring
 from kms_server.quotas.shared_buckets import SharedBuckets
-from kms_server.root_keys.provider import RootKeySource
+from kms_server.root_keys.provider import RootPlace
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping, whole_log
 from kms_server.server.audit_stream import open_stream
@@ -121,9 +121,9 @@ class WorkerState:
             _LOG.error("the end of the audit log has no checkpoint: %s", type(error).__name__)
 
 
-def build(settings: Settings, source: RootKeySource | None = None) -> WorkerState:
-    """Compose a worker; called in the worker process, after the fork. `source` is what the process before it loaded from."""
-    state = open_state(settings, source)
+def build(settings: Settings, place: RootPlace | None = None) -> WorkerState:
+    """Compose a worker; called in the worker process, after the fork. `place` is what the process before it opened."""
+    state = open_state(settings, place)
     limits = settings.limits
     state.database.waits.patience = limits.audit_deadline
     root = RootHolding(state)

@@ -8,12 +8,12 @@ from typing import TypeAlias
 import pytest
 
 from kms_server.root_keys import shares
-from kms_server.root_keys.file import FileSource
-from kms_server.root_keys.kms import KmsSource
+from kms_server.root_keys.file_place import FilePlace
+from kms_server.root_keys.kms import KmsPlace
 from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.root_keys.operator_secret import OperatorSecret
-from kms_server.root_keys.passphrase import Cost, PassphraseSource
-from kms_server.root_keys.provider import RootKey, RootKeySource
+from kms_server.root_keys.passphrase import Cost, PassphrasePlace
+from kms_server.root_keys.provider import RootKey, RootPlace
 from tests.root_kms import running
 from tests.softhsm import make_token
 
@@ -26,7 +26,7 @@ def in_memory(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewR
 
 
 def in_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
-    yield lambda name: _of(FileSource(directory / name, directory))
+    yield lambda name: _of(FilePlace(directory / name, directory))
 
 
 def under_passphrase(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
@@ -34,18 +34,18 @@ def under_passphrase(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     typed.touch(mode=0o600)
     typed.write_text("correct horse battery\n")
     secret = OperatorSecret(typed)
-    yield lambda name: _of(PassphraseSource(directory / name, directory, secret, Cost(14)))
+    yield lambda name: _of(PassphrasePlace(directory / name, directory, secret, Cost(14)))
 
 
 def in_token(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
     pkcs11 = pytest.importorskip("kms_server.root_keys.pkcs11", reason="python-pkcs11 is not installed")
     token = make_token(directory, monkeypatch)
-    yield lambda name: _of(pkcs11.Pkcs11Source(token.uri(name), OperatorSecret()))
+    yield lambda name: _of(pkcs11.Pkcs11Place(token.uri(name), OperatorSecret()))
 
 
 def under_kms(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
     with running(directory / "kms", monkeypatch) as kms:
-        yield lambda name: _of(KmsSource(kms.arn, kms.url, directory / name))
+        yield lambda name: _of(KmsPlace(kms.arn, kms.url, directory / name))
 
 
 def under_shares(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRootKey]:
@@ -54,7 +54,7 @@ def under_shares(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         if not path.exists():
             given.touch(mode=0o600)
             given.write_text(" ".join(shares.split(path, shares=3, threshold=2)[1:]))
-        return _of(shares.SharesSource(path, OperatorSecret(given)))
+        return _of(shares.SharesPlace(path, OperatorSecret(given)))
 
     yield root_key
 
@@ -64,6 +64,6 @@ KINDS = {
 }  # fmt: skip
 
 
-def _of(source: RootKeySource) -> RootKey:
-    source.check()
-    return source.load() if source.exists() else source.create()
+def _of(place: RootPlace) -> RootKey:
+    place.check()
+    return place.read()[-1] if place.exists() else place.make(1)

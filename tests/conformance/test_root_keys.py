@@ -1,10 +1,8 @@
 """What every root key does, wherever it lives."""
 
 import copy
-import os
 import pickle
 import traceback
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -18,6 +16,7 @@ from kms_server.root_keys.memory import MemoryRootKey
 from kms_server.root_keys.provider import RootKey
 from kms_server.root_keys.ring import RootKeys, prefix_of
 from tests.conformance.root_keys import KINDS, NewRootKey
+from tests.forks import forked
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -117,19 +116,17 @@ def test_a_refusal_quotes_nothing(root: RootKey) -> None:
     assert refused.value.args == ()
 
 
-@pytest.mark.soak
 def test_a_forked_process_unwraps_and_so_does_its_parent(root: RootKey) -> None:
     wrapped = root.wrap(b"secret", b"binding")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
-        child = os.fork()
-    if child == 0:
-        opened = root.unwrap(wrapped, b"binding") == b"secret"
+
+    def use() -> None:
+        assert root.unwrap(wrapped, b"binding") == b"secret"
         root.wrap(b"more", b"binding")
-        os._exit(0 if opened else 1)
-    assert root.unwrap(wrapped, b"binding") == b"secret"
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert root.unwrap(wrapped, b"binding") == b"secret"
+
+    with forked(use) as child:
+        use()
+    assert child.code == 0
+    use()
 
 
 def test_many_threads_share_it(root: RootKey) -> None:

@@ -22,7 +22,7 @@ PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
 
 def materials(server: ServerProcess) -> Iterator[bytes]:
     """Every backing key, opened with the root key."""
-    root = RootKeys([FileRootKey.load(server.data_dir / "root.key")], 1)
+    root = RootKeys([FileRootKey.load_all(server.data_dir / "root.key")[-1]], 1)
     connection = dbapi2.connect(str(server.data_dir / "keys.db"))
     query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id, region)"
     for *bound, wrapped in connection.execute(query).fetchall():

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from kms_server.config import Settings
-from kms_server.root_keys.opening import root_key_source
+from kms_server.root_keys.places import place_told
 from kms_server.server.startup import check_state, prepare
 from kms_server.server.state import open_state
 from kms_server.storage import access_keys
@@ -36,7 +36,7 @@ def first_start(directory: Path, last: int, told: Path) -> None:
     event.listen(Engine, "commit", step)
     sys.addaudithook(lambda name, _: step() if name in _STEPS else None)
     settings = Settings(directory)
-    check_state(settings, root_key_source(settings))
+    check_state(settings, place_told(settings))
     prepare(settings)
     told.write_text(str(steps))
 

@@ -25,12 +25,13 @@ CONTEXT.set_forkserver_preload(
 
 
 def start(
-    arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, own_interpreter: bool
-) -> tuple[ForkServerProcess, TextIO]:
-    """`kms-server` as the leader of a process group, and its standard output; errors go to `log`."""
+    arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, own_interpreter: bool,
+    directory: Path = Path(),
+) -> tuple[ForkServerProcess, TextIO]:  # fmt: skip
+    """`kms-server` in a directory, as the leader of a process group, and its standard output; errors go to `log`."""
     reader, writer = CONTEXT.Pipe(duplex=False)
     with reader, writer:
-        told = arguments, environment, writer, log, own_interpreter
+        told = arguments, environment, writer, log, own_interpreter, directory.absolute()
         # Should a test not stop it, the end of the tests does.
         process = CONTEXT.Process(target=_run, args=told, daemon=True)
         process.start()
@@ -38,9 +39,11 @@ def start(
 
 
 def _run(
-    arguments: Sequence[str], environment: Mapping[str, str], stdout: Connection, log: Path, own_interpreter: bool
+    arguments: Sequence[str], environment: Mapping[str, str], stdout: Connection, log: Path, own_interpreter: bool,
+    directory: Path,
 ) -> None:  # fmt: skip
     os.setsid()
+    os.chdir(directory)
     os.dup2(stdout.fileno(), 1)
     with log.open("ab") as stderr:
         os.dup2(stderr.fileno(), 2)

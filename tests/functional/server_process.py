@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -79,19 +80,22 @@ class ServerProcess:
 
     Only a start `from_nothing` migrates an empty database. With `new_url`, PostgreSQL is what it has unless the options
     name another database.
+    Only a start `from_nothing` migrates an empty database. Where it is `alone` the directory is its current one, and that of
+    its commands, so that /proc/self/cwd is a place that every server has for itself.
     """
 
     new_url: ClassVar[Callable[[], str] | None] = None
 
     def __init__(
         self, directory: Path, *options: str, workers: int = 2, env: dict[str, str] | None = None,
-        own_interpreter: bool = False, from_nothing: bool = False,
+        own_interpreter: bool = False, from_nothing: bool = False, alone: bool = False,
     ) -> None:  # fmt: skip
         self.data_dir = directory / "data"
         self.log = directory / "server.log"
         self.options = options
         self._workers = workers
         self._own_interpreter = own_interpreter
+        self._directory = directory if alone else Path()
         self._port = _free_port()
         if "--database-url" not in options and not self.data_dir.exists():
             if ServerProcess.new_url is not None:
@@ -109,7 +113,7 @@ class ServerProcess:
         listen = ["--port", str(self._port), "--workers", str(self._workers)]
         self._process, self.stdout = processes.start(
             ["serve", *listen, *self.where(), *self.options], self._env, self.log,
-            own_interpreter=self._own_interpreter,
+            own_interpreter=self._own_interpreter, directory=self._directory,
         )  # fmt: skip
         line = self.stdout.readline()
         assert line.startswith("kms-server is ready at "), self.log.read_text()
@@ -144,7 +148,8 @@ class ServerProcess:
     def cli(self, *arguments: str, check: bool = True, **streams: Any) -> Done:
         """Run another command on the same data; `streams` are those of `run_in`."""
         # A command's options stand behind its own name, which is one word or two.
-        done = run_in(self._env, *arguments, *self.where(), **streams)
+        with chdir(self._directory):
+            done = run_in(self._env, *arguments, *self.where(), **streams)
         assert not check or done.returncode == 0, done.stderr
         return done
 

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as Unreachable
 
@@ -107,3 +108,12 @@ def test_whoever_stays_is_asked_to_leave_and_answered_meanwhile(start_server: St
     assert time.monotonic() - began < 20
     # Nobody asked for a line for each answer.
     assert "/_kms/" not in server.log.read_text()
+
+
+@pytest.mark.soak
+def test_a_server_that_is_told_to_stop_while_it_still_starts_workers_stops(start_server: StartServer) -> None:
+    """It would wait for a worker that was not told."""
+    server = start_server("--graceful-timeout", "600", workers=8)
+    for _ in range(20):
+        assert server.stop() == 0
+        server.restart()

@@ -102,7 +102,7 @@ def profile(data: bytes) -> None:
 def secrets(data: bytes) -> None:
     """Files with a root key, a shared secret, or an issuer's keys."""
     path = _written(data)
-    for step in (FileRootKey.load, forward_secret.load_key, issuer._public_keys):
+    for step in (FileRootKey.load_all, forward_secret.load_key, issuer._public_keys):
         _refusing(lambda step=step: step(path))  # type: ignore[misc]  # the loop's own
 
 

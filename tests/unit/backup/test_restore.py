@@ -25,6 +25,7 @@ from tests.audit_delivery import Delivering
 from tests.audit_log_copies import LIMITS, LogCopy, errors, filled
 from tests.backups import Vault, modes
 from tests.databases import Place
+from tests.functional.command_line import run
 from tests.postgres_server import Postgres
 from tests.unit.operations.service import Service
 
@@ -280,6 +281,23 @@ def test_the_root_key_in_it(source: Source, elsewhere: Settings) -> None:
     backup = source.vault.make(f"{elsewhere.data_dir.parent.name}.whole", "--with-root-key", *where)
     assert source.vault.restore(backup, *options(elsewhere)).returncode == 0
     with opened(elsewhere) as now:
+        assert errors(now) == []
+
+
+@OF_ONE
+def test_the_root_key_in_it_is_from_where_it_has_moved_to(
+    source: Source, elsewhere: Settings, tmp_path: Path
+) -> None:
+    """The file of the former root key is still there."""
+    assert source.vault.restore(source.backup, *source.root_key, *options(elsewhere)).returncode == 0
+    where = [*source.root_key, *options(elsewhere)]
+    moved = run("root", "migrate", "--to", f"file:{tmp_path / 'moved.key'}", *where)
+    assert moved.returncode == 0, moved.stderr
+    backup = source.vault.make(f"{elsewhere.data_dir.parent.name}.moved", "--with-root-key", *where)
+    third = Settings(tmp_path / "third")
+    done = source.vault.restore(backup, "--data-dir", str(third.data_dir))
+    assert done.returncode == 0, done.stderr
+    with opened(third) as now:
         assert errors(now) == []
 
 

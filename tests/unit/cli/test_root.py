@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kms_server.config import Settings
+from kms_server.server.health import root_key_can_be_read_again
 from kms_server.server.root_holding import RootHolding
 from kms_server.server.state import open_state
 from kms_server.storage import root_holders
@@ -34,7 +35,7 @@ class Scene:
         return done
 
     def status(self) -> dict[str, Any]:
-        return status_of(self.settings.data_dir)
+        return status_of("--data-dir", str(self.settings.data_dir))
 
     def states(self) -> list[str]:
         return [one["state"] for one in self.status()["versions"]]
@@ -88,6 +89,7 @@ def test_it_moves_and_is_found_where_it_is(scene: Scene, tmp_path: Path) -> None
     elsewhere = tmp_path / "elsewhere.key"
     scene.root("migrate", "--to", f"file:{elsewhere}", "--shred")
     assert not scene.path.exists()
+    assert root_key_can_be_read_again(scene.settings) is None
     assert scene.states() == ["retired", "current"]
     refused(
         scene.root("migrate", "--to", f"file:{elsewhere}", ends=2), "already: use `kms-server root rotate`"
@@ -152,7 +154,7 @@ def test_a_forged_successor_is_not_taken_up(scene: Scene, tmp_path: Path) -> Non
 def test_wherever_it_is_killed_nothing_is_lost_and_it_goes_on(scene: Scene) -> None:
     # Each run but the first gets one commit further.
     killed = 0
-    while killed_rotation(scene.settings.data_dir, min(killed + 1, 2)):
+    while killed_rotation("--data-dir", str(scene.settings.data_dir), fatal=min(killed + 1, 2)):
         killed += 1
         open_state(scene.settings).database.close()
     assert killed == 6

@@ -25,7 +25,7 @@ FileRootKey.create(Path(sys.argv[1]))
 def test_what_is_created_loads(tmp_path: Path) -> None:
     path = tmp_path / "root.key"
     made = FileRootKey.create(path)
-    loaded = FileRootKey.load(path)
+    loaded = FileRootKey.load_all(path)[-1]
     assert (loaded.fingerprint, loaded.version) == (made.fingerprint, 1)
     assert loaded.unwrap(made.wrap(b"secret", b"binding"), b"binding") == b"secret"
 
@@ -62,10 +62,10 @@ def test_wherever_creation_is_killed_the_next_start_finds_a_whole_key_or_makes_o
     )
     for directory in tmp_path.iterdir():
         path = directory / "root.key"
-        found = FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+        found = FileRootKey.load_all(path)[-1] if path.exists() else FileRootKey.create(path)
         assert list(directory.iterdir()) == [path]
         assert path.stat().st_nlink == 1
-        assert FileRootKey.load(path).fingerprint == found.fingerprint
+        assert FileRootKey.load_all(path)[-1].fingerprint == found.fingerprint
 
 
 def test_of_many_creators_one_succeeds(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_of_many_creators_one_succeeds(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         (made,) = filter(None, threads.map(create, range(40)))
-    assert FileRootKey.load(path).fingerprint == made
+    assert FileRootKey.load_all(path)[-1].fingerprint == made
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -96,7 +96,7 @@ def test_anything_else_is_no_root_key(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(OperatorError, match="is not a root key file") as refused:
-        FileRootKey.load(path)
+        FileRootKey.load_all(path)[-1]
     assert str(path) in str(refused.value)
     assert GOOD[24:40].decode() not in str(refused.value)
 
@@ -107,24 +107,24 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
     path.write_bytes(GOOD)
     path.chmod(mode)
     with pytest.raises(OperatorError, match="chmod 600"):
-        FileRootKey.load(path)
+        FileRootKey.load_all(path)[-1]
 
 
 def test_a_version_is_read(tmp_path: Path) -> None:
     path = tmp_path / "root.key"
     path.write_bytes(GOOD.replace(b" 1 1 ", b" 1 999999999 "))
     path.chmod(0o600)
-    assert FileRootKey.load(path).version == 999_999_999
+    assert FileRootKey.load_all(path)[-1].version == 999_999_999
 
 
 def test_a_file_in_a_place_that_cannot_be_written_loads(tmp_path: Path) -> None:
     path = tmp_path / "root.key"
     made = FileRootKey.create(path)
     (tmp_path / ".root.key.new").mkdir()
-    assert FileRootKey.load(path).fingerprint == made.fingerprint
+    assert FileRootKey.load_all(path)[-1].fingerprint == made.fingerprint
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="put the file back or name it by --root-key") as refused:
-        FileRootKey.load(tmp_path / "root.key")
+        FileRootKey.load_all(tmp_path / "root.key")[-1]
     assert str(tmp_path / "root.key") in str(refused.value)

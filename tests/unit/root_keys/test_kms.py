@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.errors import OperatorError
-from kms_server.root_keys.kms import KmsSource
+from kms_server.root_keys.kms import KmsPlace
 from tests.root_kms import RootKms, running
 
 ARN = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000000"
@@ -23,8 +23,8 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RootKms]:
         yield found
 
 
-def source(kms: RootKms, directory: Path, arn: str | None = None) -> KmsSource:
-    return KmsSource(arn or kms.arn, kms.url, directory / "root.kms")
+def source(kms: RootKms, directory: Path, arn: str | None = None) -> KmsPlace:
+    return KmsPlace(arn or kms.arn, kms.url, directory / "root.kms")
 
 
 def test_it_is_asked_once(kms: RootKms, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_kms_that_does_not_decrypt_again_seals_nothing(kms: RootKms, tmp_path:
 
 def test_nobody_at_the_endpoint(kms: RootKms, tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="does not answer"):
-        KmsSource(ARN, "http://127.0.0.1:1", tmp_path / "root.kms").create()
+        KmsPlace(ARN, "http://127.0.0.1:1", tmp_path / "root.kms").create()
     assert not (tmp_path / "root.kms").exists()
 
 
@@ -105,4 +105,4 @@ def test_nobody_at_the_endpoint(kms: RootKms, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_cannot_be_is_refused(arn: str, endpoint: str | None, said: str) -> None:
     with pytest.raises(OperatorError, match=said):
-        KmsSource(arn, endpoint, Path("root.kms"))
+        KmsPlace(arn, endpoint, Path("root.kms"))

@@ -13,7 +13,7 @@ import pytest
 
 from kms_server.errors import OperatorError
 from kms_server.root_keys.operator_secret import OperatorSecret
-from kms_server.root_keys.passphrase import Cost, PassphraseSource
+from kms_server.root_keys.passphrase import Cost, PassphrasePlace
 from kms_server.root_keys.provider import RootKey
 
 CHEAP = Cost(14)
@@ -28,9 +28,9 @@ def secret_file(directory: Path, content: bytes, mode: int = 0o600) -> Path:
     return path
 
 
-def source(directory: Path, passphrase: str = PASSPHRASE) -> PassphraseSource:
+def source(directory: Path, passphrase: str = PASSPHRASE) -> PassphrasePlace:
     asked = OperatorSecret(secret_file(directory, passphrase.encode() + b"\n"))
-    return PassphraseSource(directory / "root.key", directory, asked, CHEAP)
+    return PassphrasePlace(directory / "root.key", directory, asked, CHEAP)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_passphrase_is_the_same_however_its_letters_are_composed(tmp_path: Pat
 
 def test_it_asks_once(tmp_path: Path, made: RootKey) -> None:
     path = secret_file(tmp_path, PASSPHRASE.encode())
-    opened = PassphraseSource(tmp_path / "root.key", tmp_path, OperatorSecret(path), CHEAP)
+    opened = PassphrasePlace(tmp_path / "root.key", tmp_path, OperatorSecret(path), CHEAP)
     opened.check()
     path.unlink()
     assert opened.load().fingerprint == made.fingerprint

@@ -1,5 +1,9 @@
 """A root key in a token: it never leaves, a wrong PIN is tried once, and a token that comes back is used again."""
 
+import os
+import signal
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 from kms_server.errors import KMSInternalException, OperatorError
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.pkcs11_uri import parse
+from tests.forks import forked
 from tests.softhsm import PIN, Token, make_token
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
@@ -20,16 +25,20 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Token:
 
 
 def source(uri: str, secret: OperatorSecret | None = None) -> Any:
-    from kms_server.root_keys.pkcs11 import Pkcs11Source
+    from kms_server.root_keys.pkcs11 import Pkcs11Place
 
-    return Pkcs11Source(uri, secret or OperatorSecret())
+    return Pkcs11Place(uri, secret or OperatorSecret())
+
+
+def log_out() -> Any:
+    from kms_server.root_keys.pkcs11_libraries import LIBRARIES
+
+    LIBRARIES.finalise()
+    return LIBRARIES
 
 
 def session(token: Token) -> Any:
-    from kms_server.root_keys.token import LIBRARIES
-
-    LIBRARIES.finalise()
-    return LIBRARIES.load(token.module).get_token(token_label="test").open(rw=True, user_pin=PIN)
+    return log_out().load(token.module).get_token(token_label="test").open(rw=True, user_pin=PIN)
 
 
 def generate(token: Token, **attributes: Any) -> None:
@@ -107,19 +116,54 @@ def test_a_wrong_pin_is_tried_once(token: Token, tmp_path: Path) -> None:
 def test_a_token_that_comes_back_is_used_again(
     token: Token, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from kms_server.root_keys.token import LIBRARIES
-
     root = source(token.uri("root")).create()
     wrapped = root.wrap(b"secret", b"binding")
     (tmp_path / "tokens").rename(tmp_path / "away")
     (tmp_path / "tokens").mkdir()
-    LIBRARIES.finalise()
+    log_out()
     with pytest.raises(KMSInternalException):
         root.unwrap(wrapped, b"binding")
     assert "does not answer" in caplog.text
     (tmp_path / "tokens").rmdir()
     (tmp_path / "away").rename(tmp_path / "tokens")
     assert root.unwrap(wrapped, b"binding") == b"secret"
+
+
+def test_processes_that_log_in_together_all_find_the_key(token: Token) -> None:
+    root = source(token.uri("root")).create()
+    wrapped = root.wrap(b"secret", b"binding")
+
+    def use() -> None:
+        for _ in range(6):
+            log_out()
+            assert root.unwrap(wrapped, b"binding") == b"secret"
+
+    with ExitStack() as stack:
+        children = [stack.enter_context(forked(use)) for _ in range(4)]
+        use()
+    assert [child.code for child in children] == [0] * 4
+
+
+def test_a_process_that_is_told_to_end_as_it_logs_in_leaves_the_token_whole(token: Token) -> None:
+    root = source(token.uri("root"))
+    made = root.create()
+
+    def log_in_again_and_again() -> None:
+        while True:
+            log_out()
+            root.load()
+            os.write(begun, b"1")
+
+    for milliseconds in range(25):
+        under_way, begun = os.pipe()
+        with forked(log_in_again_and_again) as child:
+            os.close(begun)
+            assert os.read(under_way, 1)
+            time.sleep(milliseconds / 4_000)  # whenever it hits
+            os.kill(child.pid, signal.SIGTERM)
+        assert child.code == -signal.SIGTERM
+        os.close(under_way)
+    assert source(token.uri("root")).load().fingerprint == made.fingerprint
 
 
 def test_another_key_in_its_place_is_not_used(token: Token) -> None:

@@ -8,7 +8,7 @@ from kms_server.errors import OperatorError
 from kms_server.root_keys import shares as root_shares
 from kms_server.root_keys.operator_secret import OperatorSecret
 from kms_server.root_keys.share import Share
-from kms_server.root_keys.shares import SharesSource
+from kms_server.root_keys.shares import SharesPlace
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "root.shares"
 
 
-def opened(path: Path, *shares: str) -> SharesSource:
-    source = SharesSource(path, OperatorSecret())
+def opened(path: Path, *shares: str) -> SharesPlace:
+    source = SharesPlace(path, OperatorSecret())
     for share in shares:
         source.give(share)
     return source
@@ -110,16 +110,16 @@ def test_shares_in_a_file_are_one_line(path: Path, tmp_path: Path) -> None:
     given = tmp_path / "shares"
     given.touch(mode=0o600)
     given.write_text(", ".join(shares[1:]) + "\n")
-    source = SharesSource(path, OperatorSecret(given))
+    source = SharesPlace(path, OperatorSecret(given))
     source.check()
     assert not source.is_sealed
     given.write_text(shares[0])
     with pytest.raises(OperatorError, match="1 shares were given, and 2 are needed"):
-        SharesSource(path, OperatorSecret(given)).check()
+        SharesPlace(path, OperatorSecret(given)).check()
 
 
 def test_without_the_file_there_is_no_key(path: Path) -> None:
-    source = SharesSource(path, OperatorSecret())
+    source = SharesPlace(path, OperatorSecret())
     with pytest.raises(OperatorError, match="cannot read the sealed root key"):
         source.check()
     with pytest.raises(OperatorError, match="root split"):
