@@ -88,11 +88,11 @@ def test_a_limit_is_exact_over_two_hosts(
 @pytest.mark.timeout(120)
 def test_one_client_finishes_in_every_retry_mode(start_server: StartServer) -> None:
     server = start_server(workers=2)
-    calls = 60
+    calls = 25
 
     def finish(mode: str) -> str:
         key: str = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
-        server.cli("quota", "set", "--key", key, "--rate", "50")
+        server.cli("quota", "set", "--key", key, "--rate", "10")
         config = Config(retries={"total_max_attempts": 10, "mode": mode})
         kms = server.client("kms", config=config)
         for _ in range(calls):

@@ -123,7 +123,7 @@ def known(send: Send) -> dict[str, st.SearchStrategy[Any]]:
 @pytest.mark.parametrize(
     "operation", [one for one in OPERATIONS if one.service in TARGETS], ids=lambda operation: operation.name
 )
-@settings(max_examples=examples(test=10, soak=25), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(test=5, soak=25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_document_is_the_services_fault(
     send: Send, known: dict[str, st.SearchStrategy[Any]], operation: Operation, data: st.DataObject

@@ -21,6 +21,7 @@ from kms_server.protocol.query_reader import VERSIONS
 from kms_server.server.pipeline import handle
 from kms_server.server.worker_state import build
 from tests.databases import new_url, prepared
+from tests.examples import examples
 from tests.postgres_server import Postgres
 from tests.query_wire import FORM
 
@@ -70,7 +71,7 @@ def names(operation: Operation) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", QUERY_OPERATIONS, ids=lambda operation: operation.name)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(test=5, soak=25), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_form_is_the_services_fault(send: Send, operation: Operation, data: st.DataObject) -> None:
     possible = names(operation)

@@ -18,6 +18,7 @@ from marshmallow import fields
 from kms_server.operations.call import Operation
 from kms_server.operations.registry import OPERATIONS, find
 from kms_server.schemas.fields import Blob, ListOf, Member, Structure
+from tests.examples import examples
 from tests.unit.operations import query_service as query
 from tests.unit.operations.record_calls import TARGETS, Done, ask, body_of, exhausted
 from tests.unit.operations.record_requests import of_iam, of_kms
@@ -150,7 +151,7 @@ def sent(operation: Operation, base: Mapping[str, Any], marker: bytes, end: str)
 
 
 @pytest.mark.parametrize("row", ROWS)
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(test=1, soak=5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(marker=MARKERS)
 def test_nothing_of_kms(
     service: Service, user: Credentials, nobody: Credentials, row: str, marker: bytes
@@ -167,7 +168,7 @@ def test_nothing_of_kms(
 
 
 @pytest.mark.parametrize("operation", OTHERS, ids=lambda one: f"{one.service}-{one.name}")
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(test=1, soak=5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(marker=MARKERS)
 def test_nothing_of_the_others(
     service: Service, user: Credentials, nobody: Credentials, operation: Operation, marker: bytes
