@@ -3,7 +3,7 @@
 import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres, start
 from tests.redis_server import RedisServer, running
 
+_DATABASE, _DATABASES = "KMS_TEST_DATABASE", ("sqlite", "postgresql")
 # The same examples on every run, however slow the machine is; `make soak` draws new ones, and more.
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=30)
 settings.register_profile("soak", deadline=None, derandomize=False, print_blob=True)
@@ -32,9 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "covers(row, direction): what of docs/authorization-coverage.md it shows"
     )
-    gc.disable()  # what collecting makes stays to the end
     config.addinivalue_line("markers", "soak: a long round, for `make soak` alone")
     config.addinivalue_line("markers", "embedded(why): not with KMS_TEST_DATABASE=postgresql")
+    if os.environ.get(_DATABASE, "sqlite") not in _DATABASES:
+        raise pytest.UsageError(f"{_DATABASE} is one of {', '.join(_DATABASES)}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,22 +44,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = (
         set() if os.environ.get("KMS_TEST_SOAK") else {one for one in items if one.get_closest_marker("soak")}
     )
-    if os.environ.get("KMS_TEST_DATABASE") == "postgresql":
+    if os.environ.get(_DATABASE) == "postgresql":
         left |= {one for one in items if one.get_closest_marker("embedded") or "sqlite" in one.nodeid}
     config.hook.pytest_deselected(items=list(left))
     items[:] = [one for one in items if one not in left]
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Spare the garbage collector half a million objects that stay."""
-    gc.freeze()
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many of the tests that know either database ran on each."""
     passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
-    ran = [sum(name in nodeid for nodeid in passed) for name in ("sqlite", "postgresql")]
+    ran = [sum(name in nodeid for nodeid in passed) for name in _DATABASES]
     terminalreporter.write_line(
         "of the tests for either database {} passed on SQLite, {} on PostgreSQL".format(*ran)
     )
@@ -74,7 +81,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session", autouse=True)
 def database_of_servers(request: pytest.FixtureRequest) -> None:
     """Which database servers have whose tests name none: SQLite, or what KMS_TEST_DATABASE says."""
-    if os.environ.get("KMS_TEST_DATABASE") == "postgresql":
+    if os.environ.get(_DATABASE) == "postgresql":
         postgres = request.getfixturevalue("postgres")
         ServerProcess.new_url = staticmethod(lambda: new_url(postgres))
 

@@ -79,8 +79,7 @@ class ServerProcess:
     """`kms-server serve` on a free port, with its data in `directory`.
 
     Only a start `from_nothing` migrates an empty database. With `new_url`, PostgreSQL is what it has unless the options
-    name another database.
-    Only a start `from_nothing` migrates an empty database. Where it is `alone` the directory is its current one, and that of
+    name another database. Where it is `alone` the directory is its current one, and that of
     its commands, so that /proc/self/cwd is a place that every server has for itself.
     """
 
