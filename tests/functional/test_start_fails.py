@@ -10,18 +10,17 @@ from tests.functional.command_line import clean_environment
 
 
 @pytest.mark.embedded("the reason lies in the data directory")
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_file_where_a_directory_belongs(tmp_path: Path, workers: str) -> None:
+@pytest.mark.parametrize(("name", "workers"), [("limits/", "1"), ("tally", "2")])
+def test_a_directory_where_a_file_belongs_and_the_other_way(tmp_path: Path, name: str, workers: str) -> None:
     state = tmp_path / "data" / "state"
     state.mkdir(parents=True, mode=0o700)
-    tmp_path.joinpath("data").chmod(0o700)
-    (state / "tally").touch(mode=0o600)
+    (state / name).mkdir() if name.endswith("/") else (state / name).touch()
     done = subprocess.run(
         [sys.executable, "-m", "kms_server.cli.main", "serve", "--port", "0", "--workers", workers,
          "--data-dir", str(tmp_path / "data")],
         env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr  # gunicorn's, for an application that cannot be loaded
-    assert str(state / "tally") in done.stderr
+    assert str(state / name) in done.stderr
     assert "Traceback" not in done.stderr
     assert "another follows" not in done.stderr
