@@ -4,6 +4,7 @@ An error is raised where it is detected and carries AWS's text. Nothing here kno
 `protocol.faults` and `protocol.query_faults` alone turn an error into a status and a body.
 """
 
+import traceback
 from typing import ClassVar
 
 
@@ -443,3 +444,9 @@ def in_words(error: BaseException) -> str:
     origin = getattr(error, "orig", None) or error  # SQLAlchemy's errors have the driver's
     code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
     return f"{name} ({code})" if code else name
+
+
+def place_of(error: BaseException) -> str:
+    """Where a failure happened, the innermost frame first; nothing of its text, which may quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))

@@ -1,5 +1,6 @@
 """`kms-server`: the group of all commands."""
 
+import errno
 import logging
 import sys
 from typing import NoReturn
@@ -8,7 +9,15 @@ import click
 
 from kms_server import __version__
 from kms_server.cli.command_group import CommandGroup, Elsewhere
-from kms_server.errors import OperatorError, ServiceError
+from kms_server.errors import OperatorError, ServiceError, in_words, place_of
+
+_LOG = logging.getLogger(__name__)
+# What a disk, a right, a limit or a network may refuse at any time, and a file where a directory belongs.
+_REFUSALS = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+    errno.ENOMEM, errno.ENOTDIR, errno.EISDIR, errno.EPIPE, errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED,
+    errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT,
+})  # fmt: skip
 
 _COMMANDS = {
     "audit": Elsewhere("kms_server.cli.audit:audit", "The audit log."),
@@ -70,37 +79,52 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a condition the operator must mend is one line on stderr and exit code 2.
 
-    So is a disk or a database that fails meanwhile.
+    So is a disk or a database that fails meanwhile. A mistake of ours is one line too, and exit code 1.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # A pool tells with a traceback what cannot be closed of a connection whose loss is told anyway.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
-        try:
-            cli(prog_name="kms-server")
-        finally:
-            if sys.stdout is not None:  # who started it may have closed that
-                sys.stdout.flush()
-    except (OperatorError, ServiceError) as error:
-        _give_up(str(error))
+        cli(prog_name="kms-server")
+    except SystemExit as end:
+        _end(end.code)
+    except Exception as error:  # noqa: BLE001 - the last resort: a traceback may quote a secret
+        told = _told(error)
+        if told is not None:
+            _end(2, told)
+        _LOG.error("internal failure: %s at %s", in_words(error), place_of(error))
+        _end(1)
+
+
+def _told(error: Exception) -> str | None:
+    """What the operator can mend; None: a mistake of ours."""
+    if isinstance(error, OperatorError | ServiceError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _refusal(error) if error.errno in _REFUSALS else None
+    from kms_server.storage.failure import failure_of  # noqa: PLC0415 - takes longer than all else that --help needs
+
+    return failure_of(error)
+
+
+def _refusal(error: OSError) -> str:
+    place = f" {error.filename}" if error.filename else ""
+    return f"the system refused: {error.strerror or type(error).__name__}{place}"
+
+
+def _end(code: object, *told: str) -> NoReturn:
+    """Say what is wrong, and whether what was printed could not be written."""
+    try:
+        if sys.stdout is not None:  # who started it may have closed that
+            sys.stdout.flush()
     except OSError as error:
-        # What could not be written would be tried again when the process ends, and be told once more.
+        # It would be tried again when the process ends, and be told once more.
         sys.stdout = None
-        place = f" {error.filename}" if error.filename else ""
-        _give_up(f"the system refused: {error.strerror or type(error).__name__}{place}")
-    except Exception as error:
-        from kms_server.storage.failure import failure_of  # noqa: PLC0415 - takes longer than all else that --help needs
-
-        told = failure_of(error)
-        if told is None:
-            raise
-        _give_up(told)
-
-
-def _give_up(told: str) -> NoReturn:
-    click.echo(f"kms-server: {told}", err=True)
-    sys.exit(2)
+        code, told = code or 2, (*told, _refusal(error))
+    for line in dict.fromkeys(told):
+        click.echo(f"kms-server: {line}", err=True)
+    sys.exit(code)  # type: ignore[arg-type]  # SystemExit's own
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from kms_server.clock import Clock
 from kms_server.config import Settings
 from kms_server.doctor.findings import NotLookedAt
-from kms_server.errors import OperatorError
+from kms_server.errors import OperatorError, in_words
 from kms_server.server.state import has_database
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored
@@ -111,7 +111,7 @@ def _looked_into(settings: Settings, database: Database, ntp_server: str | None)
         with database.engine.connect() as connection:
             schema = schema_version.current(connection)
     except DBAPIError as error:
-        return Deployment(settings, trouble=failure_of(error), ntp_server=ntp_server)
+        return Deployment(settings, trouble=failure_of(error) or in_words(error), ntp_server=ntp_server)
     return Deployment(settings, database, None, schema, ntp_server)
 
 

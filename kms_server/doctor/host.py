@@ -25,6 +25,7 @@ from kms_server.storage.database import MINIMUM_SQLITE
 _LEAST_FREE = 0.05
 # Rights that only the server has, or a file system without files that have no name.
 _CANNOT_TELL = (errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.EISDIR)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SOON = timedelta(days=30)
 _OTHERS = 0o077
 # Beside connections: the log, databases, blobs.
@@ -123,10 +124,12 @@ def disk_writes(deployment: Deployment) -> Findings:
     except OSError as error:
         if error.errno in _CANNOT_TELL:
             raise NotLookedAt(f"it cannot be tried here: {error.strerror}") from None
-        yield problem(
-            f"the disk of {directory} takes no writes: {error.strerror}",
-            "have it checked (dmesg says what the kernel found) and mounted again, then start the server anew",
+        advice = (
+            "free some space, raise the quota, or use a larger disk: `kms-server audit prune --older-than 30d` frees some"
+            if error.errno in _FULL
+            else "have it checked (dmesg says what the kernel found) and mounted again, then start the server anew"
         )
+        yield problem(f"the disk of {directory} takes no writes: {error.strerror}", advice)
 
 
 def development_mode(deployment: Deployment) -> Findings:

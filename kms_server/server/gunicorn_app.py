@@ -5,11 +5,13 @@ import math
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
@@ -111,7 +113,13 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
         return self._build()
 
     def run(self) -> None:
-        _Master(self).run()
+        try:
+            _Master(self).run()
+        except (
+            HaltServer
+        ) as error:  # of a second worker that could not begin, while the first had the server end
+            _LOG.error("the server ends: %s", error.reason)
+            sys.exit(error.exit_status)
 
 
 def serve(settings: Settings, listener: socket.socket, build: Callable[[], WorkerState]) -> None:

@@ -4,7 +4,6 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 """
 
 import logging
-import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,6 +20,7 @@ from kms_server.errors import (
     ThrottlingException,
     UnrecognizedClientException,
     in_words,
+    place_of,
 )
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -288,7 +288,5 @@ def fault_of(error: Exception) -> ServiceError:
 
 def _unexpected(error: Exception) -> KMSInternalException:
     """Log where a failure happened, never its text: the text may quote a secret."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    _LOG.error("internal failure: %s at %s", in_words(error), where)
+    _LOG.error("internal failure: %s at %s", in_words(error), place_of(error))
     return KMSInternalException()

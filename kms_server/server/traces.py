@@ -49,7 +49,9 @@ def open_traces() -> Traces:
     """
     try:
         made: Traces = import_module("kms_server.server.spans").Spans()
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
         raise OperatorError("--traces needs OpenTelemetry: run `pip install 'kms-server[otel]'`") from None
     except ValueError as error:
         raise OperatorError(f"--traces: {error}: look at the variables OTEL_*") from None

@@ -1,6 +1,7 @@
 """The gunicorn worker: runs the fast door on gunicorn's sockets."""
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -28,6 +29,8 @@ _DRAIN_SWEEP_SECONDS = 0.02
 _COLLECT_AFTER = 50_000
 _REST_SECONDS = 0.25
 _RESTS_BEFORE_ANOTHER = 4
+# What a disk refuses until it is mended, and a process until others end.
+_PASSING = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE})
 _BEGIN_AGAIN = 1  # any exit code at which gunicorn starts another worker
 
 _LOG = logging.getLogger(__name__)
@@ -88,6 +91,9 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
             except OperatorError as error:
                 raise AppImportError(f"kms-server: {error}") from None
             except (OperationalError, OSError) as error:
+                if isinstance(error, OSError) and error.errno not in _PASSING:
+                    place = f": {error.filename}" if error.filename else ""
+                    raise AppImportError(f"kms-server: {in_words(error)}{place}") from None
                 _LOG.error("a worker could not begin, another follows: %s", in_words(error))
                 for _ in range(_RESTS_BEFORE_ANOTHER):
                     self._rest()

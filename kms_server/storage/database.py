@@ -5,6 +5,7 @@ which makes writers take turns on both, and stamps what it changes with it: `cha
 """
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psycopg
 from pysqlite3 import dbapi2
 from sqlalchemy import (
     URL,
@@ -53,6 +55,13 @@ _CONNECTING = {
 }
 # Nor must a host that is paused in a transaction keep the others from theirs, or a statement run for good.
 _SESSION = "-c idle_in_transaction_session_timeout=15s -c lock_timeout=20s -c statement_timeout=60s"
+
+# What waiting cannot mend. A connection that fails has no SQLSTATE; in other languages than English it is waited for.
+_REFUSED = re.compile(
+    r'FATAL: .*(role|database) ".*" does not exist|password authentication failed|no pg_hba\.conf entry'
+    r"|no password supplied|unrecognized configuration parameter|^connection is bad: invalid "
+)
+_SECRETS = ("password", "sslpassword")  # where a URL may have them beside the one that is hidden
 
 
 def _dialect(connection: Connection) -> ModuleType:
@@ -270,7 +279,8 @@ def postgresql_engine(url: str, waits: Waits) -> Engine:
     """Connections to a PostgreSQL database, no more patient than `waits`.
 
     Raises:
-        OperatorError: it is no URL of one, or does not answer.
+        DatabaseDown: it does not answer, or not yet.
+        OperatorError: it is no URL of one, or the server refuses it.
     """
     try:
         parsed = make_url(url)
@@ -297,8 +307,18 @@ def postgresql_engine(url: str, waits: Waits) -> Engine:
     try:
         with engine.connect():
             pass
-    except SQLAlchemyError:
-        raise DatabaseDown(
-            f"the database at {parsed.render_as_string(hide_password=True)} does not answer: check the URL and the server"
-        ) from None
+    except SQLAlchemyError as error:
+        raise _unusable(parsed, error) from None
     return engine
+
+
+def _unusable(url: URL, error: SQLAlchemyError) -> OperatorError:
+    """What a first connection that failed says, without what the URL has of secrets."""
+    shown = url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    first = type(origin).__name__
+    if isinstance(origin, psycopg.Error):  # others may quote the whole URL
+        first, *_ = str(origin).splitlines() or [first]
+    if isinstance(origin, psycopg.OperationalError) and _REFUSED.search(first) is None:
+        return DatabaseDown(f"the database at {shown} does not answer: {first}; check the URL and the server")
+    return OperatorError(f"the database at {shown} cannot be used: {first}")

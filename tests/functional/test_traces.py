@@ -135,6 +135,7 @@ def test_headers_of_strangers(hostile: tuple[ServerProcess, SpanCollector], pare
         )
         client.close()
     server.wait_for(lambda: collector.named("kms/ListKeys") != [])
+    assert {one.span.parent_span_id for one in collector.named("kms/ListKeys")} == {b""}
     warned = [line for line in server.log.read_text().splitlines() if "WARNING" in line]
     assert [line for line in warned if "WARNING refused a request from" not in line] == []
 
@@ -161,5 +162,21 @@ def test_a_collector_that_hangs_or_has_gone_holds_up_nobody(start_server: StartS
 def test_what_cannot_be_meant(tmp_path: Any) -> None:
     where = ("--traces", "--data-dir", str(tmp_path))
     refused(serve(*where, OTEL_BSP_MAX_QUEUE_SIZE="4", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="5"), "OTEL_")
-    with patch.dict(sys.modules, {"kms_server.server.spans": None}):
+    with patch.dict(sys.modules, {"opentelemetry.sdk.trace": None}):
+        sys.modules.pop("kms_server.server.spans", None)
         refused(serve(*where), "pip install 'kms-server[otel]'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer s3cret"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=b,authorization=s3cret%0Ax"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://user:s3cret@localhost/"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:s3cret@localhost:99999/"),
+    ],
+)
+def test_credentials_of_the_collector_are_not_told(tmp_path: Any, name: str, value: str) -> None:
+    done = serve("--traces", "--data-dir", str(tmp_path), **{name: value})
+    refused(done, name)
+    assert "s3cret" not in done.stderr

@@ -1,5 +1,6 @@
 """Each fault is named by its check, and by no other."""
 
+import errno
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 from uuid import uuid4
 
 import psycopg
@@ -25,7 +27,7 @@ from kms_server.cli.operator import change
 from kms_server.config import DEFAULT_ACCOUNT, Limits, Settings
 from kms_server.doctor import host, sntp
 from kms_server.doctor.checks import CHECKS, Outcome, run
-from kms_server.doctor.deployment import examined
+from kms_server.doctor.deployment import Deployment, examined
 from kms_server.files import only_server
 from kms_server.storage import schema_version, trail_files, trails
 from kms_server.storage.trail_files import TrailFile
@@ -218,6 +220,13 @@ def test_a_disk_that_is_nearly_full(healthy: LogCopy, tmp_path: Path) -> None:
         assert list(found(log.settings)) == ["disk-space"]
         disk.turn_read_only()
         assert {"disk-space", "disk-writes"} <= set(found(log.settings))
+
+
+@pytest.mark.parametrize(("number", "advice"), [(errno.ENOSPC, "free some space"), (errno.EROFS, "dmesg")])
+def test_a_disk_that_takes_no_writes(healthy: LogCopy, number: int, advice: str) -> None:
+    with patch("os.open", side_effect=OSError(number, "refused")):
+        (told,) = host.disk_writes(Deployment(healthy.settings))
+    assert advice in str(told)
 
 
 def test_a_server_made_for_development(sick: LogCopy) -> None:
