@@ -1,0 +1,26 @@
+"""Which place a spec names: the same one from wherever a process is started."""
+
+from pathlib import Path
+
+import pytest
+
+from kms_server.config import Settings
+from kms_server.root_keys.places import place_of
+
+
+@pytest.mark.parametrize("kind", ["file", "passphrase", "shares"])
+def test_a_spec_means_the_same_wherever_a_process_starts(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, link = tmp_path / "keys", tmp_path / "link"
+    directory.mkdir()
+    link.symlink_to(directory)
+    monkeypatch.chdir(directory)
+    for named in ("root.key", "../link/root.key", str(link / "root.key")):
+        place = place_of(f"{kind}:{named}", Settings(tmp_path))
+        assert (place.spec, place.path) == (f"{kind}:{directory / 'root.key'}", directory / "root.key")
+
+
+def test_a_file_that_is_a_link_keeps_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "root.key").symlink_to("of-today")
+    assert place_of(f"file:{tmp_path / 'root.key'}", Settings(tmp_path)).path == tmp_path / "root.key"
