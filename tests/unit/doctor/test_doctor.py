@@ -138,7 +138,14 @@ def damage_database(log: LogCopy) -> None:
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4096)
 
 
+def move_key_and_open_it(log: LogCopy) -> None:
+    moved = log.directory / "moved.key"
+    command("root", "migrate", "--to", f"file:{moved}", "--data-dir", str(log.directory))
+    moved.chmod(0o644)
+
+
 @pytest.mark.parametrize(("check", "plant", "said"), [
+    ("root-key-file", move_key_and_open_it, "moved.key can be read by others"),
     ("root-key-file", lambda log: (log.directory / "root.key").chmod(0o644), "can be read by others"),
     ("root-key", lambda log: (log.directory / "root.key").unlink(), "cannot read the root key"),
     ("root-key", spoil_key, "is not the one"),
