@@ -37,7 +37,7 @@ def data_directory(deployment: Deployment) -> Findings:
     directory = deployment.settings.data_dir
     if not directory.is_dir():
         raise NotLookedAt("there is no data directory")
-    elsewhere = {path.resolve() for path in _root_key_files(deployment)}
+    elsewhere = _root_key_files(deployment)
     open_to_others = [
         path
         for path in (directory, *sorted(directory.iterdir()))
@@ -82,7 +82,7 @@ def _root_key_files(deployment: Deployment) -> list[Path]:
         told = places_told(deployment.settings)
     except OperatorError:  # the note of its moves cannot be read, as `root_key` finds too, and says
         told = [place_told(deployment.settings)]
-    return [place.path for place in told if place.path is not None and place.path.exists()]
+    return [place.path.resolve() for place in told if place.path is not None and place.path.exists()]
 
 
 def certificate(deployment: Deployment) -> Findings:

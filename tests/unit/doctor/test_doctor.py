@@ -168,6 +168,15 @@ def test_a_fault_in_the_data(
     assert said in wrong[check]
 
 
+def test_a_root_key_by_a_link_has_the_rights_of_its_file(sick: LogCopy) -> None:
+    path = sick.directory / "root.key"
+    path.rename(sick.directory / "of-today.key")
+    path.symlink_to("of-today.key")
+    assert found(sick.settings) == {}
+    path.chmod(0o644)
+    assert list(found(sick.settings)) == ["root-key-file"]
+
+
 def certificate(path: Path, days: int) -> Path:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kms")])
