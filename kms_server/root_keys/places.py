@@ -47,8 +47,9 @@ def noted(spec: str, settings: Settings) -> str:
     """A spec for a note in the data directory: what is in there has no path before `./`, so that the directory may move."""
     kind, _, rest = spec.partition(":")
     home = settings.data_dir.resolve()
-    if kind in _IN_FILES and Path(rest).is_relative_to(home):
-        return f"{kind}:./{Path(rest).relative_to(home)}"
+    path = Path(rest).parent.resolve() / Path(rest).name
+    if kind in _IN_FILES and path.is_relative_to(home):
+        return f"{kind}:./{path.relative_to(home)}"
     return spec
 
 
@@ -61,8 +62,8 @@ def meant(note: str, settings: Settings) -> str:
 
 
 def _full(path: Path) -> Path:
-    """From wherever a process starts; a file that is a link itself, such as a mounted secret, keeps its name."""
-    return path.parent.resolve() / path.name
+    """From wherever a process starts; links stay, since hosts that share a spec may have others."""
+    return path.absolute()
 
 
 def _in_file(kind: str, path: Path, data_dir: Path, secret: OperatorSecret) -> RootPlace:

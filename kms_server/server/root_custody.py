@@ -83,9 +83,9 @@ def places_told(settings: Settings, opened: RootPlace | None = None) -> list[Roo
     """Where the root key is by `--root-key`, which may be `opened`, and then where it has moved from there."""
     told = [opened or place_told(settings)]
     moves = _moves(settings)
-    while told[-1].spec in moves:
-        further = place_of(moves[told[-1].spec], settings)
-        if further.spec in [one.spec for one in told]:
+    while (start := noted(told[-1].spec, settings)) in moves:
+        further = place_of(meant(moves[start], settings), settings)
+        if noted(further.spec, settings) in [noted(one.spec, settings) for one in told]:
             break
         told.append(further)
     return told
@@ -151,7 +151,7 @@ def _is_vouched_for(wanted: RootVersion, keys: RootKeys) -> bool:
 
 
 def _moves(settings: Settings) -> dict[str, str]:
-    """To which spec the root key has moved from which, the latest last."""
+    """To where the root key has moved from where, as it is noted, the latest last."""
     path = settings.root_moves_file
     if not path.exists():
         return {}
@@ -162,13 +162,13 @@ def _moves(settings: Settings) -> dict[str, str]:
         moves = None
     if not isinstance(moves, dict) or not all(isinstance(one, str) for one in moves.values()):
         raise OperatorError(f"{path} is damaged: take it away, and name the root key by --root-key")
-    return {meant(former, settings): meant(place, settings) for former, place in moves.items()}
+    return {noted(meant(start, settings), settings): end for start, end in moves.items()}
 
 
 def _note_move(settings: Settings, former: str, place: str) -> None:
     """Let the next start from here find what has moved."""
     with locked(settings.state_dir / "root.moved.lock"):
-        moves = dict([*_moves(settings).items()][1 - _MOST_MOVES :]) | {former: place}
-        moves.pop(place, None)
-        notes = {noted(start, settings): noted(end, settings) for start, end in moves.items()}
-        write_private(settings.root_moves_file, json.dumps(notes).encode())
+        start, end = noted(former, settings), noted(place, settings)
+        moves = dict([*_moves(settings).items()][1 - _MOST_MOVES :]) | {start: end}
+        moves.pop(end, None)
+        write_private(settings.root_moves_file, json.dumps(moves).encode())
