@@ -19,6 +19,7 @@ from kms_server.clock import iso_seconds
 from kms_server.config import Settings
 from kms_server.errors import OperatorError
 from kms_server.files import locked
+from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.file_place import FilePlace
 from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
@@ -78,12 +79,17 @@ def _root_keys(settings: Settings, connection: Connection) -> bytes:
     versions = root_versions.every(connection)
     known = {one.fingerprint for one in versions}
     places = places_told(settings)
-    keys = [key for one in places if isinstance(one, FilePlace) and one.exists() for key in one.read()]
-    found = {key.version: key for key in keys if key.fingerprint in known}
+    found: dict[int, FileRootKey] = {}
+    problems = []
+    for place in places:
+        if isinstance(place, FilePlace) and place.exists():
+            try:
+                found |= {key.version: key for key in place.read() if key.fingerprint in known}
+            except OperatorError as error:  # nothing may need it any more
+                problems.append(str(error))
     if any(one.prefix is not None and one.version not in found for one in versions):
-        raise OperatorError(
-            f"--with-root-key is for root keys in plain files: keep {places[-1].name} by itself"
-        )
+        said = f"--with-root-key is for root keys in plain files: keep {places[-1].name} by itself"
+        raise OperatorError("; ".join([said, *problems]))
     return b"".join(found[version].line for version in sorted(found))
 
 

@@ -12,7 +12,7 @@ from kms_server.cli.root_change import RootChange
 from kms_server.clock import iso_seconds
 from kms_server.config import DEFAULT_ACCOUNT
 from kms_server.errors import OperatorError
-from kms_server.root_keys.places import place_of
+from kms_server.root_keys.places import meant, place_of
 from kms_server.root_keys.provider import RootPlace
 from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
@@ -121,7 +121,7 @@ def _change(state: State, wait: int, name: str, place: RootPlace | None) -> None
         if place is not None and place.spec == here.spec:
             raise OperatorError(f"the root key is in {here.spec} already: use `kms-server root rotate`")
         work.begin(name, place or here)
-    elif place is not None and begun.place != place.spec:
+    elif place is not None and meant(begun.place or "", state.settings) != place.spec:
         raise OperatorError(
             f"a change to {begun.place} is under way: finish it by `kms-server root rotate` first"
         )
@@ -138,21 +138,25 @@ def _change(state: State, wait: int, name: str, place: RootPlace | None) -> None
 
 def _place_of_current(state: State) -> RootPlace:
     current = state.root_key.current
+    problems = []
     for place in places_told(state.settings):
-        if place.exists() and state.root_key.fingerprint(current) in [
-            key.fingerprint for key in place.read()
-        ]:
+        try:
+            found = place.read() if place.exists() else []
+        except OperatorError as error:  # it may be where the root key was before
+            problems.append(str(error))
+            continue
+        if state.root_key.fingerprint(current) in [key.fingerprint for key in found]:
             return place
-    raise OperatorError(
-        f"version {current} of the root key is not where --root-key says: see `kms-server root status`"
-    )
+    said = f"version {current} of the root key is not where --root-key says: see `kms-server root status`"
+    raise OperatorError("; ".join([said, *problems]))
 
 
 def _shred(state: State) -> bool:
     retired = [one for one in _versions(state) if one.state is RootState.RETIRED]
     fingerprints = {one.fingerprint or "" for one in retired}
     specs = dict.fromkeys(
-        [one.spec for one in places_told(state.settings)] + [one.place for one in retired if one.place]
+        [one.spec for one in places_told(state.settings)]
+        + [meant(one.place, state.settings) for one in retired if one.place]
     )
     gone = []
     for spec in specs:

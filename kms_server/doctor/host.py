@@ -18,7 +18,7 @@ from kms_server.doctor.findings import Findings, NotLookedAt, problem, warning
 from kms_server.errors import OperatorError
 from kms_server.root_keys.places import place_told
 from kms_server.root_keys.shares import SharesPlace
-from kms_server.server.root_custody import open_root
+from kms_server.server.root_custody import open_root, places_told
 from kms_server.storage import settings as stored
 from kms_server.storage.database import MINIMUM_SQLITE
 
@@ -38,12 +38,11 @@ def data_directory(deployment: Deployment) -> Findings:
     directory = deployment.settings.data_dir
     if not directory.is_dir():
         raise NotLookedAt("there is no data directory")
+    elsewhere = _root_key_files(deployment)
     open_to_others = [
         path
         for path in (directory, *sorted(directory.iterdir()))
-        if not path.is_symlink()
-        and _mode(path) & _OTHERS
-        and path.absolute() != place_told(deployment.settings).path
+        if not path.is_symlink() and _mode(path) & _OTHERS and path.resolve() not in elsewhere
     ]
     if open_to_others:
         names = ", ".join(map(str, open_to_others[:_SHOWN]))
@@ -52,31 +51,39 @@ def data_directory(deployment: Deployment) -> Findings:
 
 def root_key_file(deployment: Deployment) -> Findings:
     """Whether others can read the root key."""
-    path = place_told(deployment.settings).path
-    if path is None or not path.exists():
+    paths = _root_key_files(deployment)
+    if not paths:
         raise NotLookedAt("there is no root key file")
-    if _mode(path) & _OTHERS:
-        yield problem(
-            f"the root key {path} can be read by others, who then have every key",
-            f"run `chmod 600 {path}`; if somebody may have read it, treat all keys as known",
-        )
+    for path in paths:
+        if _mode(path) & _OTHERS:
+            yield problem(
+                f"the root key {path} can be read by others, who then have every key",
+                f"run `chmod 600 {path}`; if somebody may have read it, treat all keys as known",
+            )
 
 
 def root_key(deployment: Deployment) -> Findings:
     """Whether the root key is there, and the one of this database."""
     database = deployment.tables
-    place = place_told(deployment.settings)
-    path = place.path
-    if path is not None and path.exists() and _mode(path) & _OTHERS:
+    if any(_mode(path) & _OTHERS for path in _root_key_files(deployment)):
         raise NotLookedAt("it is not used while others can read it")
-    if isinstance(place, SharesPlace):
-        raise NotLookedAt("its custodians have the shares")
     try:
-        open_root(deployment.settings, database, place)
+        if any(isinstance(place, SharesPlace) for place in places_told(deployment.settings)):
+            raise NotLookedAt("its custodians have the shares")
+        open_root(deployment.settings, database)
     except OperatorError as error:
         yield problem(
             str(error), "put the right file back from where its copy is kept; nothing else opens the keys"
         )
+
+
+def _root_key_files(deployment: Deployment) -> list[Path]:
+    """The files that are there, of where the root key is told to be and has moved to."""
+    try:
+        told = places_told(deployment.settings)
+    except OperatorError:  # the note of its moves cannot be read, as `root_key` finds too, and says
+        told = [place_told(deployment.settings)]
+    return [place.path.resolve() for place in told if place.path is not None and place.path.exists()]
 
 
 def certificate(deployment: Deployment) -> Findings:

@@ -43,6 +43,10 @@ class FilePlace:
         elif self._data_dir is None or self.path.parent.resolve() != self._data_dir.resolve():
             key_file.require_directory(self.path, "file")
 
+    def has(self, version: int, fingerprint: str) -> bool:
+        """Whether a line is this root key."""
+        return (version, fingerprint) in [(key.version, key.fingerprint) for key in self.read()]
+
     def read(self) -> Content:
         """All versions that are here, the newest last.
 

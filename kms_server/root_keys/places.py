@@ -12,6 +12,8 @@ from kms_server.root_keys.passphrase import PassphrasePlace
 from kms_server.root_keys.provider import RootPlace
 from kms_server.root_keys.shares import SharesPlace
 
+_IN_FILES = ("file", "passphrase", "shares")
+
 
 def place_told(settings: Settings) -> RootPlace:
     """Where the settings say that the root key is, or else the data directory's own file.
@@ -30,19 +32,46 @@ def place_of(spec: str, settings: Settings) -> RootPlace:
     """
     kind, _, rest = spec.partition(":")
     secret = OperatorSecret(settings.root_passphrase_file, settings.root_passphrase_fd)
-    if kind == "file" and rest:
-        return FilePlace(Path(rest).absolute(), settings.data_dir)
-    if kind == "passphrase" and rest:
-        return PassphrasePlace(Path(rest), settings.data_dir, secret)
-    if kind == "shares" and rest:
-        return SharesPlace(Path(rest), secret)
+    if kind in _IN_FILES and rest:
+        return _in_file(kind, _full(Path(rest)), settings.data_dir, secret)
     if kind == "kms":
-        return KmsPlace(rest, settings.root_kms_endpoint, settings.data_dir / "root.kms")
+        return KmsPlace(rest, settings.root_kms_endpoint, _full(settings.data_dir / "root.kms"))
     if kind == "pkcs11":
         return _in_token(spec, secret)
     raise OperatorError(
         "--root-key must be file:PATH, passphrase:PATH, pkcs11:URI, kms:KEY-ARN or shares:PATH"
     )
+
+
+def noted(spec: str, settings: Settings) -> str:
+    """A spec for a note in the data directory: what is in there has no path before `./`, so that the directory may move."""
+    kind, _, rest = spec.partition(":")
+    home = settings.data_dir.resolve()
+    path = Path(rest).parent.resolve() / Path(rest).name
+    if kind in _IN_FILES and path.is_relative_to(home):
+        return f"{kind}:./{path.relative_to(home)}"
+    return spec
+
+
+def meant(note: str, settings: Settings) -> str:
+    """The spec that such a note is of, or a spec from before all of them were whole."""
+    kind, _, rest = note.partition(":")
+    if kind not in _IN_FILES:
+        return note
+    return f"{kind}:{_full(settings.data_dir / rest if rest.startswith('./') else Path(rest))}"
+
+
+def _full(path: Path) -> Path:
+    """From wherever a process starts; links stay, since hosts that share a spec may have others."""
+    return path.absolute()
+
+
+def _in_file(kind: str, path: Path, data_dir: Path, secret: OperatorSecret) -> RootPlace:
+    if kind == "file":
+        return FilePlace(path, data_dir)
+    if kind == "passphrase":
+        return PassphrasePlace(path, data_dir, secret)
+    return SharesPlace(path, secret)
 
 
 def _in_token(spec: str, secret: OperatorSecret) -> RootPlace:

@@ -55,6 +55,13 @@ class RootPlace(Protocol):
             OperatorError: neither.
         """
 
+    def has(self, version: int, fingerprint: str) -> bool:
+        """Whether a version is there, as far as that is seen without opening what is sealed or asking a token.
+
+        Raises:
+            OperatorError: there is nothing, or it cannot be read.
+        """
+
     def read(self) -> Sequence[RootKey]:
         """All versions that are there, the newest last.
 

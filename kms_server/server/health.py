@@ -107,7 +107,9 @@ def health_of(state: State, commits: Mapping[str, GroupCommit], reserve: Reserve
     hints |= {
         "lookups": lookups.trouble,
         "newer_schema": partial(lookups.found, "newer_schema"),
-        "root_key_file": partial(root_key_can_be_read_again, settings),
+        "root_key_file": Remembered(
+            partial(root_key_can_be_read_again, settings, state.root_key), _LOOKUP_SECONDS
+        ),
         "injected_faults": partial(lookups.found, "injected_faults"),
         "disk_space": partial(is_roomy, reserve),
     }
@@ -188,15 +190,22 @@ def nothing_injected(connection: Connection) -> str | None:
     return f"{faults} injected {'fault is' if faults == 1 else 'faults are'} set: `kms-server quota injected`"
 
 
-def root_key_can_be_read_again(settings: Settings) -> str | None:
-    """Whether the next start will find the root key, where it is told to be or has moved to; this worker has it in memory."""
+def root_key_can_be_read_again(settings: Settings, root_key: RootKeys) -> str | None:
+    """Whether the next start will find the current version, where it is told to be or has moved to; this worker has it in memory."""
     try:
-        paths = [place.path for place in places_told(settings)]
+        told = places_told(settings)
     except OperatorError as error:
         return str(error)
-    if any(path is None or path.exists() for path in paths):
-        return None
-    return f"the root key file {paths[-1]} is gone: put it back before the next start"
+    current, problems = root_key.current, []
+    for place in told:
+        try:
+            if place.has(current, root_key.fingerprint(current) or ""):
+                return None
+        except OperatorError as error:
+            problems.append(str(error))
+    where = ", ".join(place.name for place in told)
+    said = f"version {current} of the root key is not in {where}: put it back before the next start"
+    return "; ".join([said, *problems])
 
 
 def _root_key_problem(root_key: RootKeys, connection: Connection) -> str | None:

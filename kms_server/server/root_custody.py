@@ -15,7 +15,7 @@ from kms_server.crypto.wrap import WrapError
 from kms_server.errors import OperatorError
 from kms_server.files import locked, read_private, write_private
 from kms_server.root_keys.binding import successor_binding
-from kms_server.root_keys.places import place_of, place_told
+from kms_server.root_keys.places import meant, noted, place_of, place_told
 from kms_server.root_keys.provider import RootKey, RootPlace
 from kms_server.root_keys.ring import RootKeys
 from kms_server.storage import root_versions
@@ -83,9 +83,9 @@ def places_told(settings: Settings, opened: RootPlace | None = None) -> list[Roo
     """Where the root key is by `--root-key`, which may be `opened`, and then where it has moved from there."""
     told = [opened or place_told(settings)]
     moves = _moves(settings)
-    while told[-1].spec in moves:
-        further = place_of(moves[told[-1].spec], settings)
-        if further.spec in [one.spec for one in told]:
+    while (start := noted(told[-1].spec, settings)) in moves:
+        further = place_of(meant(moves[start], settings), settings)
+        if noted(further.spec, settings) in [noted(one.spec, settings) for one in told]:
             break
         told.append(further)
     return told
@@ -104,13 +104,14 @@ def _found(
     Raises:
         OperatorError: it is nowhere.
     """
-    problems, others = [], []
+    problems: dict[str, str] = {}
+    others = []
     specs = [one.spec for one in told]
     for place in (*told, *(one for one in further if one.spec not in specs)):
         try:
             found = place.read()
         except OperatorError as error:
-            problems.append(str(error))
+            problems[place.spec] = str(error)
             continue
         for key in found:
             if key.version == wanted.version and compare_digest(key.fingerprint, wanted.fingerprint or ""):
@@ -118,18 +119,20 @@ def _found(
                     _note_move(settings, told[-1].spec, place.spec)
                 return key
         others.append((place.spec, [key.version for key in found]))
-    raise OperatorError(_told_missing(wanted, problems, others))
+    problem = problems.get(meant(wanted.place or "", settings)) or problems.get(told[-1].spec)
+    if not others:
+        raise OperatorError(problem or next(iter(problems.values())))
+    missing = _told_missing(wanted, others)
+    raise OperatorError(f"{missing}; {problem}" if problem else missing)
 
 
-def _told_missing(wanted: RootVersion, problems: list[str], others: list[tuple[str, list[int]]]) -> str:
+def _told_missing(wanted: RootVersion, others: list[tuple[str, list[int]]]) -> str:
     wrong = [where for where, versions in others if wanted.version in versions]
     if wrong:
         return (
             f"the root key in {wrong[0]} is not the one this database was made with: "
             "put the right file back, or name it by --root-key file:PATH"
         )
-    if not others:
-        return problems[0]
     return (
         f"version {wanted.version} of the root key is not in {', '.join(where for where, _ in others)}: copy it there, or "
         f"name its place by --root-key; the database has it in {wanted.place or 'the place that the server was told'}"
@@ -148,6 +151,7 @@ def _is_vouched_for(wanted: RootVersion, keys: RootKeys) -> bool:
 
 
 def _moves(settings: Settings) -> dict[str, str]:
+    """To where the root key has moved from where, as it is noted, the latest last."""
     path = settings.root_moves_file
     if not path.exists():
         return {}
@@ -158,12 +162,13 @@ def _moves(settings: Settings) -> dict[str, str]:
         moves = None
     if not isinstance(moves, dict) or not all(isinstance(one, str) for one in moves.values()):
         raise OperatorError(f"{path} is damaged: take it away, and name the root key by --root-key")
-    return moves
+    return {noted(meant(start, settings), settings): end for start, end in moves.items()}
 
 
 def _note_move(settings: Settings, former: str, place: str) -> None:
     """Let the next start from here find what has moved."""
     with locked(settings.state_dir / "root.moved.lock"):
-        moves = dict([*_moves(settings).items()][1 - _MOST_MOVES :]) | {former: place}
-        moves.pop(place, None)
+        start, end = noted(former, settings), noted(place, settings)
+        moves = dict([*_moves(settings).items()][1 - _MOST_MOVES :]) | {start: end}
+        moves.pop(end, None)
         write_private(settings.root_moves_file, json.dumps(moves).encode())

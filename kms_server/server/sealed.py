@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 _SEALED = "The service is sealed: its operators have to unseal it. Try again."
 
 
-def wait_until_unsealed(settings: Settings, listener: socket.socket, source: SharesPlace) -> bool:
+def wait_until_unsealed(settings: Settings, listener: socket.socket, place: SharesPlace) -> bool:
     """Answer every call with a failure that clients try again, until there are enough shares; False if told to stop.
 
     Raises:
@@ -30,15 +30,15 @@ def wait_until_unsealed(settings: Settings, listener: socket.socket, source: Sha
         tls.ensure_auto(settings)
     _LOG.info(
         "sealed: %d shares are needed; each custodian runs `kms-server root unseal --data-dir %s`",
-        source.threshold, settings.data_dir,
+        place.threshold, settings.data_dir,
     )  # fmt: skip
-    return asyncio.run(_Sealed(settings, source).run(listener))
+    return asyncio.run(_Sealed(settings, place).run(listener))
 
 
 class _Sealed:
-    def __init__(self, settings: Settings, source: SharesPlace) -> None:
+    def __init__(self, settings: Settings, place: SharesPlace) -> None:
         self._settings = settings
-        self._source = source
+        self._place = place
         self._ended = asyncio.Event()
 
     async def run(self, listener: socket.socket) -> bool:
@@ -58,7 +58,7 @@ class _Sealed:
                 door.close()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        return not self._source.is_sealed
+        return not self._place.is_sealed
 
     async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One HTTP request and its answer; whatever is no request gets none."""
@@ -87,19 +87,19 @@ class _Sealed:
                     writer.write(self._taken(await reader.readline()))
                     await writer.drain()
         writer.close()
-        if not self._source.is_sealed:
+        if not self._place.is_sealed:
             self._ended.set()
 
     def _taken(self, line: bytes) -> bytes:
         try:
-            self._source.give(line.decode(errors="replace"))
+            self._place.give(line.decode(errors="replace"))
         except OperatorError as error:
             _LOG.warning("a share was refused")
             return json.dumps({"error": str(error)}).encode() + b"\n"
-        return json.dumps({"sealed": self._source.is_sealed, **self._progress()}).encode() + b"\n"
+        return json.dumps({"sealed": self._place.is_sealed, **self._progress()}).encode() + b"\n"
 
     def _progress(self) -> unseal_socket.Progress:
-        return {"given": self._source.given, "threshold": self._source.threshold}
+        return {"given": self._place.given, "threshold": self._place.threshold}
 
 
 async def _read(reader: asyncio.StreamReader, most: int) -> Request:

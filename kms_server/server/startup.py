@@ -36,10 +36,10 @@ def check_state(settings: Settings, place: RootPlace) -> None:
         OperatorError: the root key or the certificate cannot be used, or the database is lost.
     """
     told = places_told(settings, place)
-    if len(told) > 1 and not told[0].exists():
-        told[-1].read()
-    else:
+    if len(told) == 1:
         place.check()
+    elif not (place.exists() and _is_fit(place)):
+        told[-1].read()
     if not settings.tls_auto:
         tls.context(settings)
     if not has_database(settings) and settings.audit_dir.exists() and _has_own_root_key(settings, place):
@@ -47,6 +47,16 @@ def check_state(settings: Settings, place: RootPlace) -> None:
             f"{settings.data_dir} has a root key and an audit log but no keys.db: restore it from a backup, give "
             "--database-url where the keys are in PostgreSQL, or choose an empty directory by --data-dir"
         )
+
+
+def _is_fit(place: RootPlace) -> bool:
+    """Whether a place can be used that the root key has moved from, and that may not be needed any more."""
+    try:
+        place.check()
+    except OperatorError as error:
+        _LOG.warning("where the root key was before: %s", error)
+        return False
+    return True
 
 
 def _has_own_root_key(settings: Settings, place: RootPlace) -> bool:

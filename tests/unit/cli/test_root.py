@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from kms_server.config import Settings
+from kms_server.errors import OperatorError
+from kms_server.root_keys.places import place_told
 from kms_server.server.health import root_key_can_be_read_again
+from kms_server.server.root_custody import open_root
 from kms_server.server.root_holding import RootHolding
+from kms_server.server.startup import check_state
 from kms_server.server.state import open_state
 from kms_server.storage import root_holders
 from kms_server.storage.root_holders import RootHolder
@@ -89,7 +93,6 @@ def test_it_moves_and_is_found_where_it_is(scene: Scene, tmp_path: Path) -> None
     elsewhere = tmp_path / "elsewhere.key"
     scene.root("migrate", "--to", f"file:{elsewhere}", "--shred")
     assert not scene.path.exists()
-    assert root_key_can_be_read_again(scene.settings) is None
     assert scene.states() == ["retired", "current"]
     refused(
         scene.root("migrate", "--to", f"file:{elsewhere}", ends=2), "already: use `kms-server root rotate`"
@@ -98,6 +101,49 @@ def test_it_moves_and_is_found_where_it_is(scene: Scene, tmp_path: Path) -> None
     assert (scene.path.exists(), elsewhere.exists()) == (True, False)
     scene.path.write_bytes(scene.path.read_bytes().replace(b" 1 3 ", b" 1 2 "))
     refused(serve("--data-dir", str(scene.settings.data_dir)), "version 3 of the root key is not in")
+
+
+def test_where_it_has_moved_is_looked_after(scene: Scene, tmp_path: Path) -> None:
+    moved, hidden = tmp_path / "moved.key", tmp_path / "hidden"
+    scene.root("migrate", "--to", f"file:{moved}")
+    state = open_state(scene.settings)
+    assert root_key_can_be_read_again(scene.settings, state.root_key) is None
+    moved.rename(hidden)
+    assert "put it back" in str(root_key_can_be_read_again(scene.settings, state.root_key))
+    hidden.rename(moved)
+    moved.chmod(0o644)
+    with pytest.raises(OperatorError, match=f"version 2 .* not in .*{moved} .* others"):
+        open_root(scene.settings, state.database)
+    moved.chmod(0o600)
+    scene.path.write_text("garbage")
+    assert root_key_can_be_read_again(scene.settings, state.root_key) is None
+    check_state(scene.settings, place_told(scene.settings))
+    scene.root("rotate")
+    state.database.close()
+    secret = tmp_path / "passphrase"
+    secret.touch(mode=0o600)
+    secret.write_text("correct horse battery")
+    protection = ["--with-root-key", "--passphrase-file", str(secret)]
+    done = run("backup", str(tmp_path / "a.backup"), *protection, "--data-dir", str(scene.settings.data_dir))
+    assert done.returncode == 0, done.stderr
+    moved.rename(hidden)
+    with pytest.raises(OperatorError, match="moved"):
+        check_state(scene.settings, place_told(scene.settings))
+
+
+def test_it_is_found_however_the_data_directory_is_called(scene: Scene, tmp_path: Path) -> None:
+    home = scene.settings.data_dir
+    scene.root("migrate", "--to", f"file:{home / 'second.key'}", "--shred")
+    link, renamed = tmp_path / "link", tmp_path / "renamed"
+    link.symlink_to(home)
+    for called in (home / ".." / home.name, link):
+        open_state(Settings(called)).database.close()
+    home.rename(renamed)
+    open_state(Settings(renamed)).database.close()
+    (renamed / "root.moved").write_text(  # as it was noted before
+        json.dumps({f"file:{renamed / 'root.key'}": f"file:{renamed / 'second.key'}"})
+    )
+    open_state(Settings(renamed)).database.close()
 
 
 def test_it_waits_for_who_serves_and_can_be_given_up(scene: Scene) -> None:

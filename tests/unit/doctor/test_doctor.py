@@ -140,7 +140,14 @@ def damage_database(log: LogCopy) -> None:
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4096)
 
 
+def move_key_and_open_it(log: LogCopy) -> None:
+    moved = log.directory / "moved.key"
+    command("root", "migrate", "--to", f"file:{moved}", "--data-dir", str(log.directory))
+    moved.chmod(0o644)
+
+
 @pytest.mark.parametrize(("check", "plant", "said"), [
+    ("root-key-file", move_key_and_open_it, "moved.key can be read by others"),
     ("root-key-file", lambda log: (log.directory / "root.key").chmod(0o644), "can be read by others"),
     ("root-key", lambda log: (log.directory / "root.key").unlink(), "cannot read the root key"),
     ("root-key", spoil_key, "is not the one"),
@@ -161,6 +168,15 @@ def test_a_fault_in_the_data(
     wrong = found(sick.settings)
     assert list(wrong) == [check]
     assert said in wrong[check]
+
+
+def test_a_root_key_by_a_link_has_the_rights_of_its_file(sick: LogCopy) -> None:
+    path = sick.directory / "root.key"
+    path.rename(sick.directory / "of-today.key")
+    path.symlink_to("of-today.key")
+    assert found(sick.settings) == {}
+    path.chmod(0o644)
+    assert list(found(sick.settings)) == ["root-key-file"]
 
 
 def certificate(path: Path, days: int) -> Path:

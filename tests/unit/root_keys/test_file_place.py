@@ -36,6 +36,8 @@ def test_versions_are_added_and_removed(path: Path) -> None:
     second = place.make(2)
     assert [key.fingerprint for key in place.read()] == [first.fingerprint, second.fingerprint]
     assert place.make(2).fingerprint == second.fingerprint
+    assert place.has(2, second.fingerprint)
+    assert not place.has(2, first.fingerprint)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     former = path.open("rb")
     assert place.remove({first.fingerprint})

@@ -46,6 +46,15 @@ def test_it_opens_with_its_passphrase_alone(tmp_path: Path, made: RootKey) -> No
         assert wrong not in str(refused.value)
 
 
+def test_its_version_is_seen_without_the_passphrase(tmp_path: Path, made: RootKey) -> None:
+    closed = PassphrasePlace(tmp_path / "root.key", tmp_path, OperatorSecret(tmp_path / "no-file"), CHEAP)
+    assert closed.has(1, made.fingerprint)
+    assert not closed.has(2, made.fingerprint)
+    (tmp_path / "root.key").unlink()
+    with pytest.raises(OperatorError, match="cannot read the sealed root key"):
+        closed.has(1, made.fingerprint)
+
+
 def test_a_passphrase_is_the_same_however_its_letters_are_composed(tmp_path: Path) -> None:
     made = source(tmp_path, "Schlu\u0308sselwort 12").create()
     assert source(tmp_path, "Schlüsselwort 12").load().fingerprint == made.fingerprint
