@@ -436,6 +436,10 @@ class DatabaseDown(OperatorError):
     """The database does not answer; it may do so later."""
 
 
+class DatabaseRefuses(DatabaseDown):
+    """The database answers, and lets nobody in; it may do so later where it has once."""
+
+
 def in_words(error: BaseException) -> str:
     """What a failure is, in words that tell nothing of any call: its class, and what the system or the database calls it."""
     name = type(error).__name__

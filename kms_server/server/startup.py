@@ -6,7 +6,7 @@ import time
 
 from kms_server.clock import real_now
 from kms_server.config import DEFAULT_ACCOUNT, Settings
-from kms_server.errors import DatabaseDown, OperatorError
+from kms_server.errors import DatabaseDown, DatabaseRefuses, OperatorError
 from kms_server.files import locked, make_private_dir
 from kms_server.keyring import access_keys
 from kms_server.root_keys.places import place_told
@@ -77,7 +77,7 @@ def prepare_in_time(settings: Settings, place: RootPlace, patience: float) -> No
         try:
             return prepare(settings, place)
         except DatabaseDown as error:
-            if time.monotonic() > deadline:
+            if isinstance(error, DatabaseRefuses) or time.monotonic() > deadline:
                 raise
             if not waits:
                 _LOG.warning("waiting up to %.0f s: %s", patience, error)

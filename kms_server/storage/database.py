@@ -33,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from kms_server.errors import DatabaseDown, KMSInternalException, OperatorError
+from kms_server.errors import DatabaseDown, DatabaseRefuses, KMSInternalException, OperatorError
 from kms_server.storage import tables
 from kms_server.storage.freshness import Generation
 from kms_server.storage.patient_connection import PatientConnection
@@ -280,7 +280,8 @@ def postgresql_engine(url: str, waits: Waits) -> Engine:
 
     Raises:
         DatabaseDown: it does not answer, or not yet.
-        OperatorError: it is no URL of one, or the server refuses it.
+        DatabaseRefuses: it lets nobody in with this URL.
+        OperatorError: it is no URL of one.
     """
     try:
         parsed = make_url(url)
@@ -321,4 +322,5 @@ def _unusable(url: URL, error: SQLAlchemyError) -> OperatorError:
         first, *_ = str(origin).splitlines() or [first]
     if isinstance(origin, psycopg.OperationalError) and _REFUSED.search(first) is None:
         return DatabaseDown(f"the database at {shown} does not answer: {first}; check the URL and the server")
-    return OperatorError(f"the database at {shown} cannot be used: {first}")
+    kind = DatabaseRefuses if isinstance(origin, psycopg.OperationalError) else OperatorError
+    return kind(f"the database at {shown} cannot be used: {first}")
