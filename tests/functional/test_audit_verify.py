@@ -46,9 +46,11 @@ def test_callers_and_calls_of_all_kinds(server: ServerProcess, s3: Any, bucket: 
 
 def test_while_clients_call(server: ServerProcess, key: str, s3: Any, bucket: str) -> None:
     stop = threading.Event()
+    kms = server.client(
+        "kms"
+    )  # not in the threads: it reads the environment, which commands change while they run
 
     def load() -> None:
-        kms = server.client("kms")
         while not stop.is_set():
             kms.encrypt(KeyId=key, Plaintext=b"x")
             kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "b"}])

@@ -90,17 +90,21 @@ def test_one_client_finishes_in_every_retry_mode(start_server: StartServer) -> N
     server = start_server(workers=2)
     calls = 25
 
-    def finish(mode: str) -> str:
-        key: str = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    modes = [
+        Config(retries={"total_max_attempts": 10, "mode": mode})
+        for mode in ("legacy", "standard", "adaptive")
+    ]
+    clients = [server.client("kms", config=mode) for mode in modes]
+    keys = [kms.create_key()["KeyMetadata"]["KeyId"] for kms in clients]
+    for key in keys:
         server.cli("quota", "set", "--key", key, "--rate", "10")
-        config = Config(retries={"total_max_attempts": 10, "mode": mode})
-        kms = server.client("kms", config=config)
+
+    def finish(kms: Any, key: str) -> None:
         for _ in range(calls):
             kms.encrypt(KeyId=key, Plaintext=b"x")
-        return key
 
     with ThreadPoolExecutor(3) as threads:
-        keys = list(threads.map(finish, ("legacy", "standard", "adaptive")))
+        list(threads.map(finish, clients, keys))
     encrypted = [record for record in server.audit_records() if record["eventName"] == "Encrypt"]
     for key in keys:
         codes = [
