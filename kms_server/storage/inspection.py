@@ -11,8 +11,9 @@ from sqlalchemy.pool import QueuePool
 
 from kms_server.clock import real_now
 from kms_server.errors import OperatorError
-from kms_server.storage.database import Database, postgresql_engine
+from kms_server.storage.database import Database
 from kms_server.storage.freshness import Generation
+from kms_server.storage.postgresql import postgresql_engine
 from kms_server.storage.waits import Waits
 from kms_server.storage.writer_lock import WriterLock
 

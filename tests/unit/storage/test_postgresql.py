@@ -3,7 +3,7 @@
 import pytest
 
 from kms_server.errors import DatabaseDown, DatabaseRefuses, OperatorError
-from kms_server.storage.database import postgresql_engine
+from kms_server.storage.postgresql import postgresql_engine
 from kms_server.storage.waits import Waits
 from tests.postgres_server import Postgres
 
