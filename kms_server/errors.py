@@ -4,7 +4,6 @@ An error is raised where it is detected and carries AWS's text. Nothing here kno
 `protocol.faults` and `protocol.query_faults` alone turn an error into a status and a body.
 """
 
-import traceback
 from typing import ClassVar
 
 
@@ -438,19 +437,3 @@ class DatabaseDown(OperatorError):
 
 class DatabaseRefuses(DatabaseDown):
     """The database answers, and lets nobody in; it may do so later where it has once."""
-
-
-def in_words(error: BaseException) -> str:
-    """What a failure is, in words that tell nothing of any call: its class, and what the system or the database calls it."""
-    name = type(error).__name__
-    if isinstance(error, OSError):
-        return f"{name}: {error.strerror}" if error.strerror else name
-    origin = getattr(error, "orig", None) or error  # SQLAlchemy's errors have the driver's
-    code = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
-    return f"{name} ({code})" if code else name
-
-
-def place_of(error: BaseException) -> str:
-    """Where a failure happened, the innermost frame first; nothing of its text, which may quote a secret."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))

@@ -10,7 +10,8 @@ from kms_server.audit.log import AuditLog, Outdated
 from kms_server.audit.record import Row
 from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
-from kms_server.errors import KMSInternalException, in_words
+from kms_server.diagnosis import in_words
+from kms_server.errors import KMSInternalException
 
 _LOG = logging.getLogger(__name__)
 

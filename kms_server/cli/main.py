@@ -9,7 +9,8 @@ import click
 
 from kms_server import __version__
 from kms_server.cli.command_group import CommandGroup, Elsewhere
-from kms_server.errors import OperatorError, ServiceError, in_words, place_of
+from kms_server.diagnosis import frames_of, in_words
+from kms_server.errors import OperatorError, ServiceError
 
 _LOG = logging.getLogger(__name__)
 # What a disk, a right, a limit or a network may refuse at any time, and a file where a directory belongs.
@@ -93,7 +94,7 @@ def main() -> None:
         told = _told(error)
         if told is not None:
             _end(2, told)
-        _LOG.error("internal failure: %s at %s", in_words(error), place_of(error))
+        _LOG.error("internal failure: %s at %s", in_words(error), frames_of(error))
         _end(1)
 
 

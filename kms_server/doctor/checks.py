@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from kms_server.diagnosis import in_words
 from kms_server.doctor import host, service
 from kms_server.doctor.deployment import Deployment
 from kms_server.doctor.findings import Finding, Findings, NotLookedAt, problem
-from kms_server.errors import in_words
 
 Check: TypeAlias = Callable[[Deployment], Findings]
 

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from kms_server.clock import Clock
 from kms_server.config import Settings
+from kms_server.diagnosis import in_words
 from kms_server.doctor.findings import NotLookedAt
-from kms_server.errors import OperatorError, in_words
+from kms_server.errors import OperatorError
 from kms_server.server.state import has_database
 from kms_server.storage import schema_version
 from kms_server.storage import settings as stored

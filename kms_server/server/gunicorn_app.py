@@ -115,9 +115,8 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no an
     def run(self) -> None:
         try:
             _Master(self).run()
-        except (
-            HaltServer
-        ) as error:  # of a second worker that could not begin, while the first had the server end
+        except HaltServer as error:
+            # Of a second worker that could not begin, while the first had the server end.
             _LOG.error("the server ends: %s", error.reason)
             sys.exit(error.exit_status)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.segments import seal
-from kms_server.errors import in_words
+from kms_server.diagnosis import in_words
 from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle

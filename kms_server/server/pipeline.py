@@ -13,14 +13,13 @@ from kms_server.audit import event_id
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.record import rows_of
 from kms_server.batches import Ticket
+from kms_server.diagnosis import frames_of, in_words
 from kms_server.errors import (
     AccessDeniedException,
     KMSInternalException,
     ServiceError,
     ThrottlingException,
     UnrecognizedClientException,
-    in_words,
-    place_of,
 )
 from kms_server.iam.principal import NOBODY
 from kms_server.keyring.cache import WouldBlock
@@ -288,5 +287,5 @@ def fault_of(error: Exception) -> ServiceError:
 
 def _unexpected(error: Exception) -> KMSInternalException:
     """Log where a failure happened, never its text: the text may quote a secret."""
-    _LOG.error("internal failure: %s at %s", in_words(error), place_of(error))
+    _LOG.error("internal failure: %s at %s", in_words(error), frames_of(error))
     return KMSInternalException()

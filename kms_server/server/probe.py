@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 
-from kms_server.errors import in_words
+from kms_server.diagnosis import in_words
 
 # A probe may cost a sync of the disk, so it is made no oftener, whoever asks for health.
 _FRESH_SECONDS = 1.0

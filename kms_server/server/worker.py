@@ -16,7 +16,8 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
 from sqlalchemy.exc import OperationalError
 
-from kms_server.errors import DatabaseDown, OperatorError, in_words
+from kms_server.diagnosis import in_words
+from kms_server.errors import DatabaseDown, OperatorError
 from kms_server.server.door import Door
 from kms_server.server.http_door import Connection
 from kms_server.server.listeners import Listeners
