@@ -8,6 +8,8 @@ DATABASE ?= sqlite
 # The lock files name everything, so nothing has to be resolved; compiling takes all processors only afterwards.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib kms_server migrations
+# A file's tests share servers, so they stay in one process, in the order of their names.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 # What pytest makes of the tests is kept, whatever the environment says: it takes each process ten seconds.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -22,7 +24,7 @@ run: .venv/.run ## set up and serve from nothing, strict mode, data in .data
 
 test: .venv/.dev ## set up and pass the tests from nothing; DATABASE=postgresql: all servers have that
 	$(BIN)/python -m compileall -qq kms_server migrations
-	KMS_TEST_DATABASE=$(DATABASE) $(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	KMS_TEST_DATABASE=$(DATABASE) $(PYTEST) -n $(JOBS) $(BY_FILE) $(ARGS)
 
 lint: .venv/.dev types ## style, types, import directions, documents that are derived
 	$(BIN)/ruff check
@@ -65,9 +67,9 @@ soak: .venv/.dev ## three servers under faults for MINUTES, the long rounds at f
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 	KMS_TEST_CLI_ROUNDS=50 KMS_TEST_CRASH_ROUNDS=20 KMS_TEST_S3_ROUNDS=20 KMS_TEST_DELIVERY_ROUNDS=20 KMS_TEST_TRAIL_HOURS=72 KMS_TEST_SOAK=1 \
 		$(BIN)/python -m pytest tests/soak tests/faults tests/functional/test_limits.py tests/functional/test_validate_logs.py $(ARGS)
-	KMS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/functional $(ARGS)
+	KMS_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 $(BY_FILE) tests/functional $(ARGS)
 	KMS_TEST_SOAK=1 $(BIN)/python -m pytest -m soak tests/functional tests/unit tests/contract tests/conformance $(ARGS)
-	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 --dist loadfile --no-loadscope-reorder tests/fuzz tests/unit $(ARGS)
+	$(BIN)/python -m pytest --hypothesis-profile soak -n 2 $(BY_FILE) tests/fuzz tests/unit $(ARGS)
 	KMS_TEST_SOAK=1 $(BIN)/python -m pytest --hypothesis-profile soak --timeout 1800 -n 2 tests/contract/test_openapi_calls.py $(ARGS)
 	$(BIN)/python -m tests.unit.iam.agreement 150000
 	$(BIN)/python -m tests.fuzz.guided all 120
