@@ -3,13 +3,24 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TypedDict
 
 from kms_server.server.certificates import Certificates
 
 _TLS_SHUTDOWN_SECONDS = 2.0
+# The end waits for these.
+_LAST_HANDSHAKES_SECONDS = 2.0
 _BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
+
+
+class _Tls(TypedDict, total=False):
+    ssl: ssl.SSLContext
+    ssl_handshake_timeout: float
+    ssl_shutdown_timeout: float
 
 
 class Listeners:
@@ -52,18 +63,39 @@ class Listeners:
         for server in former:
             server.close()
 
-    def close(self) -> None:
-        """Take no more connections."""
+    async def close(self) -> None:
+        """Take no more connections but those that wait in the kernel's queue: its end would reset them."""
         for server in self._servers:
             server.close()
+        waiting = [client for one in self._sockets for client in _queued(one)]
         for one in self._sockets:
             one.close()
+        await asyncio.gather(*map(self._take, waiting))
 
     async def _listen(self, one: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        if self._certificates is None:
-            return await loop.create_server(self._protocol, sock=one.dup(), backlog=_BACKLOG)
         return await loop.create_server(
-            self._protocol, sock=one.dup(), backlog=_BACKLOG, ssl=self._certificates.context,
-            ssl_handshake_timeout=self._handshake_timeout, ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS,
-        )  # fmt: skip
+            self._protocol, sock=one.dup(), backlog=_BACKLOG, **self._tls(self._handshake_timeout)
+        )
+
+    async def _take(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, client, **self._tls(_LAST_HANDSHAKES_SECONDS))
+        except OSError:  # it is gone, or there was no handshake
+            client.close()
+
+    def _tls(self, handshake_timeout: float) -> _Tls:
+        if self._certificates is None:
+            return {}
+        return {
+            "ssl": self._certificates.context,
+            "ssl_handshake_timeout": handshake_timeout,
+            "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS,
+        }
+
+
+def _queued(listening: socket.socket) -> Iterator[socket.socket]:
+    with suppress(OSError):  # none is left, or there are no descriptors for them
+        while True:
+            yield listening.accept()[0]

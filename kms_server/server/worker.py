@@ -151,8 +151,7 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         await loop.run_in_executor(None, state.close)
 
     async def _pause(self, door: Door, until: asyncio.Event, seconds: float) -> None:
-        self.notify()
-        door.sweep()
+        await self._sweep(door)
         try:
             await asyncio.wait_for(until.wait(), seconds)
         except TimeoutError:
@@ -165,7 +164,8 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         door.leave()
         if orders.stop.is_set():  # otherwise the master is dead, and so are those who would look
             await self._sweep_while(door, lambda: not orders.hurry.is_set(), limits.drain_delay)
-        listeners.close()
+        await listeners.close()
+        await self._sweep(door)
         door.drain()
         await self._sweep_while(door, lambda: bool(door.connections), limits.graceful_timeout)
         door.cut_off()
@@ -174,7 +174,12 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while condition() and loop.time() < deadline:
-            self.notify()
-            door.sweep()
+            await self._sweep(door)
             self.wsgi.say_alive(len(door.connections))
             await asyncio.sleep(_DRAIN_SWEEP_SECONDS)
+
+    async def _sweep(self, door: Door) -> None:
+        self.notify()
+        # After a pause of this process timers come first: nobody is idle whose bytes have not been looked for.
+        await asyncio.sleep(0)
+        door.sweep()

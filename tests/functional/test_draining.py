@@ -8,8 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as Unreachable
 
 from tests.functional.server_process import ServerProcess, StartServer
-from tests.functional.strangers import HEALTH
+from tests.functional.strangers import HEALTH, Front
 from tests.unit.server.door_server import read_answer
 
 
@@ -108,6 +110,36 @@ def test_whoever_stays_is_asked_to_leave_and_answered_meanwhile(start_server: St
     assert time.monotonic() - began < 20
     # Nobody asked for a line for each answer.
     assert "/_kms/" not in server.log.read_text()
+
+
+def is_told_to_end(worker: int) -> bool:
+    """Whether SIGTERM waits for a process that is paused."""
+    status = Path(f"/proc/{worker}/status").read_text()
+    pending = int(status.partition("ShdPnd:")[2].split()[0], 16)
+    return bool(pending >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize("options", [(), ("--tls-auto",)], ids=["plain", "tls"])
+def test_whoever_came_before_the_end_is_answered_by_a_worker_that_had_no_time(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    front = Front(tmp_path, *options)
+    server = front.server
+    (worker,) = server.worker_pids()
+    with front.connect() as kept, ThreadPoolExecutor(20) as threads:
+        kept.sendall(HEALTH)
+        assert read_answer(kept)[0] == 200
+        os.kill(worker, signal.SIGSTOP)
+        answered = [threads.submit(front.serves) for _ in range(20)]
+        kept.sendall(HEALTH)
+        server.wait_for(lambda: all(one.running() for one in answered), pause=0.01)
+        time.sleep(1.1)  # longer than what has just connected is waited for
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait_for(lambda: is_told_to_end(worker), pause=0.01)
+        os.kill(worker, signal.SIGCONT)
+        assert read_answer(kept)[0] == 200
+        assert all(one.result() for one in answered)
+    assert server.stop() == 0
 
 
 @pytest.mark.soak
