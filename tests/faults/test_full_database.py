@@ -60,7 +60,7 @@ def test_a_full_disk(stored: Stored, start_server: StartServer) -> None:
 def test_a_disk_that_takes_no_writes(stored: Stored, start_server: StartServer) -> None:
     """PostgreSQL ends, and cannot start until the disk is repaired."""
     server = start_server("--database-url", new_url(stored.postgres), workers=1)
-    workers, told = server.worker_pids(), Acknowledged()
+    workers, told = server.all_worker_pids(), Acknowledged()
     with pressed(server, told, clients=2):
         stored.disk.turn_read_only()
         server.wait_for(lambda: "the database does not answer" in ready(server.url))

@@ -32,7 +32,7 @@ def test_workers_that_begin_without_a_database_wait_for_it(
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.encrypt(KeyId=key, Plaintext=b"x")
-    before = set(server.worker_pids())
+    before = set(server.all_worker_pids())
     crashing.crash()
     for call in (kms.list_keys, lambda: kms.encrypt(KeyId=key, Plaintext=b"x")):
         with pytest.raises(ClientError, match="KMSInternalException"):

@@ -56,7 +56,7 @@ def key(hosts: Hosts) -> str:
 @contextmanager
 def stopped(server: ServerProcess) -> Iterator[None]:
     """As a virtual machine that is moved, or a container that is frozen."""
-    pids = [*server.worker_pids(), server.pid]
+    pids = [*server.all_worker_pids(), server.pid]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

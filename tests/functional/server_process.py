@@ -198,6 +198,11 @@ class ServerProcess:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
+    def all_worker_pids(self) -> list[int]:
+        """The worker processes, when all are there: the first one says that the server is ready."""
+        self.wait_for(lambda: len(self.worker_pids()) == self._workers)
+        return self.worker_pids()
+
     def kill_a_worker(self) -> None:
         """SIGKILL one worker; the master starts another."""
         os.kill(self.worker_pids()[0], signal.SIGKILL)

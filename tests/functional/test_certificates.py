@@ -103,7 +103,7 @@ def test_a_new_certificate_is_served_without_a_lost_connection(
     assert {first, second} <= set(seen)
     # Who begins while the files are broken serves what the others do.
     server.kill_a_worker()
-    server.wait_for(lambda: len(server.worker_pids()) == 2)
+    server.all_worker_pids()
     assert everywhere(server, authority.ca, second)
 
 

@@ -169,7 +169,7 @@ def test_a_root_key_in_a_token(
     kms = server.client("kms", max_attempts=5)
     blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
     server.cli("identity", "create-key", "--root", "--account", "000000000000")
-    before = server.worker_pids()
+    before = server.all_worker_pids()
     server.kill_a_worker()
     server.wait_for(lambda: len(set(server.worker_pids()) - {before[0]}) == 2)
     for _ in range(6):

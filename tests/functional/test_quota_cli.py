@@ -54,7 +54,7 @@ def of_key(server: ServerProcess, key_id: str) -> dict[str, float]:
 @contextmanager
 def alone(server: ServerProcess, pid: int) -> Iterator[None]:
     """One worker answers everything."""
-    others = [other for other in server.worker_pids() if other != pid]
+    others = [other for other in server.all_worker_pids() if other != pid]
     for other in others:
         os.kill(other, signal.SIGSTOP)
     try:
@@ -86,7 +86,7 @@ def limited_key(server: ServerProcess, rate: str, burst: str) -> str:
 def test_both_workers_count_and_either_tells_of_both(server: ServerProcess) -> None:
     key_id = limited_key(server, "0.0001", "5")
     passed = 0
-    for pid in server.worker_pids():
+    for pid in server.all_worker_pids():
         with alone(server, pid):
             passed += encrypt(server, key_id, 4)
     assert passed == 5
@@ -103,7 +103,7 @@ def test_both_workers_count_and_either_tells_of_both(server: ServerProcess) -> N
 def test_counts_outlive_a_worker(server: ServerProcess) -> None:
     key_id = limited_key(server, "0.0001", "2")
     assert encrypt(server, key_id, 3) == 2
-    before = server.worker_pids()
+    before = server.all_worker_pids()
     server.kill_a_worker()
     server.wait_for(lambda: len(server.worker_pids()) == 2 and server.worker_pids() != before)
     for pid in server.worker_pids():

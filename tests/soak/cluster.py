@@ -125,7 +125,7 @@ class Cluster:
     def all_up(self) -> None:
         """Wait until each server answers with all its workers."""
         for server in self.servers:
-            server.wait_for(lambda server=server: len(server.worker_pids()) == 2)  # type: ignore[misc]  # called at once
+            server.all_worker_pids()
 
     def admissions(self, key: str) -> list[float]:
         """When calls passed the limit of a key, in microseconds of whoever counted."""
