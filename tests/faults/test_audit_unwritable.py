@@ -13,6 +13,8 @@ from pysqlite3 import dbapi2
 from tests.faults.traced import SYNCS, traced
 from tests.functional.server_process import StartServer
 
+pytestmark = pytest.mark.embedded("its files")
+
 
 def test_a_log_that_refuses(start_server: StartServer) -> None:
     server = start_server(workers=1)

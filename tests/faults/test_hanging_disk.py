@@ -29,6 +29,7 @@ GENEROUS = DEADLINE + 10
 OPTIONS = ("--audit-deadline", str(DEADLINE))
 MANY = 20
 BODY = bytes(100_000)
+FILES = pytest.mark.embedded("the files of the database and the log")
 
 
 @contextmanager
@@ -75,6 +76,7 @@ def recorded_aliases(server: ServerProcess, *, failed: bool) -> set[str]:
     }
 
 
+@FILES
 def test_a_log_that_hangs(start_server: StartServer) -> None:
     server = start_server(*OPTIONS, workers=1)
     kms = server.client("kms")
@@ -94,6 +96,7 @@ def test_a_log_that_hangs(start_server: StartServer) -> None:
     assert len(server.audit_records("--event", "EnableKey")) == 1
 
 
+@FILES
 def test_changes_that_hang(start_server: StartServer) -> None:
     server = start_server(*OPTIONS, workers=1)
     kms = server.client("kms")
@@ -123,6 +126,7 @@ def made(create: Callable[[], object]) -> bool:
     return True
 
 
+@FILES
 def test_changes_behind_another_that_hangs(start_server: StartServer) -> None:
     server = start_server(env={"KMS_SERVER_AUDIT_DEADLINE": str(DEADLINE)})
     kms = server.client("kms")
@@ -164,6 +168,7 @@ def test_changes_by_either_door(tmp_path: Path, door: str) -> None:
         assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [bucket]
 
 
+@FILES
 def test_data_events_that_hang(start_server: StartServer) -> None:
     server = start_server(*OPTIONS, workers=1)
     s3, kms = s3_client(server.access), server.client("kms")
@@ -180,7 +185,7 @@ def test_data_events_that_hang(start_server: StartServer) -> None:
     assert s3.get_object(Bucket=bucket, Key="there too")["Body"].read() == BODY
 
 
-@pytest.mark.parametrize("file", ["/keys.db", "/objects/"])
+@pytest.mark.parametrize("file", [pytest.param("/keys.db", marks=FILES), "/objects/"])
 def test_objects_that_hang(start_server: StartServer, file: str) -> None:
     server = start_server(*OPTIONS, workers=1)
     s3 = s3_client(server.access)
@@ -236,6 +241,7 @@ def test_a_database_that_hangs(start_server: StartServer, postgres: Postgres) ->
     server.wait_for(lambda: aliases(kms) == recorded_aliases(server, failed=False))
 
 
+@FILES
 def test_an_idle_worker_tells_of_a_disk_that_hangs(start_server: StartServer) -> None:
     server = start_server(*OPTIONS, workers=1)
     assert ready(server.url) == ""

@@ -2,38 +2,44 @@
 
 import base64
 import json
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from pysqlite3 import dbapi2
+from sqlalchemy import text
 
 from kms_server.root_keys.binding import material_binding
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.ring import RootKeys
+from tests.databases import Place, new_url
 from tests.faults.planted import forms
 from tests.functional.importing import KEPT, bring, parcel
 from tests.functional.server_process import ServerProcess, StartServer
+from tests.postgres_server import start
 
 PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
 
 
-def materials(server: ServerProcess) -> Iterator[bytes]:
+def materials(server: ServerProcess, url: str | None) -> Iterator[bytes]:
     """Every backing key, opened with the root key."""
     root = RootKeys([FileRootKey.load_all(server.data_dir / "root.key")[-1]], 1)
-    connection = dbapi2.connect(str(server.data_dir / "keys.db"))
     query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id, region)"
-    for *bound, wrapped in connection.execute(query).fetchall():
+    with closing(Place(server.data_dir, url).open()) as database, database.read() as connection:
+        found = connection.execute(text(query)).all()
+    for *bound, wrapped in found:
         names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
         binding = material_binding(**dict(zip(names, bound, strict=True)))
         yield root.unwrap(wrapped, binding)
-    connection.close()
 
 
-def places(server: ServerProcess) -> Iterator[tuple[str, bytes]]:
-    for path in server.data_dir.rglob("*"):
+def places(server: ServerProcess, *others: Path) -> Iterator[tuple[str, bytes]]:
+    for path in chain.from_iterable(directory.rglob("*") for directory in (server.data_dir, *others)):
         if path.is_file() and path.name not in ("root.key", "credentials.env"):
             yield str(path), path.read_bytes()
     yield "log", server.log.read_bytes()
@@ -55,8 +61,26 @@ def send_malformed(server: ServerProcess, key: str) -> None:
     assert "errorMessage" not in record
 
 
+@pytest.mark.embedded("it has the other one, too")
 def test_nothing_is_found(start_server: StartServer) -> None:
-    server = start_server(own_interpreter=True)
+    find_nothing(start_server(own_interpreter=True), None)
+
+
+def test_nothing_is_found_in_postgresql(start_server: StartServer) -> None:
+    postgres = start(
+        Path(tempfile.mkdtemp(prefix="kms-pg-"))
+    )  # what others leave in theirs takes long to read
+    try:
+        url = new_url(postgres)
+        server = start_server("--database-url", url)
+        find_nothing(server, url, postgres.directory / "data")
+        server.stop()
+    finally:
+        postgres.stop()
+
+
+def find_nothing(server: ServerProcess, url: str | None, *others: Path) -> None:
+    """Use keys of all kinds; no file of the server, nor in other directories, has anything of what is secret of them."""
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     for _ in range(3):
@@ -67,10 +91,10 @@ def test_nothing_is_found(start_server: StartServer) -> None:
     data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
     access = server.new_access_key()
     told = use_other_kinds(kms, key)
-    opened = list(materials(server))
+    opened = list(materials(server, url))
     assert len(opened) == 7
     secrets = [*opened, *told, PLAINTEXT, data_key, access.secret.encode(), server.access.secret.encode()]
-    for name, content in places(server):
+    for name, content in places(server, *others):
         for secret in secrets:
             for form in forms(secret):
                 assert form not in content, name
@@ -91,6 +115,7 @@ def use_other_kinds(kms: Any, key: str) -> list[bytes]:
     return [shared, pair, parts["ImportToken"], parts["EncryptedKeyMaterial"], token.encode()]
 
 
+@pytest.mark.embedded("PostgreSQL keeps deleted rows until it vacuums")
 def test_deleted_imported_material_leaves_nothing(start_server: StartServer) -> None:
     server = start_server()
     kms = server.client("kms")
@@ -104,6 +129,7 @@ def test_deleted_imported_material_leaves_nothing(start_server: StartServer) -> 
     server.wait_for(lambda: not any(wrapped in content for _, content in places(server)))
 
 
+@pytest.mark.embedded("PostgreSQL keeps deleted rows until it vacuums")
 def test_a_deleted_key_leaves_nothing(start_server: StartServer) -> None:
     server = start_server(env={"KMS_SERVER_CLOCK_CONTROL": "1"})
     kms = server.client("kms")

@@ -48,6 +48,7 @@ def sent_with(client: Any, operation: str, **headers: str) -> None:
     )
 
 
+@pytest.mark.embedded("a log whose files may not grow")
 def test_a_span_tells_of_a_call_and_nothing_of_what_it_was_about(
     start_server: StartServer, collector: SpanCollector
 ) -> None:

@@ -106,7 +106,10 @@ class Service:
         SigV4Auth(by or self._root, "kms", region).add_auth(signed)
         lower = {name.lower(): str(value) for name, value in signed.headers.items()}
         request = Request("POST", "/", lower, body, "127.0.0.1")
-        response = handle(self._stages(change), request).response
+        outcome = handle(self._stages(change), request)
+        if outcome.ticket is not None:
+            assert outcome.ticket.wait(30)
+        response = outcome.response
         answer: Any = json.loads(response.body) if response.body else None
         if response.status == 200:
             assert model_check.of_answer(operation, answer) == []
