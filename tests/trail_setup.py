@@ -23,9 +23,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 @contextmanager
 def opened(server: ServerProcess, **more: Any) -> Iterator[State]:
     """The state of a server that may be running."""
-    options = server._state_options()
-    made = Settings(server.data_dir, database_url=options[1] if options else None, **more)
-    state = open_state(made)
+    state = open_state(Settings(server.data_dir, database_url=server.database_url, **more))
     yield state
     state.database.close()
 

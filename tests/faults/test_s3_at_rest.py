@@ -145,8 +145,7 @@ def test_nothing_is_found(start_server: StartServer, request: pytest.FixtureRequ
     incoming: Path = server.data_dir / "objects" / "incoming"
     server.wait_for(lambda: sum(path.stat().st_size for path in incoming.iterdir()) > 4 * MIB)
     secrets += opened(server, url, bucket)
-    if url is None:
-        secrets += materials(server)
+    secrets += materials(server)
     seen = set()
     wanted = {form: secret for secret in secrets for form in forms(secret)}
     for name, content in everywhere(server, postgres, url):

@@ -26,11 +26,14 @@ from tests.postgres_server import start
 PLAINTEXT = b"planted-plaintext-5f0b9c1e-2d47"
 
 
-def materials(server: ServerProcess, url: str | None) -> Iterator[bytes]:
+def materials(server: ServerProcess) -> Iterator[bytes]:
     """Every backing key, opened with the root key."""
     root = RootKeys([FileRootKey.load_all(server.data_dir / "root.key")[-1]], 1)
     query = "SELECT account, region, key_id, material_id, spec, usage, origin, wrapped FROM backing_keys JOIN keys USING (key_id, region)"
-    with closing(Place(server.data_dir, url).open()) as database, database.read() as connection:
+    with (
+        closing(Place(server.data_dir, server.database_url).open()) as database,
+        database.read() as connection,
+    ):
         found = connection.execute(text(query)).all()
     for *bound, wrapped in found:
         names = ("account", "region", "key_id", "material_id", "spec", "usage", "origin")
@@ -63,7 +66,7 @@ def send_malformed(server: ServerProcess, key: str) -> None:
 
 @pytest.mark.embedded("it has the other one, too")
 def test_nothing_is_found(start_server: StartServer) -> None:
-    find_nothing(start_server(own_interpreter=True), None)
+    find_nothing(start_server(own_interpreter=True))
 
 
 def test_nothing_is_found_in_postgresql(start_server: StartServer) -> None:
@@ -71,15 +74,14 @@ def test_nothing_is_found_in_postgresql(start_server: StartServer) -> None:
         Path(tempfile.mkdtemp(prefix="kms-pg-"))
     )  # what others leave in theirs takes long to read
     try:
-        url = new_url(postgres)
-        server = start_server("--database-url", url)
-        find_nothing(server, url, postgres.directory / "data")
+        server = start_server("--database-url", new_url(postgres))
+        find_nothing(server, postgres.directory / "data")
         server.stop()
     finally:
         postgres.stop()
 
 
-def find_nothing(server: ServerProcess, url: str | None, *others: Path) -> None:
+def find_nothing(server: ServerProcess, *others: Path) -> None:
     """Use keys of all kinds; no file of the server, nor in other directories, has anything of what is secret of them."""
     kms = server.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -91,7 +93,7 @@ def find_nothing(server: ServerProcess, url: str | None, *others: Path) -> None:
     data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]
     access = server.new_access_key()
     told = use_other_kinds(kms, key)
-    opened = list(materials(server, url))
+    opened = list(materials(server))
     assert len(opened) == 7
     secrets = [*opened, *told, PLAINTEXT, data_key, access.secret.encode(), server.access.secret.encode()]
     for name, content in places(server, *others):

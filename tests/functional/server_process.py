@@ -120,12 +120,15 @@ class ServerProcess:
 
     def where(self) -> list[str]:
         """The options by which a command finds this server's state."""
-        return ["--data-dir", str(self.data_dir), *self._state_options()]
+        url = self.database_url
+        return ["--data-dir", str(self.data_dir), *(["--database-url", url] if url else [])]
 
-    def _state_options(self) -> list[str]:
+    @property
+    def database_url(self) -> str | None:
+        """Where its database is, unless that is in its data directory."""
         if "--database-url" not in self.options:
-            return []
-        return ["--database-url", self.options[self.options.index("--database-url") + 1]]
+            return None
+        return self.options[self.options.index("--database-url") + 1]
 
     def credentials(self) -> dict[str, str]:
         """The variables of credentials.env."""
