@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from kms_server.audit.ledger import Ledger
@@ -16,6 +17,7 @@ from kms_server.server.state import State
 from kms_server.storage.reserve import Reserve
 
 _LOG = logging.getLogger(__name__)
+_JOBS = "jobs"
 _REREAD_SECONDS = 0.25
 _TICKS_PER_STEP = 4
 _CHORES_SECONDS = 1.0
@@ -41,8 +43,13 @@ class Jobs:
         self._keyring = keyring
         self._chores = chores
         self._lifecycle = Lifecycle(state.database, state.root_key, state.clock, Ledger(state.chain_key))
+        self._held = ExitStack()
+        self._locks = {
+            name: self._held.enter_context(lock_file(state.settings.state_dir / f"{name}.lock"))
+            for name in (_JOBS, *chores)
+        }
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._run, name="jobs", daemon=True)]
+        self._threads = [threading.Thread(target=self._run, name=_JOBS, daemon=True)]
         self._threads += [
             threading.Thread(target=self._tend, args=(name, group), name=name, daemon=True)
             for name, group in chores.items()
@@ -55,35 +62,35 @@ class Jobs:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the steps at hand and end."""
+        """Finish the steps at hand and end; others go on with chores after `close`, since some stop in the middle."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
 
     def finish(self, name: str, seconds: float) -> None:
-        """Do a group's chores a last time, after all threads have ended, if no other process of the host is at it."""
+        """Do a group's chores a last time, after `stop`, if no other process of the host is at it."""
         deadline = time.monotonic() + seconds
-        with lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
-            if not take(descriptor):
-                return
+        if take(self._locks[name]):
             for chore in self._chores[name]:
                 self._attempt(partial(_until, deadline, chore))
 
+    def close(self) -> None:
+        """Leave the chores to others."""
+        self._held.close()
+
     def _run(self) -> None:
-        with lock_file(self._state.settings.state_dir / "jobs.lock") as descriptor:
-            ticks = 0
-            while not self._stopping.wait(_REREAD_SECONDS):
-                ticks += 1
-                self._attempt(self._keyring.reread)
-                if ticks % _TICKS_PER_STEP == 0 and take(descriptor):
-                    self._attempt(self._step)
+        ticks = 0
+        while not self._stopping.wait(_REREAD_SECONDS):
+            ticks += 1
+            self._attempt(self._keyring.reread)
+            if ticks % _TICKS_PER_STEP == 0 and take(self._locks[_JOBS]):
+                self._attempt(self._step)
 
     def _tend(self, name: str, group: Sequence[Chore]) -> None:
-        with lock_file(self._state.settings.state_dir / f"{name}.lock") as descriptor:
-            while not self._stopping.wait(_CHORES_SECONDS):
-                if take(descriptor):
-                    for chore in group:
-                        self._attempt(partial(self._do, chore))
+        while not self._stopping.wait(_CHORES_SECONDS):
+            if take(self._locks[name]):
+                for chore in group:
+                    self._attempt(partial(self._do, chore))
 
     def _do(self, chore: Chore) -> None:
         began = time.monotonic()

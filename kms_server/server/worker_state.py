@@ -104,6 +104,7 @@ class WorkerState:
         if self.audit_stream is not None:
             self.jobs.finish("streams", _LAST_SECONDS)
             self.audit_stream.close()
+        self.jobs.close()
         self._cover()
         self.root.stop()
         self.state.database.close()
