@@ -16,7 +16,7 @@ from tests.functional.s3_client import new_bucket, s3_client
 from tests.unit.server.door_server import eventually
 
 # What the test takes of the disk; others may take or free half of it meanwhile.
-TAKEN = 2**28
+TAKEN = 2**30
 BODIES = (b"small", bytes(100_000))
 
 

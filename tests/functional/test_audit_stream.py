@@ -61,6 +61,7 @@ def test_standard_output_has_every_record_once_over_a_restart(start_server: Star
     assert {"Management", "Data"} == {record["eventCategory"] for record in found}
 
 
+@pytest.mark.embedded("whoever is killed keeps others from it for half a minute there")
 def test_a_killed_server_says_nothing_less(start_server: StartServer) -> None:
     server = start_server("--audit-stream", "stdout")
     before = recorded(server)

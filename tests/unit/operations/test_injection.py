@@ -201,6 +201,7 @@ def may_not_block(service: Service, operation: str, **members: Any) -> None:
 
 def test_whoever_may_not_wait_is_told_before_anything_is_counted(service: Service, key: str) -> None:
     encrypted: dict[str, Any] = {"KeyId": key, "Plaintext": b"p"}
+    encrypt(service, key)  # which learns of all that has changed
     may_not_block(service, "Encrypt", **encrypted)
     inject(service, "01", operation="Encrypt", calls=None)
     inject(service, "01", operation="GetCallerIdentity", calls=None)
