@@ -207,12 +207,11 @@ def serve(*, database_wait: int, **options: object) -> None:
         make_private_dir(settings.data_dir)
         make_private_dir(settings.state_dir)
         stack.enter_context(only_server(settings.state_dir / "server.lock"))
-        if (
-            isinstance(place, SharesPlace)
-            and place.is_sealed
-            and not wait_until_unsealed(settings, listener, place)
-        ):
-            return
+        # The root key may have moved from there, and its file be gone.
+        if isinstance(place, SharesPlace) and place.is_sealed and place.exists():
+            unsealed = wait_until_unsealed(settings, listener, place)
+            if not unsealed:
+                return
         returning = settings.credentials_file.exists()
         prepare_in_time(settings, place, database_wait)
         credentials.note_endpoint(settings)

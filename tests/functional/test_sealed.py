@@ -126,6 +126,23 @@ def test_shares_unseal_it(sealed: Sealed) -> None:
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
 
 
+def test_whose_root_key_has_moved_on_needs_no_shares(sealed: Sealed) -> None:
+    given = sealed.data.parent / "shares"
+    given.touch(mode=0o600)
+    given.write_text(",".join(sealed.shares[:2]))
+    for share in sealed.shares[:2]:
+        sealed.unseal(share)
+    sealed.stdout.readline()
+    moved = run(
+        "root", "migrate", "--to", f"file:{sealed.data.parent / 'root.key'}", "--shred", "--data-dir", str(sealed.data),
+        "--root-key", sealed.arguments[-1], "--root-passphrase-file", str(given),
+    )  # fmt: skip
+    assert moved.returncode == 0, moved.stderr
+    assert sealed.stop() == 0
+    sealed.start()
+    assert sealed.stdout.readline() == f"kms-server is ready at {sealed.url}\n"
+
+
 def test_strangers_get_nothing_and_it_stops_when_it_is_told_to(sealed: Sealed) -> None:
     place = sealed.data / "state" / "unseal.sock"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
