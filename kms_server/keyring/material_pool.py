@@ -93,15 +93,15 @@ class MaterialPool:
             os.setpriority(os.PRIO_PROCESS, thread, 19)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._missing() is not None)
-                name = self._missing()
-                assert name is not None  # noqa: S101 - nobody else changes it meanwhile
+                name = self._changed.wait_for(self._missing)
+                assert name is not None  # noqa: S101 - it is what was waited for
                 self._coming[name] += 1
+            made: list[bytes] = []
             try:
-                piece = KEY_SPECS[name].type.generate()
-                self._pools[name].append(piece)
+                made.append(KEY_SPECS[name].type.generate())
             finally:
                 with self._changed:
+                    self._pools[name].extend(made)
                     self._coming[name] -= 1
                     self._changed.notify_all()
 

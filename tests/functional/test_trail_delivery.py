@@ -175,7 +175,8 @@ def test_what_cannot_be_delivered_is_told(start_server: StartServer) -> None:
     assert "1 log files" in server.cli("audit", "deliver").stdout
     assert status(server, trail).delivery_error == "AccessDenied"
     s3_client(server.access).put_bucket_policy(Bucket=bucket, Policy=bucket_policy(bucket, ARN))
-    assert server.cli("audit", "deliver", "--now").stdout.count("log file") == 2
+    # One for each five minutes in which there were calls, before and since.
+    assert server.cli("audit", "deliver", "--now").stdout.count("log file") >= 2
     assert status(server, trail).delivery_error is None
 
 

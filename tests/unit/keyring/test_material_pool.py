@@ -1,6 +1,8 @@
 """Fresh material: at once where it is quick to make, ahead of time where it is not, and given out once."""
 
 import os
+import random
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,10 +23,12 @@ class Counted:
 
     gate: threading.Event
     made: int = 0
+    pause: float = 0.0
     spec: KeySpec = field(init=False)
 
     def generate(self) -> bytes:
         assert self.gate.wait(10)
+        time.sleep(random.random() * self.pause)
         self.made += 1
         return b"%d" % self.made
 
@@ -86,20 +90,40 @@ def test_what_was_made_for_a_waiting_call_is_there_when_it_comes_back(counted: C
     assert pool.take(counted.spec, may_block=False) == b"1"
 
 
-def test_no_material_is_given_out_twice(counted: Counted) -> None:
-    counted.gate.set()
-    pool = MaterialPool(ready=2)
+def taken_by_four(pool: MaterialPool, spec: KeySpec, count: int) -> list[bytes]:
+    """What four threads take at the same time, `count` pieces each."""
     taken: list[bytes] = []
 
     def take() -> None:
-        taken.extend(pool.take(counted.spec, may_block=True) for _ in range(200))
+        taken.extend(pool.take(spec, may_block=True) for _ in range(count))
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(taken)) == 800
+    return taken
+
+
+def test_no_material_is_given_out_twice(counted: Counted) -> None:
+    counted.gate.set()
+    assert len(set(taken_by_four(MaterialPool(ready=2), counted.spec, 200))) == 800
+
+
+def test_no_maker_ends_whatever_the_others_do(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(material_pool, "_MAKERS", 8)
+    counted.gate.set()
+    counted.pause = 0.0002
+    pool = MaterialPool(ready=2)
+    pool.take(counted.spec, may_block=True)
+    makers = list(pool._makers)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        taken_by_four(pool, counted.spec, 500)
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(maker.is_alive() for maker in makers)
 
 
 def test_real_rsa_keys_come_from_the_pool() -> None:
