@@ -34,10 +34,12 @@ class ClientLink(asyncio.Protocol, Guest):
         self._unsent = 0
         self._born = self._since = time.monotonic()
         self.write_paused = False
+        door.coming[self] = self._born
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self._born = self._since = time.monotonic()
         peer = transport.get_extra_info("peername")
         ssl_object = transport.get_extra_info("ssl_object")
         self._tls = TlsDetails(ssl_object.version(), ssl_object.cipher()[0]) if ssl_object else None
@@ -46,7 +48,8 @@ class ClientLink(asyncio.Protocol, Guest):
             self._limits, address, self._tls, claims=door.claims,
             proxied=door.entrance if door.entrance.trusts(address) else None,
         )  # fmt: skip
-        if len(door.connections) >= self._limits.max_connections:
+        door.coming.pop(self, None)
+        if door.over or len(door.connections) >= self._limits.max_connections:
             self._end()
             return
         door.connections.add(self)
@@ -135,7 +138,9 @@ class ClientLink(asyncio.Protocol, Guest):
             if now - max(self._since, self._reader.began) > allowed:
                 self._reader.refusal = 408
                 self.advance()
-        elif waited > (_FIRST_SECONDS if self._door.draining else self._limits.idle_timeout):
+        elif not self._reader.waiting and waited > (
+            _FIRST_SECONDS if self._door.draining else self._limits.idle_timeout
+        ):
             self._end()
 
     def _is_stuck(self, now: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from kms_server.config import Limits
 from kms_server.server.door_types import Answerer, StreamAnswerer, is_claimed
@@ -23,6 +24,8 @@ from kms_server.storage.waits import Waits
 
 _LOG = logging.getLogger(__name__)
 _OWN_THREADS = 2
+# How long the end waits for those who have connected and still agree on TLS.
+_HANDSHAKE_SECONDS = 2.0
 
 
 class Guest(Protocol):
@@ -104,7 +107,9 @@ class Door:
         self.looking: Errand[None] | None = None
         self._forgetful: list[Guest] = []
         self.connections: set[Guest] = set()
-        self.leaving = self.draining = False
+        # When those came (monotonic seconds) who still agree on TLS; of a handshake that fails nobody is told.
+        self.coming: WeakKeyDictionary[Guest, float] = WeakKeyDictionary()
+        self.leaving = self.draining = self.over = False
         self._loop = asyncio.get_running_loop()
         self._turn: list[Guest] = []
         self._held: list[Guest] = []
@@ -202,8 +207,15 @@ class Door:
         for connection in list(self.connections):
             connection.close_if_idle()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody is there, or may be soon."""
+        since = time.monotonic() - _HANDSHAKE_SECONDS
+        return bool(self.connections) or any(came > since for came in self.coming.values())
+
     def cut_off(self) -> None:
-        """End what is still under way; transfers fail."""
+        """End what is still under way, and whatever comes; transfers fail."""
+        self.over = True
         for connection in list(self.connections):
             connection.abort()
 

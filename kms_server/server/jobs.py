@@ -21,6 +21,7 @@ _JOBS = "jobs"
 _REREAD_SECONDS = 0.25
 _TICKS_PER_STEP = 4
 _CHORES_SECONDS = 1.0
+_LOCK_SECONDS = 0.02
 _RESTS = 2  # times as long as the step took: requests come first
 
 
@@ -68,11 +69,14 @@ class Jobs:
             thread.join()
 
     def finish(self, name: str, seconds: float) -> None:
-        """Do a group's chores a last time, after `stop`, if no other process of the host is at it."""
+        """Do a group's chores a last time, after `stop`, unless another process of the host is at it all that time."""
         deadline = time.monotonic() + seconds
-        if take(self._locks[name]):
-            for chore in self._chores[name]:
-                self._attempt(partial(_until, deadline, chore))
+        while not take(self._locks[name]):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LOCK_SECONDS)
+        for chore in self._chores[name]:
+            self._attempt(partial(_until, deadline, chore))
 
     def close(self) -> None:
         """Leave the chores to others."""

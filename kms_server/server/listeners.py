@@ -11,8 +11,6 @@ from typing import TypedDict
 from kms_server.server.certificates import Certificates
 
 _TLS_SHUTDOWN_SECONDS = 2.0
-# The end waits for these.
-_LAST_HANDSHAKES_SECONDS = 2.0
 _BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +37,7 @@ class Listeners:
         self._certificates = certificates
         self._handshake_timeout = handshake_timeout
         self._servers: list[asyncio.Server] = []
+        self._taking: list[asyncio.Future[None]] = []
 
     async def open(self) -> None:
         """Begin to take connections."""
@@ -63,34 +62,32 @@ class Listeners:
         for server in former:
             server.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Take no more connections but those that wait in the kernel's queue: its end would reset them."""
         for server in self._servers:
             server.close()
         waiting = [client for one in self._sockets for client in _queued(one)]
         for one in self._sockets:
             one.close()
-        await asyncio.gather(*map(self._take, waiting))
+        self._taking = [asyncio.ensure_future(self._take(client)) for client in waiting]
 
     async def _listen(self, one: socket.socket) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        return await loop.create_server(
-            self._protocol, sock=one.dup(), backlog=_BACKLOG, **self._tls(self._handshake_timeout)
-        )
+        return await loop.create_server(self._protocol, sock=one.dup(), backlog=_BACKLOG, **self._tls())
 
     async def _take(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(self._protocol, client, **self._tls(_LAST_HANDSHAKES_SECONDS))
+            await loop.connect_accepted_socket(self._protocol, client, **self._tls())
         except OSError:  # it is gone, or there was no handshake
             client.close()
 
-    def _tls(self, handshake_timeout: float) -> _Tls:
+    def _tls(self) -> _Tls:
         if self._certificates is None:
             return {}
         return {
             "ssl": self._certificates.context,
-            "ssl_handshake_timeout": handshake_timeout,
+            "ssl_handshake_timeout": self._handshake_timeout,
             "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS,
         }
 

@@ -164,10 +164,10 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         door.leave()
         if orders.stop.is_set():  # otherwise the master is dead, and so are those who would look
             await self._sweep_while(door, lambda: not orders.hurry.is_set(), limits.drain_delay)
-        await listeners.close()
+        listeners.close()
         await self._sweep(door)
         door.drain()
-        await self._sweep_while(door, lambda: bool(door.connections), limits.graceful_timeout)
+        await self._sweep_while(door, lambda: door.is_busy, limits.graceful_timeout)
         door.cut_off()
 
     async def _sweep_while(self, door: Door, condition: Callable[[], bool], seconds: float) -> None:

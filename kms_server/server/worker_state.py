@@ -1,7 +1,7 @@
 """What one worker process is made of."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -103,9 +103,10 @@ class WorkerState:
         self.data_commit.close()
         if self.audit_stream is not None:
             self.jobs.finish("streams", _LAST_SECONDS)
-            self.audit_stream.close()
+            _attempt("others go on with the audit stream later", self.audit_stream.close)
         self.jobs.close()
-        self._cover()
+        # Without a checkpoint the last records are covered when a server runs again.
+        _attempt("the end of the audit log has no checkpoint", self._cover)
         self.root.stop()
         self.state.database.close()
         self.tally.close()
@@ -113,13 +114,17 @@ class WorkerState:
             self.traces.close()
 
     def _cover(self) -> None:
-        """Have a checkpoint name the last records; without one they are covered when a server runs again."""
-        try:
-            # One worker after the other: of the first checkpoint of all, only one makes the key that signs it.
-            with locked(self.state.settings.state_dir / "cover.lock"):
-                self.checkpoints.write(self.state.clock.now())
-        except Exception as error:  # noqa: BLE001 - whatever hinders it must not hinder the end
-            _LOG.error("the end of the audit log has no checkpoint: %s", type(error).__name__)
+        """Have a checkpoint name the last records."""
+        # One worker after the other: of the first checkpoint of all, only one makes the key that signs it.
+        with locked(self.state.settings.state_dir / "cover.lock"):
+            self.checkpoints.write(self.state.clock.now())
+
+
+def _attempt(otherwise: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - whatever hinders it must not hinder the end
+        _LOG.error("%s: %s", otherwise, type(error).__name__)
 
 
 def build(settings: Settings, place: RootPlace | None = None) -> WorkerState:

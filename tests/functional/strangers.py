@@ -39,7 +39,10 @@ class Front:
 
     def connect(self) -> socket.socket:
         """A connection that is ready for a request."""
-        made = self.plain()
+        return self.secured(self.plain())
+
+    def secured(self, made: socket.socket) -> socket.socket:
+        """A connection after TLS, where that is spoken."""
         return self._context.wrap_socket(made, server_hostname="localhost") if self._context else made
 
     def exchange(self, data: bytes) -> bytes:

@@ -142,6 +142,26 @@ def test_whoever_came_before_the_end_is_answered_by_a_worker_that_had_no_time(
     assert server.stop() == 0
 
 
+def is_refused(front: Front) -> bool:
+    """Whether nobody takes connections any more."""
+    with socket.socket() as client:
+        return client.connect_ex(front.address) != 0
+
+
+def test_whoever_still_agrees_on_tls_at_the_end_is_answered(tmp_path: Path) -> None:
+    front = Front(tmp_path, "--tls-auto")
+    made = front.plain()
+    assert front.serves()
+    os.kill(front.server.pid, signal.SIGTERM)
+    front.server.wait_for(lambda: is_refused(front), pause=0.01)
+    time.sleep(0.3)
+    with front.secured(made) as client:
+        time.sleep(0.3)
+        client.sendall(HEALTH)
+        assert read_answer(client)[0] == 200
+    assert front.server.stop() == 0
+
+
 @pytest.mark.soak
 def test_a_server_that_is_told_to_stop_while_it_still_starts_workers_stops(start_server: StartServer) -> None:
     """It would wait for a worker that was not told."""

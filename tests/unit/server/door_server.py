@@ -227,6 +227,7 @@ def running_door(
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))
         while not stopping.done():
+            await asyncio.sleep(0)  # as a worker does it
             door.sweep()
             await asyncio.sleep(0.01)
         server.close()
