@@ -3,6 +3,7 @@
 It takes root, and a loop device.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 _LAST = 2**20
+_FREEZE, _THAW = 0xC0045877, 0xC0045878  # FIFREEZE and FITHAW of linux/fs.h
 _PROGRAMS = ("mkfs.ext4", "e2fsck", "mount", "umount", "findmnt")
 
 
@@ -30,9 +32,19 @@ class Disk:
         _run("mount", "-o", "loop,errors=remount-ro", self._image, self.directory)
 
     def turn_read_only(self) -> None:
-        """Let the kernel find an error, on which it takes no more writes, those to open files neither."""
+        """Let the kernel find an error, on which it takes no more writes, those to open files neither.
+
+        Nobody writes at that moment: of a sync that is under way then Linux 6.18 may say that it succeeded, and lose what
+        was written, whoever asked for it.
+        """
         device = Path(_run("findmnt", "-n", "-o", "SOURCE", self.directory).strip()).name
-        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
+        directory = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.ioctl(directory, _FREEZE, 0)
+            Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
+            fcntl.ioctl(directory, _THAW, 0)
+        finally:
+            os.close(directory)
 
     def repair(self) -> None:
         """What an operator does then; whoever has a file open there must be about to end."""
