@@ -130,6 +130,8 @@ class ClientLink(asyncio.Protocol, Guest):
             refused = self._lingering or self._reader.refusal is not None
             if (waited > _LINGER_SECONDS) if refused else self._is_stuck(now):
                 self._transport.abort()
+        elif self._reader.waiting:
+            return  # it has its turn right after this
         elif self._reader.streamed is not None:
             if waited > _LINGER_SECONDS:
                 self._end()
@@ -138,9 +140,7 @@ class ClientLink(asyncio.Protocol, Guest):
             if now - max(self._since, self._reader.began) > allowed:
                 self._reader.refusal = 408
                 self.advance()
-        elif not self._reader.waiting and waited > (
-            _FIRST_SECONDS if self._door.draining else self._limits.idle_timeout
-        ):
+        elif waited > (_FIRST_SECONDS if self._door.draining else self._limits.idle_timeout):
             self._end()
 
     def _is_stuck(self, now: float) -> bool:

@@ -159,6 +159,16 @@ class RunningDoor:
         self.loop.call_soon_threadsafe(run)
         assert done.wait(20)
 
+    def pause(self, seconds: float) -> None:
+        """Have the process get no time from now on, and sweep as a worker does afterwards."""
+
+        async def pause() -> None:
+            time.sleep(seconds)  # noqa: ASYNC251 - nothing else may run
+            await asyncio.sleep(0)
+            self.door.sweep()
+
+        asyncio.run_coroutine_threadsafe(pause(), self.loop)
+
     @contextmanager
     def connection(self, context: ssl.SSLContext | None = None) -> Iterator[socket.socket]:
         """A client's connection."""
@@ -227,7 +237,6 @@ def running_door(
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))
         while not stopping.done():
-            await asyncio.sleep(0)  # as a worker does it
             door.sweep()
             await asyncio.sleep(0.01)
         server.close()

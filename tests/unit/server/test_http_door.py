@@ -275,7 +275,7 @@ def test_an_idle_connection_is_closed_without_a_word() -> None:
 def test_nobody_is_idle_who_asked_while_the_process_had_no_time() -> None:
     with running_door(SteeredPipeline(), Limits(idle_timeout=0.5)) as door, door.connection() as client:
         for number in range(3):
-            door.loop.call_soon_threadsafe(time.sleep, 0.8)
+            door.pause(0.8)
             time.sleep(0.1)
             client.sendall(get(f"/{number}"))
             assert read_answer(client)[0] == 200
