@@ -4,7 +4,6 @@ import json
 import socket
 import struct
 import threading
-import time
 
 import pytest
 
@@ -270,15 +269,6 @@ def test_dripping_bytes_do_not_prolong_the_headers() -> None:
 def test_an_idle_connection_is_closed_without_a_word() -> None:
     with running_door(SteeredPipeline(), Limits(idle_timeout=0.05)) as door:
         assert door.exchange(b"") == b""
-
-
-def test_nobody_is_idle_who_asked_while_the_process_had_no_time() -> None:
-    with running_door(SteeredPipeline(), Limits(idle_timeout=0.5)) as door, door.connection() as client:
-        for number in range(3):
-            door.pause(0.8)
-            time.sleep(0.1)
-            client.sendall(get(f"/{number}"))
-            assert read_answer(client)[0] == 200
 
 
 def test_a_client_that_does_not_read_is_not_read_and_then_cut_off() -> None:

@@ -5,7 +5,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.config import Limits, Settings
-from kms_server.server import client_link, incoming_body, outgoing_body, tls
+from kms_server.server import incoming_body, outgoing_body, tls
 from tests.unit.server.door_server import (
     RunningDoor,
     SteeredPipeline,
@@ -43,19 +42,6 @@ def reset(client: socket.socket) -> None:
 
 def get(target: str, method: str = "GET") -> bytes:
     return f"{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-
-
-def test_an_upload_that_began_while_the_process_had_no_time_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_link, "_LINGER_SECONDS", 0.5)
-    with streaming(SteeredStreams()) as door, door.connection() as client:
-        for _ in range(3):
-            door.pause(0.8)
-            time.sleep(0.1)
-            request = put(b"body")
-            client.sendall(request[:-2])  # its turn comes before the rest of it
-            time.sleep(1)
-            client.sendall(request[-2:])
-            assert read_answer(client)[0] == 200
 
 
 @pytest.mark.parametrize(
