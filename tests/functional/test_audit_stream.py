@@ -130,6 +130,7 @@ def test_a_collector_that_does_not_read_is_in_nobody_s_way(start_server: StartSe
         server.restart()
 
 
+@pytest.mark.soak
 def test_a_full_pipe_is_in_nobody_s_way(start_server: StartServer) -> None:
     server = start_server("--audit-stream", "stdout")
     kms = server.client("kms")

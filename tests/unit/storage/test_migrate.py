@@ -214,6 +214,7 @@ def _orphans(tables: MetaData) -> None:
         key.ondelete = None
 
 
+@pytest.mark.soak(but=3)
 @pytest.mark.parametrize(
     "wrong",
     [
