@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import cycle
 from random import Random
 
+from msgspec import structs
+
 from kms_server.audit import event_id
 from kms_server.audit.heading import Heading
 from kms_server.audit.record import Event, Row, to_row
@@ -64,16 +66,17 @@ def _plain(chosen: Random, when: float) -> Row:
         "keyId": arn, "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
         "encryptionContext": {"aws:s3:arn": f"arn:aws:s3:::{bucket}/reports/{chosen.randrange(10**9)}.parquet"},
     }  # fmt: skip
+    event = _event(when, account, name, f"user-{number}", f"AKIAQ7EXAMPLEKEY{number:04}", ("AWS::KMS::Key", arn))  # fmt: skip
     return to_row(
-        _event(when, account, name, f"user-{number}", f"AKIAQ7EXAMPLEKEY{number:04}", ("AWS::KMS::Key", arn))._replace(
-            request_parameters=parameters, additional={"keyMaterialId": "5d" * 32}
-        )
-    )  # fmt: skip
+        structs.replace(event, request_parameters=parameters, additional={"keyMaterialId": "5d" * 32})
+    )
 
 
 def _rare(when: float) -> Row:
     event = _event(when, ACCOUNT, "AssumeRole", "rare", "AKIAQ7EXAMPLERARE000", ("AWS::IAM::Role", _ROLE))
-    return to_row(event._replace(heading=replace(event.heading, source="sts.amazonaws.com", read_only=False)))
+    return to_row(
+        structs.replace(event, heading=replace(event.heading, source="sts.amazonaws.com", read_only=False))
+    )
 
 
 def _event(

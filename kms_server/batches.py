@@ -8,10 +8,12 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 _LOG = logging.getLogger(__name__)
 
 
-class Ticket:
+class Ticket(Struct, eq=False):
     """Tells one call whether its part of a batch is done, or that it `failed`.
 
     It failed without any trace if what its call was decided on is `outdated`: the call may be decided again.
@@ -19,11 +21,10 @@ class Ticket:
     waits and looks at `done` afterwards.
     """
 
-    __slots__ = ("done", "failed", "on_done", "outdated")
-
-    def __init__(self) -> None:
-        self.done = self.failed = self.outdated = False
-        self.on_done: Callable[[Any], object] | None = None
+    done: bool = False
+    failed: bool = False
+    outdated: bool = False
+    on_done: Callable[[Any], object] | None = None
 
     def settle(self, *, failed: bool = False) -> None:
         """Say that it is done."""

@@ -60,7 +60,7 @@ def _is_long(item: pytest.Item) -> bool:
     mark = item.get_closest_marker("soak")
     if mark is None or "but" not in mark.kwargs:
         return mark is not None
-    return zlib.crc32(item.nodeid.encode()) % mark.kwargs["but"] != 0
+    return bool(zlib.crc32(item.nodeid.encode()) % mark.kwargs["but"])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct, structs
 from sqlalchemy import Column, Table
 
 from kms_server.arn import is_account
@@ -54,7 +55,7 @@ class Echo(NamedTuple):
     resources: tuple[tuple[str, str], ...]
 
 
-class Event(NamedTuple):
+class Event(Struct, frozen=True):
     """What happened; `time` is in epoch seconds, `resources` are pairs of type and ARN.
 
     `owner` is the account of resources whose ARNs name none; empty where there is no such resource.
@@ -88,7 +89,7 @@ def rows_of(event: Event) -> tuple[Row, ...]:
     owners = _other_owners(event)
     if not owners and not event.echoes:
         return (to_row(event),)
-    shared = event._replace(shared_id=event_id.new_request_id()) if owners else event
+    shared = structs.replace(event, shared_id=event_id.new_request_id()) if owners else event
     copies = [_copy(shared, owner) for owner in owners]
     return tuple(to_row(one) for one in (shared, *copies, *(_echoed(event, echo) for echo in event.echoes)))
 
@@ -118,12 +119,12 @@ def _copy(event: Event, owner: str) -> Event:
             "accountId": heading.account,
         }
     told = replace(heading, account=owner, identity=identity, username=None, access_key_id=None)
-    return event._replace(heading=told, event_id=event_id.new(event.time))
+    return structs.replace(event, heading=told, event_id=event_id.new(event.time))
 
 
 def _echoed(event: Event, echo: Echo) -> Event:
-    return event._replace(
-        heading=replace(event.heading, name=echo.name, region=echo.region), event_id=event_id.new(event.time),
+    return structs.replace(
+        event, heading=replace(event.heading, name=echo.name, region=echo.region), event_id=event_id.new(event.time),
         request_parameters=echo.request_parameters, response_elements=echo.response_elements,
         resources=echo.resources, additional=None, echoes=(),
     )  # fmt: skip
@@ -148,26 +149,26 @@ def to_row(event: Event) -> Row:
 
 def _record(event: Event, error_code: str | None) -> str:
     """The record as JSON; optional members that say nothing are left out, as CloudTrail does."""
-    (heading, own_id, time, parameters, elements, resources, additional, request_id, _, message, service_event,
-     _, _, shared_id) = event  # fmt: skip
+    heading, resources, shared_id = event.heading, event.resources, event.shared_id
     errors = ids = used = more = ""
     if error_code is not None:
         errors = f',"errorCode":{text(error_code)}'
-    if message:
-        errors += f',"errorMessage":{text(cut(message))}'
-    if additional:
-        ids = f',"additionalEventData":{text(additional)}'
-    if request_id is not None:
-        ids += f',"requestID":"{request_id}"'
+    if event.error_message:
+        errors += f',"errorMessage":{text(cut(event.error_message))}'
+    if event.additional:
+        ids = f',"additionalEventData":{text(event.additional)}'
+    if event.request_id is not None:
+        ids += f',"requestID":"{event.request_id}"'
     if resources:
         used = f',"resources":[{",".join([_resource(*one) for one in resources])}]'
     if shared_id is not None:
         more = f',"sharedEventID":"{shared_id}"'
-    if service_event is not None:
-        more += f',"serviceEventDetails":{text(service_event)}'
+    if event.service_event is not None:
+        more += f',"serviceEventDetails":{text(event.service_event)}'
     return (
-        f'{heading.before_time}{iso_seconds(time)}{heading.after_time}{errors},"requestParameters":{text(parameters)},'
-        f'"responseElements":{text(elements)}{ids},"eventID":"{own_id}"{heading.kind}{used}{heading.about}{more}{heading.end}'
+        f"{heading.before_time}{iso_seconds(event.time)}{heading.after_time}{errors},"
+        f'"requestParameters":{text(event.request_parameters)},"responseElements":{text(event.response_elements)}{ids},'
+        f'"eventID":"{event.event_id}"{heading.kind}{used}{heading.about}{more}{heading.end}'
     )
 
 
@@ -176,12 +177,12 @@ def _fitting(event: Event, size: int) -> Event:
     if size <= _MOST_ADDITIONAL:
         return event
     if len(text(event.additional).encode()) > _MOST_ADDITIONAL:
-        event = event._replace(additional=None)
+        event = structs.replace(event, additional=None)
     most = -1 if size > _MOST_RECORD else _MOST_CONTENT
     if len(text(event.request_parameters).encode()) > most:
-        event = event._replace(request_parameters=None)
+        event = structs.replace(event, request_parameters=None)
     if len(text(event.response_elements).encode()) > most:
-        event = event._replace(response_elements=None)
+        event = structs.replace(event, response_elements=None)
     return event
 
 

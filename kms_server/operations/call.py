@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from kms_server.audit.ledger import Ledger
@@ -157,8 +158,7 @@ class Forwarded:
     source_account: str | None = None
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct, eq=False):
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
     `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
@@ -189,21 +189,25 @@ class Call:
     forwarded: Forwarded | None = None
     sigv4: bool = True
     decided_on: int | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    owner: str = field(default="", init=False)
-    prepared: bytes = field(default=b"", init=False, repr=False)
-    tx: Transaction | None = field(default=None, init=False)
-    recorded: bool = field(default=False, init=False)
-    charged: bool = field(default=False, init=False)
-    pending: Pending | None = field(default=None, init=False)
-    answer: Answer = field(default=None, init=False)
-    fault: ServiceError | None = field(default=None, init=False)
-    resources: tuple[tuple[str, str], ...] = field(default=(), init=False)
-    additional: Mapping[str, Any] | None = field(default=None, init=False)
-    logged_extra: Mapping[str, Any] | None = field(default=None, init=False)
-    answered_extra: Mapping[str, Any] | None = field(default=None, init=False)
-    echoes: tuple[Echo, ...] = field(default=(), init=False)
-    conditions: Context | None = field(default=None, init=False)
+    parameters: Mapping[str, Any] = {}
+    owner: str = ""
+    prepared: bytes = b""
+    tx: Transaction | None = None
+    recorded: bool = False
+    charged: bool = False
+    pending: Pending | None = None
+    answer: Answer = None
+    fault: ServiceError | None = None
+    resources: tuple[tuple[str, str], ...] = ()
+    additional: Mapping[str, Any] | None = None
+    logged_extra: Mapping[str, Any] | None = None
+    answered_extra: Mapping[str, Any] | None = None
+    echoes: tuple[Echo, ...] = ()
+    conditions: Context | None = None
+
+    def __repr__(self) -> str:
+        """Which call it is, and nothing that it carries."""
+        return f"<Call of {self.operation.action} {self.request_id}>"
 
     @property
     def account(self) -> str:

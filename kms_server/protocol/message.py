@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 
 class TlsDetails(NamedTuple):
     """What the connection negotiated; empty where a proxy had it and says no more than that it was TLS."""
@@ -28,7 +30,7 @@ class Body(Protocol):
         """
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True):
     """One HTTP request.
 
     `target` is the raw request target, `headers` has lower-case names and repeated headers joined by a comma in
@@ -54,7 +56,7 @@ class Request(NamedTuple):
         return self.target.partition("?")[2]
 
 
-class Response(NamedTuple):
+class Response(Struct, frozen=True):
     """One HTTP response; the door adds Content-Length, Date and Connection."""
 
     status: int
@@ -62,7 +64,7 @@ class Response(NamedTuple):
     body: bytes
 
 
-class StreamedResponse(NamedTuple):
+class StreamedResponse(Struct, frozen=True):
     """One HTTP response of `length` bytes that are made while they are sent; the door adds the rest as above.
 
     `parts` must be iterated in a thread, and closed when it is a generator and its client has gone. An answer to HEAD

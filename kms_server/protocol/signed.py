@@ -8,6 +8,8 @@ from functools import lru_cache
 from time import gmtime, strftime
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from kms_server.crypto.kdf import Prf
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -73,7 +75,7 @@ class Claim:
         return cls(Credential.read(credential), signed_headers)
 
 
-class Signed(NamedTuple):
+class Signed(Struct, frozen=True):
     """The parts of a signed request; `presigned_expires` is in seconds and None for header signatures."""
 
     claim: Claim

@@ -175,8 +175,8 @@ def _unsigned(sent: tuple[str, ...], signed: tuple[str, ...]) -> str | None:
 
 
 def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:
-    claim, _, stamp, expires, _ = signed
-    day, signed_at = claim.credential.date, epoch(stamp)
+    day, stamp, expires = signed.claim.credential.date, signed.timestamp, signed.presigned_expires
+    signed_at = epoch(stamp)
     if signed_at is None:
         raise InvalidSignatureException(
             f"Date must be in ISO-8601 'basic format'. Got '{stamp}'. See http://en.wikipedia.org/wiki/ISO_8601"

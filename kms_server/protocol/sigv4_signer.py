@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from msgspec import structs
+
 from kms_server.protocol import sigv4
 from kms_server.protocol.message import Request
 from kms_server.protocol.signed import ALGORITHM, Claim, Credential, Signed, signing_key, stamp_of
@@ -26,11 +28,11 @@ def sign(request: Request, credentials: Credentials, *, region: str, service: st
         headers["x-amz-security-token"] = credentials.session_token
     names = tuple(sorted(headers))
     claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, service), ";".join(names))
-    unsigned = request._replace(headers=headers)
+    unsigned = structs.replace(request, headers=headers)
     key = signing_key(credentials.secret, stamp[:8], region, service)
     signature = sigv4.signature(unsigned, Signed(claim, "", stamp, None, credentials.session_token), key)
     authorization = (
         f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.scope}, "
         f"SignedHeaders={claim.signed_headers}, Signature={signature}"
     )
-    return unsigned._replace(headers={**headers, "authorization": authorization})
+    return structs.replace(unsigned, headers={**headers, "authorization": authorization})

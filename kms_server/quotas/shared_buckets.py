@@ -24,15 +24,11 @@ _BEAT_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
 
 
-class Decision(Ticket):
+class Decision(Ticket, eq=False):
     """What becomes of one call: `at` is the time in nanoseconds of the store, negative when it is refused."""
 
-    __slots__ = ("at", "wanted")
-
-    def __init__(self, wanted: Sequence[Bucket]) -> None:
-        super().__init__()
-        self.wanted = wanted
-        self.at = 0
+    wanted: Sequence[Bucket] = ()
+    at: int = 0
 
 
 class SharedBuckets(Batches[Decision]):
@@ -54,7 +50,7 @@ class SharedBuckets(Batches[Decision]):
         lost_at = self._lost_at
         if lost_at is not None:
             return self._by_itself(wanted, lost_at)
-        decision = Decision(wanted)
+        decision = Decision(wanted=wanted)
         self.add(decision)
         return decision
 

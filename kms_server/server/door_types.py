@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar
 
+from msgspec import structs
+
 from kms_server.errors import AccessDeniedException, KMSInternalException, ServiceError
 from kms_server.protocol import faults, front_door
 from kms_server.protocol.message import Request, Response, StreamedResponse
@@ -95,7 +97,7 @@ def plain_http(request: Request) -> Response:
     """The answer to a request that should have come by TLS."""
     if request.stream is not None:
         return _s3_failure(AccessDenied(_PLAIN_HTTP))
-    return failure(AccessDeniedException(_PLAIN_HTTP), request)._replace(status=AccessDenied.status)
+    return structs.replace(failure(AccessDeniedException(_PLAIN_HTTP), request), status=AccessDenied.status)
 
 
 def _s3_failure(error: S3Error) -> Response:
@@ -114,4 +116,4 @@ def for_web_page(method: str, target: str, response: AnyResponse) -> AnyResponse
         return response
     if any(name.lower().startswith("access-control-") for name, _ in response.headers):
         return response
-    return response._replace(headers=(*response.headers, *front_door.READABLE))
+    return structs.replace(response, headers=(*response.headers, *front_door.READABLE))

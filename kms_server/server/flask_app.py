@@ -4,6 +4,7 @@ import logging
 from functools import partial
 
 from flask import Flask, Response, jsonify, request
+from msgspec import structs
 from werkzeug.exceptions import Forbidden, HTTPException, RequestEntityTooLarge
 
 from kms_server.audit.group_commit import wait
@@ -57,12 +58,12 @@ def create_app(
         arrived = _head(entrance)
         claimed = is_claimed(streams, arrived)
         body = WsgiBody(request.environ) if claimed else None
-        arrived = arrived._replace(stream=body)
+        arrived = structs.replace(arrived, stream=body)
         if entrance.refuses(arrived):
             return _written(_shared(plain_http(arrived)))
         if streams is not None and body is not None:
             return _streamed(streams, arrived, body, stream_threads)
-        return _answer(pipeline, limits, arrived._replace(body=request.get_data()), threads)
+        return _answer(pipeline, limits, structs.replace(arrived, body=request.get_data()), threads)
 
     @app.get("/_kms/health")
     def live() -> Response:

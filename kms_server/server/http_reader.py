@@ -7,9 +7,10 @@ them doubled, bare line feeds, folded lines, sizes that are no plain numbers. Wh
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import httptools
+from msgspec import Struct
 
 from kms_server.config import Limits
 from kms_server.protocol.message import Request, TlsDetails
@@ -31,7 +32,7 @@ class _Refused(Exception):
     """Stops llhttp; the status travels beside it, because llhttp wraps what a callback raises."""
 
 
-class Incoming(NamedTuple):
+class Incoming(Struct, frozen=True):
     """A request, and whether the client keeps the connection. A claimed one may be complete but for its body."""
 
     request: Request

@@ -5,8 +5,9 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from kms_server.audit import event_id
@@ -41,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 _BY_STATE = (UnrecognizedClientException, AccessDeniedException)
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True):
     """A request that has just been received; one that may not block raises WouldBlock where it would have to wait.
 
     `charged` tells that its limits have let it pass before.
@@ -52,7 +53,7 @@ class Arrival(NamedTuple):
     charged: bool = False
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """A request that asks for an operation; nobody knows yet whose it is."""
 
     request: Request
@@ -63,7 +64,7 @@ class Asked(NamedTuple):
     document: Mapping[str, Any]
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """An answer, the ticket whose commit must come before the answer's first byte, and what the call counts as.
 
     `charged` tells that limits have let the call pass; it is not asked of one that was not. `told` is for traces.
@@ -128,7 +129,7 @@ class Pipeline:
         return call
 
     def _read(self, arrival: Arrival) -> Asked | Outcome:
-        request, may_block, charged = arrival
+        request, may_block, charged = arrival.request, arrival.may_block, arrival.charged
         request_id = event_id.new_request_id()
         wire = wires.asked(request)
         if wire is None:
@@ -141,8 +142,8 @@ class Pipeline:
 
     def _authenticate(self, asked: Asked) -> Call | Outcome:
         """From here on there is a call, which will be recorded if anybody is known to have made it."""
-        request, may_block, charged, request_id, operation, document = asked
-        services = self._services
+        request, request_id, operation = asked.request, asked.request_id, asked.operation
+        services, may_block = self._services, asked.may_block
         decided_on: int | None = None
         try:
             decided_on = services.keyring.refresh(may_block=may_block)
@@ -158,9 +159,9 @@ class Pipeline:
         now = services.clock.now()
         call = Call(
             operation, services, caller.principal, caller.region, request, request_id,
-            event_id.of_request(request_id, now), now, may_block, document, caller.forwarded, decided_on=decided_on,
+            event_id.of_request(request_id, now), now, may_block, asked.document, caller.forwarded, decided_on=decided_on,
         )  # fmt: skip
-        call.charged = charged
+        call.charged = asked.charged
         return call
 
     def _refused(

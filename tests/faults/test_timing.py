@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from msgspec import structs
 
 from kms_server import errors as e
 from kms_server.config import Settings
@@ -98,7 +99,7 @@ def test_signatures() -> None:
     def guess(signature: bytes) -> None:
         try:
             sigv4.verify(
-                request, signed._replace(signature=signature.decode("latin-1")), key, now=time.time(), window=300,
+                request, structs.replace(signed, signature=signature.decode("latin-1")), key, now=time.time(), window=300,
                 presigned_lifetime=300,
             )  # fmt: skip
         except e.InvalidSignatureException:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec import structs
 
 from kms_server.clock import real_now
 from kms_server.config import Settings
@@ -66,9 +68,7 @@ def client(kms: ServerProcess, secret: Path) -> Iterator[RemoteKms]:
 
 def asked(principal: Principal) -> Call:
     """An S3 call; nothing but its principal goes over the wire."""
-    made: Call = object.__new__(Call)
-    made.principal = principal
-    return made
+    return cast("Call", SimpleNamespace(principal=principal))
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -243,7 +243,7 @@ def prepared(arn: str, secret: Path, operation: str = "GenerateDataKey", now: fl
     request = Request("POST", "/", headers, body, "")
     claim = Claim(describe(ROOT), "s3", REGION, OBJECT, None)
     sealed = forwarding.seal(claim, request, forward_secret.load_key(secret), now=now or real_now())
-    return request._replace(headers={**headers, forwarding.HEADER: sealed})
+    return structs.replace(request, headers={**headers, forwarding.HEADER: sealed})
 
 
 def send(kms: ServerProcess, request: Request) -> tuple[int, str]:
@@ -260,11 +260,11 @@ def send(kms: ServerProcess, request: Request) -> tuple[int, str]:
 
 REFUSED = (400, "InvalidSignatureException")
 TRIES: list[Callable[[Request], Request]] = [
-    lambda request: request._replace(body=request.body + b" "),
-    lambda request: request._replace(target="/?a=b"),
-    lambda request: request._replace(headers={**request.headers, "x-amz-target": "TrentService.Decrypt"}),
-    lambda request: request._replace(headers={**request.headers, forwarding.HEADER: "e30.e30"}),
-    lambda request: request._replace(headers={**request.headers, forwarding.HEADER: request.headers[forwarding.HEADER][:-3]}),
+    lambda request: structs.replace(request, body=request.body + b" "),
+    lambda request: structs.replace(request, target="/?a=b"),
+    lambda request: structs.replace(request, headers={**request.headers, "x-amz-target": "TrentService.Decrypt"}),
+    lambda request: structs.replace(request, headers={**request.headers, forwarding.HEADER: "e30.e30"}),
+    lambda request: structs.replace(request, headers={**request.headers, forwarding.HEADER: request.headers[forwarding.HEADER][:-3]}),
 ]  # fmt: skip
 
 

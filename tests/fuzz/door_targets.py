@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 
 from kms_server.config import Limits
 from kms_server.errors import ServiceError
@@ -39,7 +40,7 @@ def _taken(pieces: list[bytes]) -> tuple[list[object], int | None]:
     for piece in pieces:
         reader.receive(piece)
         while (incoming := reader.take()) is not None:
-            found.append((incoming.request[:5], incoming.keep_alive))
+            found.append((structs.astuple(incoming.request)[:5], incoming.keep_alive))
     return found, reader.refusal
 
 

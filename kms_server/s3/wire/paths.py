@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from msgspec import structs
+
 from kms_server.protocol.message import Request
 from kms_server.s3.errors import InvalidArgument, InvalidURI, KeyTooLong
 from kms_server.s3.wire.header_text import as_header
@@ -90,7 +92,7 @@ def with_hoisted(request: Request, query: Mapping[str, str]) -> Request:
         return request
     hoisted = {name.lower(): value for name, value in query.items() if name.lower().startswith(_HOISTED)}
     told = {name: as_header(name, value) for name, value in hoisted.items() if name not in _OF_SIGNATURE}
-    return request._replace(headers=told | dict(request.headers)) if told else request
+    return structs.replace(request, headers=told | dict(request.headers)) if told else request
 
 
 def byte_characters(text: str) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from msgspec import structs
+
 from kms_server.protocol.message import Request
 from kms_server.protocol.signed import (
     ALGORITHM,
@@ -24,7 +26,7 @@ def sign(request: Request, credentials: Credentials, *, region: str, now: float)
         headers["x-amz-security-token"] = credentials.session_token
     names = tuple(sorted(headers))
     claim = Claim(Credential(credentials.access_key_id, stamp[:8], region, "s3"), ";".join(names))
-    unsigned = request._replace(headers=headers)
+    unsigned = structs.replace(request, headers=headers)
     signed = Signed(claim, "", stamp, None, credentials.session_token)
     key = signing_key(credentials.secret, stamp[:8], region, "s3")
     text = string_to_sign(signed, canonical_request(unsigned, signed).encode("latin-1"))
@@ -33,4 +35,4 @@ def sign(request: Request, credentials: Credentials, *, region: str, now: float)
         f"{ALGORITHM} Credential={credentials.access_key_id}/{claim.scope}, "
         f"SignedHeaders={claim.signed_headers}, Signature={signature}"
     )
-    return unsigned._replace(headers={**headers, "authorization": authorization})
+    return structs.replace(unsigned, headers={**headers, "authorization": authorization})

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.heading import Heading
@@ -130,7 +131,7 @@ def test_a_record_over_its_bound_has_no_contents() -> None:
     assert len(to_row(full).record) < 262_144
     assert orjson.loads(to_row(full).record)["requestParameters"] is None
     tls = {"clientProvidedHostHeader": "h" * 50_000}
-    smaller = full._replace(heading=replace(full.heading, tls=tls))
+    smaller = structs.replace(full, heading=replace(full.heading, tls=tls))
     assert orjson.loads(to_row(smaller).record)["requestParameters"] == content
 
 
@@ -173,8 +174,8 @@ def test_the_owner_of_a_bucket_has_a_copy() -> None:
     own, copy = rows_of(used)
     assert (own.account, copy.account, copy.username) == ("111122223333", "444455556666", None)
     assert orjson.loads(own.record)["sharedEventID"] == orjson.loads(copy.record)["sharedEventID"]
-    assert len(rows_of(used._replace(owner="111122223333"))) == 1
-    assert len(rows_of(used._replace(error_code="NoSuchKey"))) == 1
+    assert len(rows_of(structs.replace(used, owner="111122223333"))) == 1
+    assert len(rows_of(structs.replace(used, error_code="NoSuchKey"))) == 1
 
 
 def test_a_service_is_the_same_for_everybody() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from kms_server.iam.principal import Issuer, Session
 from kms_server.operations.call import Call, Forwarded
@@ -100,7 +101,7 @@ def _changed(condition: dict[str, Any], who: str) -> Callable[[Call], None]:
         change(call)
         headers = {**call.request.headers, "user-agent": "agent/1", "referer": "http://here"}
         tls = TlsDetails("TLSv1.3", "TLS_AES_128_GCM_SHA256")
-        call.request = call.request._replace(headers=headers, source_ip="192.0.2.7", tls=tls)
+        call.request = structs.replace(call.request, headers=headers, source_ip="192.0.2.7", tls=tls)
 
     return complete
 

@@ -37,7 +37,7 @@ def test_a_key_that_changes_meanwhile(service: Service, monkeypatch: pytest.Monk
     decisions: list[Decision] = []
 
     def undecided(wanted: Sequence[Bucket]) -> Decision:
-        decisions.append(Decision(wanted))
+        decisions.append(Decision(wanted=wanted))
         return decisions[-1]
 
     pipeline = service._worker.pipeline

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import orjson
 import pytest
+from msgspec import structs
 
 from kms_server.errors import InvalidSignatureException
 from kms_server.protocol import forwarding
@@ -18,7 +19,7 @@ PLAIN = Request("POST", "/", {"x-amz-target": "TrentService.Decrypt"}, b'{"a":1}
 
 
 def sent(request: Request = PLAIN, now: float = NOW) -> Request:
-    return request._replace(headers={**request.headers, HEADER: seal(CLAIM, PLAIN, KEY, now=now)})
+    return structs.replace(request, headers={**request.headers, HEADER: seal(CLAIM, PLAIN, KEY, now=now)})
 
 
 def test_a_claim_comes_back() -> None:
@@ -41,12 +42,12 @@ def test_a_claim_is_for_a_time(late: float) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        PLAIN._replace(body=b'{"a":2}'),
-        PLAIN._replace(body=b""),
-        PLAIN._replace(method="GET"),
-        PLAIN._replace(target="/?a"),
-        PLAIN._replace(headers={"x-amz-target": "TrentService.GenerateDataKey"}),
-        PLAIN._replace(headers={}),
+        structs.replace(PLAIN, body=b'{"a":2}'),
+        structs.replace(PLAIN, body=b""),
+        structs.replace(PLAIN, method="GET"),
+        structs.replace(PLAIN, target="/?a"),
+        structs.replace(PLAIN, headers={"x-amz-target": "TrentService.GenerateDataKey"}),
+        structs.replace(PLAIN, headers={}),
     ],
     ids=range(6),
 )
@@ -79,7 +80,7 @@ TAMPERED: list[Callable[[str], str]] = [
 @pytest.mark.parametrize("tamper", TAMPERED, ids=range(len(TAMPERED)))
 def test_a_changed_claim_is_refused(tamper: Callable[[str], str]) -> None:
     request = sent()
-    changed = request._replace(headers={**request.headers, HEADER: tamper(request.headers[HEADER])})
+    changed = structs.replace(request, headers={**request.headers, HEADER: tamper(request.headers[HEADER])})
     with pytest.raises(InvalidSignatureException, match="not signed with the secret"):
         open_claim(changed, KEY, now=NOW)
 
@@ -101,7 +102,7 @@ def test_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_peer_that_signs_something_else_is_refused(content: bytes) -> None:
     text = base64.urlsafe_b64encode(content).decode().rstrip("=")
     tag = base64.urlsafe_b64encode(KEY.digest(text.encode())).decode().rstrip("=")
-    request = PLAIN._replace(headers={**PLAIN.headers, HEADER: f"{text}.{tag}"})
+    request = structs.replace(PLAIN, headers={**PLAIN.headers, HEADER: f"{text}.{tag}"})
     with pytest.raises(InvalidSignatureException, match="another version"):
         open_claim(request, KEY, now=NOW)
 
@@ -113,4 +114,4 @@ def test_a_claim_with_members_of_other_types_is_refused(odd: dict[str, object]) 
     text = base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
     tag = base64.urlsafe_b64encode(KEY.digest(text.encode())).decode().rstrip("=")
     with pytest.raises(InvalidSignatureException, match="another version"):
-        open_claim(PLAIN._replace(headers={**PLAIN.headers, HEADER: f"{text}.{tag}"}), KEY, now=NOW)
+        open_claim(structs.replace(PLAIN, headers={**PLAIN.headers, HEADER: f"{text}.{tag}"}), KEY, now=NOW)

@@ -6,6 +6,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
+from msgspec import structs
 
 from kms_server import errors as e
 from kms_server.protocol import sigv4
@@ -33,7 +34,7 @@ def test_a_signed_request_verifies(token: str | None) -> None:
     with pytest.raises(e.InvalidSignatureException):
         verify(signed, "other")
     with pytest.raises(e.InvalidSignatureException):
-        verify(signed._replace(body=b"{}"))
+        verify(structs.replace(signed, body=b"{}"))
 
 
 def test_botocore_signs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

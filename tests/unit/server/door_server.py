@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import uvloop
+from msgspec import structs
 
 from kms_server.batches import Ticket
 from kms_server.config import Limits
@@ -88,11 +89,11 @@ class SteeredPipeline:
 
     def _limit(self, arrival: Arrival) -> Arrival:
         """Wait for the decision of a call's limits, which is asked for once."""
-        request, may_block, _ = arrival
+        request, may_block = arrival.request, arrival.may_block
         if request.path.startswith("/limited") and not may_block:
             decision = self._asked.get(id(request))
             if decision is None:
-                decision = self._asked[id(request)] = Decision([])
+                decision = self._asked[id(request)] = Decision()
                 self.decisions.append(decision)
                 self.undecided.release()
             if not decision.done:
@@ -100,7 +101,7 @@ class SteeredPipeline:
         return arrival
 
     def _answer(self, arrival: Arrival) -> Outcome:
-        request, may_block, _ = arrival
+        request, may_block = arrival.request, arrival.may_block
         kind = request.path.split("/")[1]
         stale = kind == "fresh" and self.memory.is_stale and not self.memory.is_recent
         if (stale or kind in {"cold", "blocked", "kept"}) and not may_block:
@@ -126,7 +127,7 @@ class SteeredPipeline:
     def _echo(request: Request) -> Response:
         if request.path.startswith("/large/"):
             return Response(200, (("Content-Type", "text/plain"),), b"x" * int(request.path.split("/")[2]))
-        seen = request._asdict() | {"body": request.body.decode("latin-1")}
+        seen = structs.asdict(request) | {"body": request.body.decode("latin-1")}
         return Response(200, (("Content-Type", "application/json"),), json.dumps(seen).encode())
 
     def wait_for_calls(self, count: int = 1) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from msgspec import structs
+
 from kms_server.protocol.message import ClientGone, Request, StreamedResponse
 from kms_server.storage.waits import Waits
 
@@ -41,7 +43,7 @@ class SteeredStreams:
         return request.path.startswith("/s/")
 
     def answer(self, request: Request) -> StreamedResponse:
-        self.requests.append(request._replace(stream=None))
+        self.requests.append(structs.replace(request, stream=None))
         try:
             return self._answer(request, *request.path.split("/")[2:])
         except ClientGone:

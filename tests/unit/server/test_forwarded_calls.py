@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.credentials import Credentials
+from msgspec import structs
 
 from kms_server.clock import real_now
 from kms_server.errors import (
@@ -135,7 +136,7 @@ def request(service: Service, name: str = "s3", **more: Any) -> Request:
     claim = Claim(
         describe(signer(service, service._root)) | more, name, "eu-west-1", "arn:aws:s3:::b/k", ACCOUNT
     )
-    return plain._replace(headers={**plain.headers, HEADER: seal(claim, plain, KEY, now=real_now())})
+    return structs.replace(plain, headers={**plain.headers, HEADER: seal(claim, plain, KEY, now=real_now())})
 
 
 def calls(service: Service) -> ForwardedCalls:

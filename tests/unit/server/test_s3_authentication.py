@@ -20,6 +20,7 @@ from botocore.auth import (
 )
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from msgspec import structs
 
 from kms_server.config import Settings
 from kms_server.crypto.kdf import Prf
@@ -60,7 +61,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     body = urlencode({"Action": "GetSessionToken", "Version": "2011-06-15"}).encode()
     aws = AWSRequest("POST", f"http://{HOST}/", data=body, headers={"Host": HOST, "Content-Type": FORM})
     SigV4Auth(root, "sts", "us-east-1").add_auth(aws)
-    response = handle(worker.pipeline.stages, received(aws)._replace(body=body)).response
+    response = handle(worker.pipeline.stages, structs.replace(received(aws), body=body)).response
     told = {one.tag.rpartition("}")[2]: one.text for one in ElementTree.fromstring(response.body).iter()}
     session = Credentials(told["AccessKeyId"], told["SecretAccessKey"], told["SessionToken"])
     keyring = services_of(worker.state).keyring
@@ -140,7 +141,7 @@ def test_forms(scene: Scene) -> None:
 def old_url(by: Credentials) -> Request:
     aws = AWSRequest("GET", f"http://{HOST}/b/k")
     HmacV1QueryAuth(by, expires=60).add_auth(aws)
-    return received(aws)._replace(headers={"host": HOST})
+    return structs.replace(received(aws), headers={"host": HOST})
 
 
 def old_fields(by: Credentials) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from kms_server.audit import event_id
 from kms_server.audit.checkpoints import Checkpoints
 from kms_server.audit.journal import Journal
@@ -99,7 +101,7 @@ class Scene:
 
     def _event(self, **changes: Any) -> Event:
         made = event(**({"time": self.now, "account": ACCOUNT, "region": REGION} | changes))
-        return made._replace(event_id=event_id.new(made.time))
+        return structs.replace(made, event_id=event_id.new(made.time))
 
     def read(self, count: int = 1, **changes: Any) -> list[str]:
         """Calls that change nothing; their event ids."""
