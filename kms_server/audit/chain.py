@@ -53,10 +53,15 @@ class Batch(NamedTuple):
     head: Head
 
 
+def next_head(key: ChainKey, writer: str, head: Head, rows: Sequence[Row]) -> Head:
+    """Where a writer's chain ends when it is longer by one row or more."""
+    last = head.seq + len(rows)
+    return Head(last, key.link(writer, head.seq + 1, last, head.link, [row.record for row in rows]))
+
+
 def extended(key: ChainKey, writer: str, head: Head, rows: Sequence[Row]) -> Batch:
     """The batch that makes a writer's chain longer by one row or more."""
-    first, last = head.seq + 1, head.seq + len(rows)
-    link = key.link(writer, first, last, head.link, [row.record for row in rows])
-    stored: list[Stored] = [(*row, writer, number, None) for number, row in enumerate(rows, first)]
-    stored[-1] = (*rows[-1], writer, last, link)
-    return Batch(stored, Head(last, link))
+    end = next_head(key, writer, head, rows)
+    stored: list[Stored] = [(*row, writer, number, None) for number, row in enumerate(rows, head.seq + 1)]
+    stored[-1] = (*rows[-1], writer, end.seq, end.link)
+    return Batch(stored, end)

@@ -10,8 +10,6 @@ import logging
 import os
 import secrets
 from collections.abc import Sequence
-from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,9 +19,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kms_server.audit import marks
-from kms_server.audit.chain import COLUMNS, ChainKey, extended
+from kms_server.audit.chain import ChainKey, next_head
 from kms_server.audit.record import Row
 from kms_server.audit.segment_list import segment_list
+from kms_server.audit.segment_rows import SegmentRows
 from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_events, audit_indexes
 from kms_server.storage.audit_writers import START, Head
@@ -40,17 +39,9 @@ _INDEX = {
 _INDEX["resource_2"] += " WHERE resource_2 IS NOT NULL"
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _LOCK = ".full", ".lock"
-# Without an event id it is no row; empty texts cost the driver least.
-_PADDING = (None, *[""] * (len(COLUMNS) - 1))
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 _SORTING = 65_536  # KiB of memory while a segment is indexed
-
-
-# What has no adapter the driver asks for one, value by value, by way of exceptions: a microsecond each, of which a row
-# has several. These are what it does with them in the end; an empty dictionary's `get` makes None of None in C.
-dbapi2.register_adapter(type(None), {}.get)
-dbapi2.register_adapter(bool, int)
 
 
 def segment_files(directory: Path) -> list[Path]:
@@ -66,25 +57,6 @@ def is_full(path: Path) -> bool:
 def mark_full(path: Path) -> None:
     """Note that a segment gets no more rows."""
     path.with_suffix(_FULL).touch(mode=0o600)
-
-
-@cache
-def _insert(size: int) -> str:
-    """One statement for up to `size` rows; what is not a row is null.
-
-    One statement is one transaction and one step. SQLite gives Python's lock up once per step, and a batch of steps
-    beside a busy event loop would wait for it as often as it has rows.
-    """
-    row = f"({', '.join('?' * len(COLUMNS))})"
-    return (
-        f"INSERT INTO audit_events SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column1 IS NOT NULL"  # noqa: S608 - question marks alone
-    )
-
-
-def _size(rows: int) -> int:
-    """Of a statement for so many rows: few sizes, so that statements stay prepared, and little that is only padding."""
-    step = 1 if rows <= 8 else 8 if rows <= 64 else 16
-    return -(-rows // step) * step
 
 
 def is_chained(connection: Any) -> bool:  # noqa: ANN401 - the driver has no types
@@ -128,10 +100,8 @@ class SegmentLog:
         try:
             while self._connection is None:
                 self._open()
-            batch = extended(self._key, self._writer, self._head, rows)
-            size = _size(len(rows))
-            padding = (_PADDING,) * (size - len(rows))
-            self._connection.execute(_insert(size), tuple(chain.from_iterable((*batch.rows, *padding))))
+            head = next_head(self._key, self._writer, self._head, rows)
+            self._rows.add(self._writer, self._head, rows, head)
         except dbapi2.IntegrityError:
             self.close()
             raise
@@ -140,8 +110,8 @@ class SegmentLog:
             self._failed = self._path
             self.close()
             raise
-        self._head = batch.head
-        if batch.head.seq >= self._limit:
+        self._head = head
+        if head.seq >= self._limit:
             self._finish()
 
     def _open(self) -> None:
@@ -157,6 +127,7 @@ class SegmentLog:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(CREATE)
+        self._rows = SegmentRows(self._connection)
         end = end_of(self._connection)
         if end is None:
             self._finish()
