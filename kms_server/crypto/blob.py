@@ -16,10 +16,10 @@ the nonce is zero. Header and encryption context are authenticated. Overhead: 11
 import hmac
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 from kms_server.crypto.capabilities import MaterialError
 from kms_server.crypto.encryption_context import canonical
@@ -38,7 +38,7 @@ _LABEL = b"kms-server ciphertext v1"
 _MULTI_REGION = "mrk-"
 
 
-class CiphertextBlob(NamedTuple):
+class CiphertextBlob(Struct, frozen=True):
     """What a ciphertext says of itself."""
 
     key_id: str

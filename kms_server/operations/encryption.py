@@ -1,7 +1,8 @@
 """Encrypt, Decrypt, ReEncrypt: one path for symmetric and RSA keys."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from kms_server import errors as e
 from kms_server.crypto.blob import CiphertextBlob
@@ -23,7 +24,7 @@ _UNKNOWN_KEY = (
 )
 
 
-class _Source(NamedTuple):
+class _Source(Struct, frozen=True):
     """What a ciphertext opens under; `material_id` is None for keys whose ciphertexts do not name it."""
 
     usable: UsableKey

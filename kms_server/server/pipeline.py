@@ -53,17 +53,6 @@ class Arrival(Struct, frozen=True):
     charged: bool = False
 
 
-class Asked(Struct, frozen=True):
-    """A request that asks for an operation; nobody knows yet whose it is."""
-
-    request: Request
-    may_block: bool
-    charged: bool
-    request_id: str
-    operation: Operation
-    document: Mapping[str, Any]
-
-
 class Outcome(Struct, frozen=True):
     """An answer, the ticket whose commit must come before the answer's first byte, and what the call counts as.
 
@@ -101,7 +90,6 @@ class Pipeline:
         self._offered = offered
         self._traced = traced
         self.stages: tuple[Stage, ...] = (
-            self._read,
             self._authenticate,
             self._load,
             self._run,
@@ -128,9 +116,9 @@ class Pipeline:
             raise call.fault
         return call
 
-    def _read(self, arrival: Arrival) -> Asked | Outcome:
-        request, may_block, charged = arrival.request, arrival.may_block, arrival.charged
-        request_id = event_id.new_request_id()
+    def _authenticate(self, arrival: Arrival) -> Call | Outcome:
+        """What a request asks for, and whose it is."""
+        request, request_id = arrival.request, event_id.new_request_id()
         wire = wires.asked(request)
         if wire is None:
             return _unrecorded(front_door.answer(request, request_id))
@@ -138,12 +126,13 @@ class Pipeline:
             operation, document = wire.read(request, self._offered)
         except ServiceError as error:
             return self._refused(request, request_id, error, wire, None)
-        return Asked(request, may_block, charged, request_id, operation, document)
+        return self._called(arrival, request_id, operation, document)
 
-    def _authenticate(self, asked: Asked) -> Call | Outcome:
-        """From here on there is a call, which will be recorded if anybody is known to have made it."""
-        request, request_id, operation = asked.request, asked.request_id, asked.operation
-        services, may_block = self._services, asked.may_block
+    def _called(
+        self, arrival: Arrival, request_id: str, operation: Operation, document: Mapping[str, Any]
+    ) -> Call | Outcome:
+        """The call that a request is, once it is known who makes it: from then on it will be recorded."""
+        services, request, may_block = self._services, arrival.request, arrival.may_block
         decided_on: int | None = None
         try:
             decided_on = services.keyring.refresh(may_block=may_block)
@@ -157,12 +146,11 @@ class Pipeline:
             response = wires.of(operation).fault(_unexpected(error), operation, request_id)
             return _unrecorded(response, kind_of(operation, Result.FAILED))
         now = services.clock.now()
-        call = Call(
+        return Call(
             operation, services, caller.principal, caller.region, request, request_id,
-            event_id.of_request(request_id, now), now, may_block, asked.document, caller.forwarded, decided_on=decided_on,
+            event_id.of_request(request_id, now), now, may_block, document, caller.forwarded,
+            decided_on=decided_on, charged=arrival.charged,
         )  # fmt: skip
-        call.charged = asked.charged
-        return call
 
     def _refused(
         self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None

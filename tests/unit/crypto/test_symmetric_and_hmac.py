@@ -39,7 +39,7 @@ def test_opened_symmetric_keys_are_bound_to_their_ids() -> None:
     material = SymmetricType().checked(bytes(32))
     raw = SymmetricType().open(material, KEY_ID, MATERIAL_ID).encrypt("", b"x", {})
     assert SymmetricType().open(material, KEY_ID, MATERIAL_ID).decrypt("", raw, {}) == b"x"
-    assert CiphertextBlob.parse(raw) == (KEY_ID, MATERIAL_ID)
+    assert CiphertextBlob.parse(raw) == CiphertextBlob(KEY_ID, MATERIAL_ID)
 
 
 @pytest.mark.parametrize("bits", HASHES)
@@ -87,7 +87,7 @@ def test_the_shortest_ciphertext() -> None:
     """Of nothing: the overhead alone."""
     raw = SymmetricType().open(bytes(32), KEY_ID, MATERIAL_ID).encrypt("", b"", {})
     assert len(raw) == 114
-    assert CiphertextBlob.parse(raw) == (KEY_ID, MATERIAL_ID)
+    assert CiphertextBlob.parse(raw) == CiphertextBlob(KEY_ID, MATERIAL_ID)
     with pytest.raises(InvalidCiphertextException):
         CiphertextBlob.parse(raw[:-1])
 
