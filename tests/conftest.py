@@ -3,7 +3,6 @@
 import gc
 import os
 import tempfile
-import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.databases import new_url
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres, start
 from tests.redis_server import RedisServer, running
+from tests.sampling import left_out
 
 _DATABASE, _DATABASES = "KMS_TEST_DATABASE", ("sqlite", "postgresql")
 # The same examples on every run, however slow the machine is; `make soak` draws new ones, and more.
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "covers(row, direction): what of docs/authorization-coverage.md it shows"
     )
     config.addinivalue_line(
-        "markers", "soak(but=n): a long round for `make soak` alone, but for one in n of its cases"
+        "markers", "soak(but=n, each=name): a long round, for `make soak`; see tests/sampling.py"
     )
     config.addinivalue_line("markers", "embedded(why): not with KMS_TEST_DATABASE=postgresql")
     if os.environ.get(_DATABASE, "sqlite") not in _DATABASES:
@@ -44,23 +44,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long rounds out unless they are asked for, and with PostgreSQL for all servers what is about SQLite."""
-    left = set() if os.environ.get("KMS_TEST_SOAK") else {one for one in items if _is_long(one)}
+    left: set[pytest.Item] = set()
     if os.environ.get(_DATABASE) == "postgresql":
-        left |= {
+        left = {
             one
             for one in items
             if one.get_closest_marker("embedded") or "sqlite" in one.nodeid.partition("[")[2]
         }
+    if not os.environ.get("KMS_TEST_SOAK"):
+        left |= left_out(one for one in items if one not in left)
     config.hook.pytest_deselected(items=list(left))
     items[:] = [one for one in items if one not in left]
-
-
-def _is_long(item: pytest.Item) -> bool:
-    """Whether only `make soak` has it; the cases that every run has are the same each time, and lie all over a table."""
-    mark = item.get_closest_marker("soak")
-    if mark is None or "but" not in mark.kwargs:
-        return mark is not None
-    return bool(zlib.crc32(item.nodeid.encode()) % mark.kwargs["but"])
 
 
 @pytest.hookimpl(wrapper=True)

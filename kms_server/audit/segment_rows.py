@@ -7,7 +7,7 @@ in a temporary table in memory; a row names it and brings what is its own.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from pysqlite3 import dbapi2
 
@@ -27,9 +27,8 @@ _SHARED = (
     "error_code",
 )
 _OWN = 5
-_MOST_SHARED = 4_096
+_MOST_SHARED = 16_384  # some MB
 _CREATE = f"CREATE TEMP TABLE shared (id INTEGER PRIMARY KEY, {', '.join(_SHARED)})"
-_SHARE = f"INSERT INTO temp.shared VALUES ({', '.join('?' * (1 + len(_SHARED)))})"  # noqa: S608 - names of ours
 # No event has an empty id; empty texts cost the driver least.
 _PADDING = [""] * _OWN
 
@@ -37,13 +36,15 @@ _PADDING = [""] * _OWN
 # with None in the end; an empty dictionary's `get` makes None of None in C.
 dbapi2.register_adapter(type(None), {}.get)
 
+_Common: TypeAlias = tuple[object, ...]
+
 
 class SegmentRows:
     """Adds rows by the connection of the segment's owner."""
 
     def __init__(self, connection: Any) -> None:  # noqa: ANN401 - the driver has no types
         self._connection = connection
-        self._shared: dict[tuple[object, ...], int] = {}
+        self._shared: dict[_Common, int] = {}
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(_CREATE)
 
@@ -53,23 +54,37 @@ class SegmentRows:
         Raises:
             dbapi2.Error: it is not known to be stored.
         """
-        if len(self._shared) + len(rows) > _MOST_SHARED:
-            self._connection.execute("DELETE FROM temp.shared")
-            self._shared.clear()
-        shared, size = self._shared, _size(len(rows))
+        common: list[_Common] = [(*row[1:8], row[10]) for row in rows]
+        numbers = [self._shared.get(one) for one in common]
+        if None in numbers:
+            self._share(common)
+            numbers = [self._shared[one] for one in common]
+        size = _size(len(rows))
         values: list[object] = [writer, before.seq, end.seq, end.link]
-        for row in rows:
-            common = (*row[1:8], row[10])
-            number = shared.get(common) or self._share(common)
+        for row, number in zip(rows, numbers, strict=True):
             values += (row[0], number, row[8], row[9], row[11])
         values += _PADDING * (size - len(rows))
         self._connection.execute(_insert(size), values)
 
-    def _share(self, common: tuple[object, ...]) -> int:
-        number = len(self._shared) + 1
-        self._connection.execute(_SHARE, (number, *common))
-        self._shared[common] = number
-        return number
+    def _share(self, common: Sequence[_Common]) -> None:
+        """Have all of these in the table."""
+        new = dict.fromkeys(one for one in common if one not in self._shared)
+        if len(self._shared) + len(new) > _MOST_SHARED:
+            self._shared.clear()
+            new = dict.fromkeys(common)
+        numbered = {one: number for number, one in enumerate(new, len(self._shared) + 1)}
+        size = _size(len(new))
+        values = [value for one, number in numbered.items() for value in (number, *one)]
+        values += [""] * (1 + len(_SHARED)) * (size - len(new))
+        self._connection.execute(_replace(size), values)
+        self._shared |= numbered
+
+
+@cache
+def _replace(size: int) -> str:
+    """A statement that puts up to `size` rows into the table, over those that nobody needs any more."""
+    row = f"({', '.join('?' * (1 + len(_SHARED)))})"
+    return f"REPLACE INTO temp.shared SELECT * FROM (VALUES {', '.join([row] * size)}) WHERE column1 <> ''"  # noqa: S608 - question marks alone
 
 
 @cache

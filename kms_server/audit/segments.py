@@ -84,6 +84,7 @@ class SegmentLog:
         self._limit = limits.segment_rows
         self._patience = limits.audit_deadline / 2
         self._connection: Any = None
+        self._rows: SegmentRows | None = None
         self._path: Path | None = None
         self._failed: Path | None = None
         self._owned: int | None = None
@@ -98,10 +99,10 @@ class SegmentLog:
                 of the rows, the next append turns to another segment.
         """
         try:
-            while self._connection is None:
+            while (segment := self._rows) is None:
                 self._open()
             head = next_head(self._key, self._writer, self._head, rows)
-            self._rows.add(self._writer, self._head, rows, head)
+            segment.add(self._writer, self._head, rows, head)
         except dbapi2.IntegrityError:
             self.close()
             raise
@@ -127,12 +128,12 @@ class SegmentLog:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(CREATE)
-        self._rows = SegmentRows(self._connection)
         end = end_of(self._connection)
         if end is None:
             self._finish()
         else:
             self._writer, self._head = path.stem, end
+            self._rows = SegmentRows(self._connection)
 
     def _own(self, path: Path) -> bool:
         descriptor = None if path == self._failed else lock(path)
@@ -156,7 +157,7 @@ class SegmentLog:
             self._connection.close()
         if self._owned is not None:
             os.close(self._owned)
-        self._connection, self._owned, self._path = None, None, None
+        self._connection, self._rows, self._owned, self._path = None, None, None, None
 
 
 def seal(directory: Path) -> None:

@@ -95,7 +95,7 @@ def killed_in_a_delivery(server: ServerProcess, trails: list[Trail]) -> bool:
         return pending()
 
 
-@pytest.mark.soak(but=2)
+@pytest.mark.soak(but=2, each="destination")
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("destination", [into_directory, into_own_bucket], ids=["directory", "own"])
 def test_each_record_is_delivered_once(

@@ -320,7 +320,7 @@ def refuses(pair: Pair, stored: Stored) -> bool:
     return answered.broken
 
 
-@pytest.mark.soak(but=3)
+@pytest.mark.soak(but=3, each="name")
 @pytest.mark.parametrize(("kind", "shape", "name"), CASES)
 def test_a_change_is_noticed(pair: Pair, kind: str, shape: str, name: str) -> None:
     tampering = TAMPERINGS[name]

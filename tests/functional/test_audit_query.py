@@ -140,7 +140,7 @@ FILTERS: list[tuple[str, Callable[[Record, dict[str, str]], bool]]] = [
 ]
 
 
-@pytest.mark.soak(but=2)
+@pytest.mark.soak(but=2, each="arguments")
 @pytest.mark.parametrize(("arguments", "meets"), FILTERS, ids=range(len(FILTERS)))
 def test_each_filter(story: Story, arguments: str, meets: Callable[[Record, dict[str, str]], bool]) -> None:
     expected = [one for one in story.records if meets(one, story.names)]

@@ -128,7 +128,7 @@ class Service:
             change(call)
             return call
 
-        return (*stages[:2], changed, *stages[2:])
+        return (stages[0], changed, *stages[1:])
 
     def limit(self, quota: str, value: float, *, account: str = ACCOUNT, region: str = REGION) -> None:
         """Set the value of a quota."""

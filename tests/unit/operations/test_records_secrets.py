@@ -150,7 +150,6 @@ def sent(operation: Operation, base: Mapping[str, Any], marker: bytes, end: str)
     return body_of(operation, known) + b"&" + urlencode(flat | wrong).encode()
 
 
-@pytest.mark.soak(but=2)
 @pytest.mark.parametrize("row", ROWS)
 @settings(max_examples=examples(test=1, soak=5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(marker=MARKERS)
@@ -168,7 +167,6 @@ def test_nothing_of_kms(
     check(ask(service, operation, body_of(operation, base | beside), by=user), marker, operation)
 
 
-@pytest.mark.soak(but=2)
 @pytest.mark.parametrize("operation", OTHERS, ids=lambda one: f"{one.service}-{one.name}")
 @settings(max_examples=examples(test=1, soak=5), deadline=None, suppress_health_check=list(HealthCheck))
 @given(marker=MARKERS)

@@ -16,7 +16,7 @@ def test_the_table_has_every_operation_and_every_state() -> None:
     assert {cell.state for cell in CELLS} == set(KeyState)
 
 
-@pytest.mark.soak(but=2)
+@pytest.mark.soak(but=2, each="cell.row")
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.row.replace(' ', '-')}-{cell.state}")
 def test_cell(service: Service, cell: Cell) -> None:
     key_id = scenes.make_key(service, cell)

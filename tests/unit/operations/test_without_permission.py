@@ -56,7 +56,7 @@ def test_the_rows_are_all_operations() -> None:
     assert len(names) == 56 + len(EXTENSIONS)
 
 
-@pytest.mark.soak(but=2)
+@pytest.mark.soak(but=2, each="row")
 @pytest.mark.parametrize("row", ROWS)
 def test_refused(service: Service, nobody: Caller, row: str) -> None:
     cell = Cell(row, KeyState.ENABLED, ".")

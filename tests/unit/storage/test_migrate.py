@@ -214,7 +214,7 @@ def _orphans(tables: MetaData) -> None:
         key.ondelete = None
 
 
-@pytest.mark.soak(but=3)
+@pytest.mark.soak(but=2, each="wrong")
 @pytest.mark.parametrize(
     "wrong",
     [
