@@ -52,7 +52,7 @@ class UsableKey:
     regions: tuple[str, ...]
     _root: RootKeys = field(repr=False)
     labels: Callable[[], Labels] = field(default=no_labels, repr=False)
-    _opened: dict[str, object] = field(default_factory=dict, repr=False)
+    _opened: dict[str | None, object] = field(default_factory=dict, repr=False)
     authority: Authority = field(init=False)
     spec: specs.KeySpec = field(init=False)
     _current: BackingKey | None = field(init=False)
@@ -106,38 +106,41 @@ class UsableKey:
             InvalidCiphertextException: the key has no such version.
             KeyUnavailableException: the stored material does not open under the root key.
         """
-        found: EncryptionKey = self._material(material_id or self.current.material_id)
+        found: EncryptionKey = self._material(material_id)
         return found
 
     def signing(self) -> SigningKey:
         """A key of usage SIGN_VERIFY."""
-        found: SigningKey = self._material(self.current.material_id)
+        found: SigningKey = self._material(None)
         return found
 
     def mac(self) -> MacKey:
         """A key of usage GENERATE_VERIFY_MAC."""
-        found: MacKey = self._material(self.current.material_id)
+        found: MacKey = self._material(None)
         return found
 
     def agreement(self) -> AgreementKey:
         """A key of usage KEY_AGREEMENT."""
-        found: AgreementKey = self._material(self.current.material_id)
+        found: AgreementKey = self._material(None)
         return found
 
     def encapsulation(self) -> EncapsulationKey:
         """A key of usage ENCAPSULATE_DECAPSULATE."""
-        found: EncapsulationKey = self._material(self.current.material_id)
+        found: EncapsulationKey = self._material(None)
         return found
 
     def public(self) -> PublicKey:
         """The public half of a key pair."""
-        found: PublicKey = self._material(self.current.material_id)
+        found: PublicKey = self._material(None)
         return found
 
-    def _material(self, material_id: str) -> Any:  # noqa: ANN401 - a key's usage tells what it is
+    def _material(self, material_id: str | None) -> Any:  # noqa: ANN401 - a key's usage tells what it is
         return self._opened.get(material_id) or self._open(material_id)
 
-    def _open(self, material_id: str) -> object:
+    def _open(self, material_id: str | None) -> object:
+        if material_id is None:
+            opened = self._opened[None] = self._material(self.current.material_id)
+            return opened
         version = next((one for one in self.versions if one.material_id == material_id), None)
         if version is None:
             raise InvalidCiphertextException

@@ -19,7 +19,7 @@ from kms_server.keyring.cache import Findings, WouldBlock
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.identifiers import PREDEFINED_ALIASES, KeyReference
 from kms_server.operations import limits, managed_keys
-from kms_server.operations.call import Call
+from kms_server.operations.call import Call, Settled
 from kms_server.operations.context import CallContext
 from kms_server.operations.grant_lookup import GrantLookup
 from kms_server.operations.guards import stop_dry_run
@@ -61,15 +61,18 @@ def settled_key(call: Call, identifier: Hashable, *, action: str | None = None) 
     `identifier` is what names it: a text of the caller's, or a ciphertext, which finds keys that no such text would.
     """
     place = (id(call.principal), identifier, call.region, call.operation.action, action)
-    found = call.services.keyring.findings.get(place)
+    settled: Settled | None = call.services.keyring.findings.get(place)
     # Nobody else has the id of a caller who is kept beside it.
-    if found is None or call.tx is not None or found[0] is not call.principal:
+    if settled is None or call.tx is not None or settled.principal is not call.principal:
         return None
-    usable: UsableKey = found[1].at(call.time)
     if "GrantTokens" in call.parameters:
         _check_grant_tokens(call)
-    call.touches(KEY, usable.authority.arn)
-    return usable
+    if call.resources:
+        call.touches(*settled.resources[0])
+    else:
+        call.resources = settled.resources
+    call.settled = settled
+    return settled.usable.at(call.time)
 
 
 def settle(
@@ -79,7 +82,7 @@ def settle(
     plan = usable.authority.plan(call.principal, action or call.operation.action)
     if call.tx is None and plan.settled is not None and not plan.denials:
         place = (id(call.principal), identifier, call.region, call.operation.action, action)
-        findings.keep(place, (call.principal, usable))
+        findings.keep(place, Settled(call.principal, usable, ((KEY, usable.authority.arn),)))
 
 
 def find_key(call: Call, identifier: str, *, action: str | None = None) -> UsableKey:
@@ -147,6 +150,9 @@ def require_patience(call: Call, usable: UsableKey) -> None:
 
 def require_fit(call: Call, usable: UsableKey) -> None:
     """Check usage and state of a key against what the operation declares."""
+    settled = call.settled
+    if settled is not None and settled.usable is usable and settled.fits:
+        return
     key, operation = usable.key, call.operation
     if operation.usage is not None and key.usage != operation.usage:
         raise InvalidKeyUsageException(
@@ -154,6 +160,8 @@ def require_fit(call: Call, usable: UsableKey) -> None:
         )
     if operation.rule is not None:
         operation.rule.require(key.state, key.arn)
+    if settled is not None and settled.usable is usable:
+        settled.fits = True
 
 
 def load(call: Call, key_id: str, region: str) -> UsableKey | None:

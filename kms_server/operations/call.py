@@ -24,8 +24,8 @@ from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.grants import Grant
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import StateRule
-from kms_server.protocol.message import Request
-from kms_server.quotas.limiter import Count, Limiter, Pending
+from kms_server.protocol.message import Request, Response
+from kms_server.quotas.limiter import Count, Limiter, Pending, Plan
 from kms_server.root_keys.ring import RootKeys
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction
@@ -158,17 +158,31 @@ class Forwarded:
     source_account: str | None = None
 
 
+class Settled(Struct, eq=False):
+    """What is known of a caller's calls of an operation on a key, whatever else they say, until anything changes.
+
+    `resources` are those of their records, `plan` is what limits take from each, once that is known, and `fits` whether
+    the key was found to be in a state for the operation.
+    """
+
+    principal: Principal
+    usable: UsableKey
+    resources: tuple[tuple[str, str], ...]
+    plan: Plan | None = None
+    fits: bool = False
+
+
 class Call(Struct, eq=False):
     """One authenticated call; `time` is the service's epoch seconds, `region` the one it was signed for.
 
     `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
 
-    When it has run it has an `answer` or a `fault`. `forwarded` is None for calls that clients make themselves. `owner`
+    When it has run it has an `answer` or a `fault`, and then a `response`. `forwarded` is None for calls that clients make themselves. `owner`
     is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
 
     `recorded` tells that its record was committed or is being written, `charged` that it was counted, `pending` that it
     is not known yet whether its limits let it pass. `decided_on` is the stamp of the state that it is decided on, where
-    other hosts may have changed that since.
+    other hosts may have changed that since. `settled` is what was known before of the key that it uses, or the last of these.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded
@@ -198,6 +212,8 @@ class Call(Struct, eq=False):
     pending: Pending | None = None
     answer: Answer = None
     fault: ServiceError | None = None
+    response: Response | None = None
+    settled: Settled | None = None
     resources: tuple[tuple[str, str], ...] = ()
     additional: Mapping[str, Any] | None = None
     logged_extra: Mapping[str, Any] | None = None

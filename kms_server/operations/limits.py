@@ -6,9 +6,9 @@ from kms_server.errors import KMSInternalException
 from kms_server.keyring.usable_key import UsableKey
 from kms_server.keys.specs import KeySpec
 from kms_server.operations import injection
-from kms_server.operations.call import Call, Countable, Operation
+from kms_server.operations.call import Call, Countable, Operation, Settled
 from kms_server.quotas import subjects
-from kms_server.quotas.limiter import Count, Undecided
+from kms_server.quotas.limiter import Count, Plan, Undecided
 from kms_server.quotas.profiles import Profile
 from kms_server.quotas.table import UNLIMITED
 from kms_server.storage import limits
@@ -32,6 +32,24 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
     if call.charged:
         _settle(call)
         return
+    settled = call.settled
+    if settled is not None and (pair is not None or len(keys) != 1 or keys[0] is not settled.usable):
+        settled = None
+    if settled is not None and settled.plan is not None:
+        call.charged = True
+        plan = settled.plan
+    else:
+        plan = _plan(call, keys, pair, settled)
+    call.pending = call.services.limiter.take(plan)
+    if call.pending is not None:
+        _settle(call)
+
+
+def _plan(call: Call, keys: tuple[UsableKey, ...], pair: KeySpec | None, settled: Settled | None) -> Plan:
+    """What the limits take from a call, which counts as charged from here on, unless a fault is injected.
+
+    It is kept with what is settled of the call.
+    """
     services = call.services
     set_limits, faults = services.keyring.bounds(may_block=call.may_block)
     call.charged = True
@@ -47,9 +65,10 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
         counts = ((account, region, keys[0].spec.quota, 1),)
     else:
         counts = tuple((account, region, usable.spec.quota, 1) for usable in keys)
-    call.pending = services.limiter.admit(set_limits, counts, keys, call.principal.arns)
-    if call.pending is not None:
-        _settle(call)
+    plan = services.limiter.plan(set_limits, counts, keys, call.principal.arns)
+    if settled is not None and not faults:
+        settled.plan = plan
+    return plan
 
 
 def _settle(call: Call) -> None:

@@ -73,6 +73,13 @@ class Limiter:
         Raises:
             ThrottlingException: one of them has too few left; none was taken.
         """
+        return self.take(self.plan(set_limits, counts, keys, principals))
+
+    def plan(
+        self, set_limits: Mapping[str, SetLimit], counts: tuple[Count, ...], keys: tuple[LimitedKey, ...] = (),
+        principals: tuple[str, ...] = (),
+    ) -> Plan:  # fmt: skip
+        """What `take` needs for a call, as `admit` has it; it holds as long as no limit is set."""
         plans = self._plans
         if plans.set_limits is not set_limits:
             plans = self._plans = _Plans(set_limits, self.profile, self._meters)
@@ -83,8 +90,14 @@ class Limiter:
         else:
             mark = plans.mark(counts, keys, principals)
         plan = plans.made.get(mark)
-        if plan is None:
-            plan = plans.make(mark, counts, keys, principals)
+        return plans.make(mark, counts, keys, principals) if plan is None else plan
+
+    def take(self, plan: Plan) -> Pending | None:
+        """Take the tokens of a plan; see `admit`.
+
+        Raises:
+            ThrottlingException: as `admit`.
+        """
         buckets, _, places = plan
         if not buckets:
             return None

@@ -37,6 +37,9 @@ class Guest(Protocol):
     def go(self, stage: Stage) -> None:
         """Take the request under way through a stage."""
 
+    def go_on(self, stage: Stage) -> None:
+        """Go through a stage, also with a request that had to wait in it."""
+
     def recall(self) -> None:
         """What has changed is known; the stage that waits for it can take the request."""
 
@@ -129,7 +132,9 @@ class Door:
         turn, self._turn = list(dict.fromkeys(self._turn)), []
         for connection in turn:
             self._try(connection, connection.begin)
-        self._go(turn)
+        for stage in self.stages:
+            for connection in turn:
+                connection.go(stage)
         self._advance(turn)
 
     def again(self, connection: Guest) -> None:
@@ -164,20 +169,20 @@ class Door:
             connection.recall()
         # A look that begins after a call came sees all that was acknowledged before; of later calls that is not true.
         with nullcontext() if failed else memory.recent():
-            self._go(waiting)
+            self._go_on(waiting)
         self._advance(waiting)
         if self._forgetful and self.looking is None:
             self._begin_look(memory)
 
     def _take_held(self) -> None:
         turn, self._held = self._held, []
-        self._go(turn)
+        self._go_on(turn)
         self._advance(turn)
 
-    def _go(self, turn: list[Guest]) -> None:
+    def _go_on(self, turn: list[Guest]) -> None:
         for stage in self.stages:
             for connection in turn:
-                connection.go(stage)
+                connection.go_on(stage)
 
     def _advance(self, turn: list[Guest]) -> None:
         for connection in turn:

@@ -139,9 +139,6 @@ class Connection(ClientLink):
 
     def go(self, stage: Stage) -> None:
         """Take the request under way through a stage, or through all of them in a thread when it would wait."""
-        if self._held is not None and self._held[0] is stage:
-            _, self._work = self._held
-            self._held = None
         work = self._work
         if work is None:
             return
@@ -160,6 +157,13 @@ class Connection(ClientLink):
                 self._take(done)
             else:
                 self._work = done
+
+    def go_on(self, stage: Stage) -> None:
+        """Go through a stage, also with a request that had to wait in it."""
+        if self._held is not None and self._held[0] is stage:
+            _, self._work = self._held
+            self._held = None
+        self.go(stage)
 
     def recall(self) -> None:
         """What has changed is known."""
@@ -283,15 +287,15 @@ class Connection(ClientLink):
     def _answer(
         self, response: Response, kind: Kind | None = None, told: Told = NOTHING, *, last: bool = False
     ) -> None:
-        incoming = self._current
+        incoming, door = self._current, self._door
         self._current, self._outcome = None, None
         self._since = now = time.monotonic()
-        if kind is not None and self._door.tally is not None:
-            self._door.tally.call(kind, now - self._began)
-        if incoming is not None and self._door.access_log is not None:
-            self._door.access_log.note(incoming.request, response, kind, now - self._began)
-        if incoming is not None and kind is not None and self._door.traces is not None:
-            self._door.traces.note(incoming.request, response, kind, now - self._began, told)
+        if kind is not None and door.tally is not None:
+            door.tally.call(kind, now - self._began)
+        if incoming is not None and door.access_log is not None:
+            door.access_log.note(incoming.request, response, kind, now - self._began)
+        if incoming is not None and kind is not None and door.traces is not None:
+            door.traces.note(incoming.request, response, kind, now - self._began, told)
         if self._ending or incoming is None:
             return
         keep_alive = not last and self._keeps(incoming)
@@ -299,7 +303,7 @@ class Connection(ClientLink):
         if "origin" in request.headers:
             response = for_web_page(request.method, request.target, response)
         with_body = request.method != "HEAD"
-        self._transport.write(self._door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
+        self._transport.write(door.writer.render(response, keep_alive=keep_alive, with_body=with_body))
         if not keep_alive or incoming.body is not None:
             self._conclude(incoming, keep_alive=keep_alive)
 

@@ -5,6 +5,7 @@ Nothing here knows sockets: a door passes a request in and waits for the ticket 
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -93,6 +94,7 @@ class Pipeline:
             self._authenticate,
             self._load,
             self._run,
+            self._respond,
             self._record,
         )
 
@@ -202,24 +204,31 @@ class Pipeline:
             return fault_of(error)
         return None
 
+    def _respond(self, call: Call) -> Call:
+        """The answer or the fault as the client gets it; it leaves when the record is on disk."""
+        operation, fault = call.operation, call.fault
+        wire = wires.of(operation)
+        if fault is None:
+            call.response = wire.answer(operation, call.answer, call.request_id)
+        else:
+            call.response = wire.fault(fault, operation, call.request_id)
+        return call
+
     def _record(self, call: Call) -> Outcome:
         """Hand the record over, whatever happened; a mutation has committed its own."""
-        operation, wire, request_id = call.operation, wires.of(call.operation), call.request_id
-        if call.fault is not None:
-            response = wire.fault(call.fault, operation, request_id)
-        else:
-            response = wire.answer(operation, call.answer, request_id)
-        if call.fault is not None and call.principal is NOBODY:
-            self._authenticator.note_refusal(call.request, call.fault)
+        operation, response, fault = call.operation, call.response, call.fault
+        assert response is not None  # noqa: S101 - the stage before has made it
+        if fault is None:
+            kind, charged = OK_KINDS[operation.action], call.charged
+        elif call.principal is NOBODY:
+            self._authenticator.note_refusal(call.request, fault)
             return _unrecorded(response, kind_of(operation, Result.UNAUTHENTICATED), told_of(call))
-        ticket, fault = self._submitted(call), call.fault
-        kind = OK_KINDS[operation.action] if fault is None else kind_of(operation, result_of(fault))
-        # A call that was throttled has taken no token: decided again, it has to ask for one.
-        charged = call.charged and not isinstance(fault, ThrottlingException)
-        return Outcome(
-            response, ticket, lambda: wire.fault(KMSInternalException(), operation, request_id), charged, kind,
-            told_of(call) if self._traced else NOTHING,
-        )  # fmt: skip
+        else:
+            # A call that was throttled has taken no token: decided again, it has to ask for one.
+            charged = call.charged and not isinstance(fault, ThrottlingException)
+            kind = kind_of(operation, result_of(fault))
+        told = told_of(call) if self._traced else NOTHING
+        return Outcome(response, self._submitted(call), partial(_unaudited, call), charged, kind, told)
 
     def _submitted(self, call: Call) -> Ticket | None:
         """The ticket of a call's record; None for a mutation, which has committed its own."""
@@ -267,6 +276,11 @@ def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - se
 
 def _unrecorded(response: Response, kind: Kind | None = None, told: Told = NOTHING) -> Outcome:
     return Outcome(response, None, lambda: response, kind=kind, told=told)
+
+
+def _unaudited(call: Call) -> Response:
+    """What the client gets in the place of an answer whose record could not be written."""
+    return wires.of(call.operation).fault(KMSInternalException(), call.operation, call.request_id)
 
 
 def fault_of(error: Exception) -> ServiceError:

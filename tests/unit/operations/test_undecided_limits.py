@@ -44,7 +44,7 @@ def test_a_key_that_changes_meanwhile(service: Service, monkeypatch: pytest.Monk
     keyring = pipeline._services.keyring
     monkeypatch.setattr(pipeline._services.limiter, "_ask", undecided)
     work: Any = Arrival(request, may_block=False)
-    *before, run, _ = pipeline.stages
+    *before, run, _, _ = pipeline.stages
     for stage in before:
         work = stage(work)
     with pytest.raises(Undecided):

@@ -35,6 +35,9 @@ class Guest:
     def go(self, stage: Stage) -> None:
         self._note(f"stage {Stages.stages.index(stage)}")
 
+    def go_on(self, stage: Stage) -> None:
+        raise AssertionError(stage)
+
     def recall(self) -> None:
         raise AssertionError
 
