@@ -8,16 +8,16 @@ Event ids are UUIDs of version 7 (RFC 9562): their order is the order of time to
 from functools import lru_cache
 from random import getrandbits
 
-_VERSION_4 = 0x4 << 76
-_VERSION_7 = 0x7 << 76
-_VARIANT = 0x2 << 62
+_VERSION_4 = 0x4 << 76 | 0x2 << 62  # with the variant
+_VERSION_7 = 0x7 << 76 | 0x2 << 62
 _FREE = ~((0xF << 76) | (0x3 << 62))
 _TAIL = (1 << 80) - 1
+_LATEST = (1 << 48) - 1  # milliseconds
 
 
 def new_request_id() -> str:
     """A fresh request id: a UUID of version 4."""
-    return _text(getrandbits(128) & _FREE | _VERSION_4 | _VARIANT)
+    return _text(getrandbits(128) & _FREE | _VERSION_4)
 
 
 def new(epoch: float) -> str:
@@ -27,12 +27,12 @@ def new(epoch: float) -> str:
 
 def of_request(request_id: str, epoch: float) -> str:
     """The id of the event at `epoch` (seconds) that a request is: its random digits are those of the request's id."""
-    return f"{_time(round(epoch * 1_000))}-7{request_id[15:]}"
+    return f"{_time(epoch)}-7{request_id[15:]}"
 
 
 @lru_cache(maxsize=8)
-def _time(milliseconds: int) -> str:
-    digits = f"{milliseconds:012x}"
+def _time(epoch: float) -> str:
+    digits = f"{round(epoch * 1_000):012x}"
     return f"{digits[:8]}-{digits[8:]}"
 
 
@@ -42,13 +42,14 @@ def floor(epoch: float) -> str:
 
 
 def _shape(epoch: float, tail: int) -> str:
-    milliseconds = max(0, round(epoch * 1000)) << 80
-    return _text(milliseconds | (tail & _TAIL & _FREE) | _VERSION_7 | _VARIANT)
+    milliseconds = min(max(0, round(epoch * 1000)), _LATEST)
+    return _text(milliseconds << 80 | (tail & _TAIL & _FREE) | _VERSION_7)
 
 
 def _text(value: int) -> str:
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    # Six bytes between dashes, counted from the end: the first and the last dash are in their places.
+    digits = value.to_bytes(16).hex("-", 6)
+    return f"{digits[:13]}-{digits[13:17]}-{digits[17:]}"
 
 
 def time_of(event_id: str) -> float:

@@ -92,9 +92,9 @@ class GroupCommit(Batches[Entry]):
 
     def _write(self, batch: Sequence[Entry]) -> None:
         while batch:
-            oldest = min((decided_on for *_, decided_on in batch if decided_on is not None), default=None)
+            oldest = min([decided_on for _, _, decided_on in batch if decided_on is not None], default=None)
             try:
-                self._log.append([row for rows, *_ in batch for row in rows], oldest)
+                self._log.append([row for rows, _, _ in batch for row in rows], oldest)
             except Outdated as newer:
                 for _, ticket, decided_on in batch:
                     ticket.outdated = decided_on is not None and decided_on < newer.newest

@@ -16,7 +16,8 @@ class Heading:
 
     `is_data` tells data events, which are about objects, from management events, which are about anything else. The
     record begins with `before_time`; `after_time` stands behind the time, `kind` behind the ids, `about` behind the
-    resources, and it ends with `end`: all of them pieces of JSON.
+    resources, and it ends with `end`: all of them pieces of JSON. `columns` are those of the rows that follow from it, in
+    the order of the table.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Heading:
     event_type: str
     tls: Mapping[str, str] | None = None
     is_data: bool = False
+    columns: tuple[object, ...] = field(init=False, repr=False, compare=False)
     before_time: str = field(init=False, repr=False, compare=False)
     after_time: str = field(init=False, repr=False, compare=False)
     kind: str = field(init=False, repr=False, compare=False)
@@ -54,13 +56,17 @@ class Heading:
             "recipientAccountId": self.account,
         }
         end = {"eventCategory": category} | ({} if self.tls is None else {"tlsDetails": self.tls})
+        columns = (
+            self.account, self.region, self.name, self.source, self.read_only, self.username, self.access_key_id,
+        )  # fmt: skip
         identity = text({"eventVersion": _VERSION, "userIdentity": self.identity})
         pieces = {
+            "columns": columns,
             "before_time": f'{identity[:-1]},"eventTime":"',
-            "after_time": f'",{_members(after)}',
-            "kind": f",{_members({'readOnly': self.read_only})}",
-            "about": f",{_members(about)}",
-            "end": f",{_members(end)}}}",
+            "after_time": f'",{members(after)}',
+            "kind": f",{members({'readOnly': self.read_only})}",
+            "about": f",{members(about)}",
+            "end": f",{members(end)}}}",
         }
         for name, piece in pieces.items():
             object.__setattr__(self, name, piece)
@@ -76,5 +82,6 @@ def cut(value: str) -> str:
     return value if len(value) * 4 <= _MOST_TEXT else value.encode()[:_MOST_TEXT].decode(errors="ignore")
 
 
-def _members(values: Mapping[str, object]) -> str:
-    return text(values)[1:-1]
+def members(values: Mapping[str, object]) -> str:
+    """The members of a JSON object without its braces."""
+    return orjson.dumps(values)[1:-1].decode()

@@ -22,11 +22,19 @@ _COLUMNS = {
     "resource_2_type": (str(resource_type("resource_2")), "resource_type"),
     "read_only": ("CASE WHEN read_only THEN 'true' ELSE 'false' END", "read_only"),
 }
+# A type follows from the ARN in the column named here: where that is the same it is, and the index has none of its nulls.
+_ARNS = {"resource_1_type": "resource_1", "resource_2_type": "resource_2"}
 _FIRST = f"SELECT {', '.join(one for one, _ in _COLUMNS.values())} FROM audit_events LIMIT 1"  # noqa: S608 - columns alone
-_OTHERS = f"SELECT {', '.join(f'sum({one} IS NOT ?)' for one, _ in _COLUMNS.values())} FROM audit_events"  # noqa: S608
+_DIFFERS = {name: f"{one} IS NOT :{name}" for name, (one, _) in _COLUMNS.items()}
+_DIFFERS |= {name: f"{_DIFFERS[arn]} AND {_DIFFERS[name]}" for name, arn in _ARNS.items()}
+_OTHERS = (
+    f"SELECT {', '.join(f'count(*) FILTER (WHERE {one})' for one in _DIFFERS.values())} FROM audit_events"  # noqa: S608
+)
 
-# Segments of before there were chains may be empty: they come before all others.
-_ENDS = "SELECT coalesce(min(event_id), '0'), coalesce(max(event_id), '0') FROM audit_events"
+# Segments of before there were chains may be empty: they come before all others. Each end is a question of its own: SQLite
+# reads all rows for two in one.
+_END = "coalesce((SELECT {}(event_id) FROM audit_events), '0')"
+_ENDS = f"SELECT {_END.format('min')}, {_END.format('max')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ def uniform(connection: Any) -> dict[str, str]:  # noqa: ANN401 - pysqlite3 has 
     first = connection.execute(_FIRST).fetchone()
     if first is None:
         return {}
-    (others,) = connection.execute(_OTHERS, first)
+    (others,) = connection.execute(_OTHERS, dict(zip(_COLUMNS, first, strict=True)))
     each = zip(_COLUMNS, first, others, strict=True)
     return {name: value for name, value, count in each if value is not None and not count}
 
@@ -72,7 +80,9 @@ def _values(connection: Any, alike: Mapping[str, str]) -> Iterator[int]:  # noqa
             for account, region in places:
                 yield value_of(account, region, (attribute, alike[name]))
             continue
-        rows = connection.execute(f"{found}, {column} FROM audit_events WHERE {column} IS NOT NULL")
+        rows = connection.execute(
+            f"{found}, {column} FROM audit_events WHERE {_ARNS.get(name, column)} IS NOT NULL AND {column} IS NOT NULL"
+        )
         for account, region, value in rows:
             yield value_of(account, region, (attribute, value))
 

@@ -1,6 +1,6 @@
 """The CloudTrail record of a call or of a service event (record version 1.11)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table
 
 from kms_server.arn import is_account
 from kms_server.audit import event_id
-from kms_server.audit.heading import Heading, cut, text
+from kms_server.audit.heading import Heading, cut, members, text
 from kms_server.clock import iso_seconds
 from kms_server.storage.audit_tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 
@@ -18,6 +18,8 @@ from kms_server.storage.audit_tables import MOST_DATA_RESOURCE, MOST_RESOURCE
 _MOST_CONTENT = 100 * 1_024
 _MOST_ADDITIONAL = 28 * 1_024
 _MOST_RECORD = 256 * 1_024
+# In characters, none of which has more than four bytes.
+_SURELY_FITS = _MOST_ADDITIONAL // 4
 _INTERNAL = "AWS Internal"
 # The log's name for an error, where it is not the API's.
 _LOGGED_AS = {"AccessDeniedException": "AccessDenied"}
@@ -78,34 +80,53 @@ class Event(Struct, frozen=True):
     shared_id: str | None = None
 
 
+class _Used(NamedTuple):
+    """What follows from an event's resources: their accounts, empty where an ARN names none, both columns, and a piece of JSON."""
+
+    accounts: tuple[str, ...]
+    columns: tuple[str | None, str | None]
+    record: str
+
+
+# Of what callers name, some kilobytes each.
+@lru_cache(maxsize=1_024)
+def _used(resources: tuple[tuple[str, str], ...], is_data: bool) -> _Used:  # noqa: FBT001 - what is cached is found by place
+    accounts = [arn.split(":", 5)[4] for _, arn in resources]
+    written = [
+        text(({"accountId": account} if account else {}) | {"type": kind, "ARN": arn})
+        for account, (kind, arn) in zip(accounts, resources, strict=True)
+    ]
+    # What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long.
+    most = MOST_DATA_RESOURCE if is_data else MOST_RESOURCE
+    sought = [arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most] for _, arn in resources[:2]]
+    first, second, *_ = (*sought, None, None)
+    record = f',"resources":[{",".join(written)}]' if written else ""
+    return _Used(tuple(dict.fromkeys(accounts)), (first, second), record)
+
+
 def rows_of(event: Event) -> tuple[Row, ...]:
     """All rows of an event, its own first; to be called once, for every row gets an id.
 
     What succeeded has a copy in every other account whose resource was used (CloudTrail "Record contents",
     sharedEventID), and a record in every other Region where it did something.
     """
-    if event.error_code is not None:
-        return (to_row(event),)
-    owners = _other_owners(event)
-    if not owners and not event.echoes:
-        return (to_row(event),)
+    heading = event.heading
+    used = _used(event.resources, heading.is_data)
+    is_own = used.accounts == (heading.account,) or not used.accounts
+    if event.error_code is not None or (is_own and not event.echoes):
+        return (_row(event, used),)
+    owners = _other_owners(event, used.accounts)
     shared = structs.replace(event, shared_id=event_id.new_request_id()) if owners else event
     copies = [_copy(shared, owner) for owner in owners]
-    return tuple(to_row(one) for one in (shared, *copies, *(_echoed(event, echo) for echo in event.echoes)))
+    echoes = [_echoed(event, echo) for echo in event.echoes]
+    return (_row(shared, used), *[to_row(one) for one in (*copies, *echoes)])
 
 
-def _other_owners(event: Event) -> Collection[str]:
-    """The other accounts whose resources were used; most calls use none, and find it out fast."""
-    own = f":{event.heading.account}:"
-    for _, arn in event.resources:
-        if own not in arn:
-            break
-    else:
-        return ()
-    named = (arn.split(":", 5)[4] or event.owner for _, arn in event.resources)
-    return dict.fromkeys(
-        account for account in named if account != event.heading.account and is_account(account)
-    )
+def _other_owners(event: Event, accounts: Iterable[str]) -> Collection[str]:
+    """The other accounts whose resources were used."""
+    own = event.heading.account
+    named = (account or event.owner for account in accounts)
+    return dict.fromkeys(account for account in named if account != own and is_account(account))
 
 
 def _copy(event: Event, owner: str) -> Event:
@@ -132,43 +153,42 @@ def _echoed(event: Event, echo: Echo) -> Event:
 
 def to_row(event: Event) -> Row:
     """The row of an event."""
-    heading, code, resources = event.heading, event.error_code, event.resources
+    return _row(event, _used(event.resources, event.heading.is_data))
+
+
+def _row(event: Event, used: _Used) -> Row:
+    code, resources = event.error_code, used.record
     if code is not None:
         code = _LOGGED_AS.get(code, code)
-    record = _record(event, code)
-    # No character has more than four bytes.
-    if len(record) * 4 > _MOST_ADDITIONAL:
-        record = _record(_fitting(event, len(record.encode())), code)
-    first = _column(resources[0][1], heading) if resources else None
-    second = _column(resources[1][1], heading) if len(resources) > 1 else None
-    return Row(
-        event.event_id, heading.account, heading.region, heading.name, heading.source, heading.read_only,
-        heading.username, heading.access_key_id, first, second, code, record,
-    )  # fmt: skip
+    record = _record(event, code, resources)
+    if len(record) > _SURELY_FITS:
+        record = _record(_fitting(event, len(record.encode())), code, resources)
+    # A tuple made at once: the class takes its fields one by one, in a function of its own.
+    return tuple.__new__(Row, (event.event_id, *event.heading.columns, *used.columns, code, record))
 
 
-def _record(event: Event, error_code: str | None) -> str:
+def _record(event: Event, error_code: str | None, resources: str) -> str:
     """The record as JSON; optional members that say nothing are left out, as CloudTrail does."""
-    heading, resources, shared_id = event.heading, event.resources, event.shared_id
-    errors = ids = used = more = ""
+    heading, more = event.heading, ""
+    own: dict[str, object] = {}
     if error_code is not None:
-        errors = f',"errorCode":{text(error_code)}'
-    if event.error_message:
-        errors += f',"errorMessage":{text(cut(event.error_message))}'
+        own["errorCode"] = error_code
+        if event.error_message:
+            own["errorMessage"] = cut(event.error_message)
+    own["requestParameters"] = event.request_parameters
+    own["responseElements"] = event.response_elements
     if event.additional:
-        ids = f',"additionalEventData":{text(event.additional)}'
+        own["additionalEventData"] = event.additional
     if event.request_id is not None:
-        ids += f',"requestID":"{event.request_id}"'
-    if resources:
-        used = f',"resources":[{",".join([_resource(*one) for one in resources])}]'
-    if shared_id is not None:
-        more = f',"sharedEventID":"{shared_id}"'
+        own["requestID"] = event.request_id
+    own["eventID"] = event.event_id
+    if event.shared_id is not None:
+        more = f',"sharedEventID":"{event.shared_id}"'
     if event.service_event is not None:
         more += f',"serviceEventDetails":{text(event.service_event)}'
     return (
-        f"{heading.before_time}{iso_seconds(event.time)}{heading.after_time}{errors},"
-        f'"requestParameters":{text(event.request_parameters)},"responseElements":{text(event.response_elements)}{ids},'
-        f'"eventID":"{event.event_id}"{heading.kind}{used}{heading.about}{more}{heading.end}'
+        f"{heading.before_time}{iso_seconds(event.time)}{heading.after_time},{members(own)}"
+        f"{heading.kind}{resources}{heading.about}{more}{heading.end}"
     )
 
 
@@ -184,19 +204,6 @@ def _fitting(event: Event, size: int) -> Event:
     if len(text(event.response_elements).encode()) > most:
         event = structs.replace(event, response_elements=None)
     return event
-
-
-def _column(arn: str, heading: Heading) -> str:
-    """An ARN as it is looked up. What callers name may be anything, and PostgreSQL takes neither NUL nor what is too long."""
-    most = MOST_DATA_RESOURCE if heading.is_data else MOST_RESOURCE
-    return arn.replace("\0", "\N{REPLACEMENT CHARACTER}")[:most]
-
-
-@lru_cache(maxsize=1_024)
-def _resource(kind: str, arn: str) -> str:
-    """A resource of a record as JSON; the ARNs of S3 name no account."""
-    account = arn.split(":", 5)[4]
-    return text(({"accountId": account} if account else {}) | {"type": kind, "ARN": arn})
 
 
 def service_event(

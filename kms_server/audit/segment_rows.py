@@ -7,6 +7,7 @@ in a temporary table in memory; a row names it and brings what is its own.
 
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from pysqlite3 import dbapi2
@@ -17,6 +18,7 @@ from kms_server.storage.audit_writers import Head
 
 # All but event_id, resource_1, resource_2 and record, which are a row's own; `add` takes both by their places.
 _SHARED = (*Row._fields[1:8], Row._fields[10])
+_common = itemgetter(*map(Row._fields.index, _SHARED))
 _OWN = 5
 _MOST_SHARED = 16_384  # some MB
 _CREATE = f"CREATE TEMP TABLE shared (id INTEGER PRIMARY KEY, {', '.join(_SHARED)})"
@@ -45,11 +47,11 @@ class SegmentRows:
         Raises:
             dbapi2.Error: it is not known to be stored.
         """
-        common: list[_Common] = [(*row[1:8], row[10]) for row in rows]
-        numbers = [self._shared.get(one) for one in common]
+        common = [*map(_common, rows)]
+        numbers = [*map(self._shared.get, common)]
         if None in numbers:
             self._share(common)
-            numbers = [self._shared[one] for one in common]
+            numbers = [*map(self._shared.get, common)]
         size = _size(len(rows))
         values: list[object] = [writer, before.seq, end.seq, end.link]
         for row, number in zip(rows, numbers, strict=True):

@@ -73,7 +73,7 @@ def _parameters(call: Call) -> dict[str, Any] | None:
     sent = call.parameters
     logged = {logged_name(name): plain(name, sent[name]) for name in call.operation.logged if name in sent}
     if call.logged_extra:
-        logged.update(call.logged_extra)
+        logged |= call.logged_extra
     return logged or None
 
 
@@ -119,26 +119,20 @@ def epoch(date: str) -> float:
 
 def _heading(call: Call) -> Heading:
     """What the record has in common with those of the caller's other calls of the operation, from the same place."""
-    principal, request, findings = call.principal, call.request, call.services.keyring.findings
-    agent, host = request.headers.get("user-agent", ""), request.headers.get("host", "")
-    if call.forwarded is not None or principal.is_service or len(agent) + len(host) > _LONGEST_TOLD:
+    if call.forwarded is not None:
         return _made_heading(call)
-    tls = request.tls and (request.tls, host)
-    place = (
-        id(principal),
-        call.operation.action,
-        call.region,
-        call.owner,
-        request.source_ip,
-        request.headers.get("user-agent"),
-        tls,
-    )
+    principal, request, findings = call.principal, call.request, call.services.keyring.findings
+    headers = request.headers
+    agent, tls = headers.get("user-agent"), request.tls and (request.tls, headers.get("host"))
+    place = (id(principal), call.operation.action, call.region, call.owner, request.source_ip, agent, tls)
     known = findings.get(place)
     if known is not None and known[0] is principal:
         heading: Heading = known[1]
         return heading
     heading = _made_heading(call)
-    findings.keep(place, (principal, heading))
+    told = len(agent or "") + len(headers.get("host", ""))
+    if told <= _LONGEST_TOLD and not principal.is_service:
+        findings.keep(place, (principal, heading))
     return heading
 
 

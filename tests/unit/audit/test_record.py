@@ -95,6 +95,11 @@ def test_two_resources_are_both_found() -> None:
     alias = "arn:aws:kms:us-east-1:111122223333:alias/a"
     both = to_row(event(resources=(("AWS::KMS::Key", KEY), ("AWS::KMS::Alias", alias))))
     assert (both.resource_1, both.resource_2) == (KEY, alias)
+    # One after the other: what is remembered of resources depends on what kind of event they are of.
+    name = "arn:aws:s3:::b/" + 1_000 * "x"
+    long = event(resources=(("AWS::S3::Object", name), ("AWS::S3::Bucket", "arn:aws:s3:::b")))
+    data = structs.replace(long, heading=replace(long.heading, is_data=True))
+    assert [to_row(one).resource_1 for one in (long, data, long)] == [name[:512], name, name[:512]]
 
 
 @pytest.mark.parametrize(("is_data", "most"), [(False, 512), (True, 1_152)])
@@ -164,6 +169,11 @@ def test_each_other_owner_has_a_copy() -> None:
     assert len({one["sharedEventID"] for one in records}) == 1
     stranger = {"type": "AWSAccount", "principalId": "AIDA1", "accountId": "111122223333"}
     assert [one["userIdentity"] for one in records] == [identity, stranger, stranger]
+
+
+def test_an_account_in_the_name_of_a_resource_does_not_own_it() -> None:
+    used = (("AWS::KMS::Key", f"{OTHERS[0]}:111122223333:"),)
+    assert [row.account for row in rows_of(event(resources=used))] == ["111122223333", "444455556666"]
 
 
 def test_the_owner_of_a_bucket_has_a_copy() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2
 
-from kms_server.audit import marks
+from kms_server.audit import marks, value_filter
 from kms_server.audit.lookup import lookup
 from kms_server.audit.segments import SegmentLog, seal, segment_files
 from kms_server.config import Limits
@@ -206,3 +206,37 @@ def test_one_sync_comes_before_each_acknowledgement(tmp_path: Path) -> None:
     assert os.fspath(directory) in first  # the file's own entry
     assert len(others) == segment_writer.BATCHES - 1
     assert all(len(paths) == 1 and paths[0].endswith(".db-wal") for paths in others)
+
+
+def test_the_write_ahead_log_stays_short(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path, Limits(), CHAIN_KEY)
+    for start in range(0, 4_000, 20):
+        log.append([row(number, record="x" * 1_000) for number in range(start, start + 20)])
+    (path,) = segment_files(tmp_path)
+    assert path.with_suffix(".db-wal").stat().st_size < path.stat().st_size
+    log.close()
+
+
+def test_what_all_rows_have_alike_has_no_index(tmp_path: Path) -> None:
+    keys = [f"arn:aws:kms:us-east-1:000000000000:key/{number}" for number in range(2)]
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
+    log.append([row(number, resource_1=keys[number % 2], resource_2=None) for number in range(99)])
+    (path,) = segment_files(tmp_path)
+    connection = dbapi2.connect(str(path))
+    assert {"resource_1_type": "AWS::KMS::Key", "username": row().username}.items() <= marks.uniform(
+        connection
+    ).items()
+    assert not {"resource_1", "resource_2", "resource_2_type"} & marks.uniform(connection).keys()
+    log.append([row(99, resource_1=None, resource_2=keys[0])])
+    assert not {"resource_1_type", "resource_2_type"} & marks.uniform(connection).keys()
+    connection.close()
+    seal(tmp_path)
+    mark = marks.read(path)
+    assert mark is not None
+    kinds = [
+        value_filter.may_have(
+            mark.values, marks.value_of(row().account, row().region, ("resource_type", kind))
+        )
+        for kind in ("AWS::KMS::Key", "AWS::KMS::Alias")
+    ]
+    assert kinds == [True, False]
