@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from posixpath import normpath
+from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
 from kms_server.protocol.message import Request
@@ -11,7 +13,23 @@ from kms_server.protocol.message import Request
 UNRESERVED = "-._~"
 # Of a header; other white space may be part of a character in UTF-8.
 _BLANKS = re.compile("[ \t]+")
-_EMPTY_HASH = hashlib.sha256(b"").hexdigest()
+
+
+class SignedHeaders(tuple[str, ...]):
+    """The names of the headers that a signature covers, of their list as it stands in a request.
+
+    `values` takes the values out of the headers that have them all, `form` is what `canonical_headers` writes them into.
+    """
+
+    values: Callable[[Mapping[str, str]], object]
+    form: str
+
+    def __new__(cls, text: str) -> Self:
+        """Prepare a list, joined by semicolons."""
+        names = super().__new__(cls, text.split(";"))
+        names.values = itemgetter(*names)
+        names.form = "".join([f"{name}:%s\n" for name in text.replace("%", "%%").split(";")])
+        return names
 
 
 def canonical_path(path: str) -> str:
@@ -40,29 +58,33 @@ def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "X-Amz-Signature")
 
 
-def canonical_headers(request: Request, names: Sequence[str]) -> str:
-    """`name:value` lines; outer blanks trimmed, inner runs of blanks made one."""
+def canonical_headers(request: Request, names: SignedHeaders) -> str:
+    """`name:value` lines; outer blanks trimmed, inner runs of blanks made one, missing headers empty."""
     headers = request.headers
-    lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
+    try:
+        lines = names.form % names.values(headers)
+    except KeyError:
+        lines = " "
     if not (" " in lines or "\t" in lines):
         return lines  # without a blank in it there is nothing to trim
     return "".join([f"{name}:{_BLANKS.sub(' ', headers.get(name, '')).strip(' ')}\n" for name in names])
 
 
-def canonical_request(request: Request, signed_headers: str, names: Sequence[str], payload_hash: str) -> str:
-    """The text whose hash is signed; `signed_headers` lists the `names`, joined by semicolons."""
-    if request.target == "/":
-        return f"{request.method}\n/\n\n{canonical_headers(request, names)}\n{signed_headers}\n{payload_hash}"
-    path, _, query = request.target.partition("?")
+def canonical_request(request: Request, signed_headers: str, names: SignedHeaders) -> str:
+    """The text whose hash is signed; `signed_headers` lists the `names`."""
+    target = "/\n"
+    if request.target != "/":
+        path, _, query = request.target.partition("?")
+        target = f"{canonical_path(path)}\n{canonical_query(parse_query(query))}"
     return (
-        f"{request.method}\n{canonical_path(path)}\n{canonical_query(parse_query(query)) if query else ''}\n"
-        f"{canonical_headers(request, names)}\n{signed_headers}\n{payload_hash}"
+        f"{request.method}\n{target}\n{canonical_headers(request, names)}\n{signed_headers}\n"
+        f"{payload_hash(request.body)}"
     )
 
 
 def payload_hash(body: bytes) -> str:
     """Hexadecimal SHA-256 of a body."""
-    return hashlib.sha256(body).hexdigest() if body else _EMPTY_HASH
+    return hashlib.sha256(body).hexdigest()
 
 
 def _recoded(text: str) -> str:

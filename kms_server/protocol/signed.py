@@ -11,11 +11,12 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from kms_server.crypto.kdf import Prf
+from kms_server.protocol.canonical import SignedHeaders
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 # Characters of an Authorization header that are remembered: strangers choose what is in it.
-_MOST_REMEMBERED = 1_024
+_MOST_REMEMBERED = 768
 
 
 class MalformedCredential(Exception):
@@ -49,20 +50,20 @@ class Credential(NamedTuple):
         return cls(*parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claim:
     """Who signed which headers, in which scope: what a client repeats in all its requests of a day.
 
-    `signed_headers` is the list as it stands in the request, `names` the same one by one.
+    `signed_headers` is the list as it stands in the request, `names` the same one by one. A claim equals itself alone.
     """
 
     credential: Credential
     signed_headers: str
-    names: tuple[str, ...] = field(init=False, repr=False)
+    names: SignedHeaders = field(init=False, repr=False)
     scope: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(self.signed_headers.split(";")))
+        object.__setattr__(self, "names", SignedHeaders(self.signed_headers))
         object.__setattr__(self, "scope", self.credential.scope)
 
     @classmethod
@@ -97,11 +98,12 @@ def read_header(text: str) -> tuple[Claim | None, str]:
         MalformedCredential
     """
     # Every client sends the signature, which differs from request to request, behind what it repeats.
-    repeated, _, last = text.rpartition(",")
-    name, _, signature = last.strip().partition("=")
-    if name != "Signature":
-        repeated, signature = text, header_parts(text).get("Signature", "")
-    return (_known_claim(repeated) if len(repeated) <= _MOST_REMEMBERED else _claim(repeated)), signature
+    repeated, _, signature = text.rpartition("Signature=")
+    if len(repeated) <= _MOST_REMEMBERED and "," not in signature:
+        claim = _repeated_claim(repeated)
+        if claim is not None:
+            return claim, signature.rstrip()
+    return _claim(text), header_parts(text).get("Signature", "")
 
 
 def header_parts(text: str) -> dict[str, str]:
@@ -116,7 +118,10 @@ def _claim(text: str) -> Claim | None:
     return Claim.read(credential, signed_headers) if credential and signed_headers else None
 
 
-_known_claim = lru_cache(maxsize=4_096)(_claim)
+@lru_cache(maxsize=4_096)
+def _repeated_claim(text: str) -> Claim | None:
+    """The claim of what stands before the last part; None where that part does not begin behind it."""
+    return _claim(text) if text.rstrip().endswith(",") else None
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> Prf:

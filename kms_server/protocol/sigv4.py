@@ -4,7 +4,6 @@ Error texts are AWS's; facts of the order: form, scope, clock, signature.
 """
 
 import hmac
-from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -15,7 +14,7 @@ from kms_server.errors import (
     InvalidSignatureException,
     MissingAuthenticationTokenException,
 )
-from kms_server.protocol.canonical import canonical_request, parse_query, payload_hash
+from kms_server.protocol.canonical import SignedHeaders, canonical_request, parse_query, payload_hash
 from kms_server.protocol.message import Request
 from kms_server.protocol.signed import (
     ALGORITHM,
@@ -136,7 +135,7 @@ def check_scope(credential: Credential, service: str) -> None:
 def signature(request: Request, signed: Signed, key: Prf) -> str:
     """The signature that `request` must have."""
     claim = signed.claim
-    canonical = canonical_request(request, claim.signed_headers, claim.names, payload_hash(request.body))
+    canonical = canonical_request(request, claim.signed_headers, claim.names)
     return key.digest(string_to_sign(signed, canonical.encode()).encode()).hex()
 
 
@@ -149,29 +148,23 @@ def verify(
         InvalidSignatureException: outside the clock window, headers unsigned, body or signature different.
     """
     _check_clock(signed, now, window, presigned_lifetime)
-    headers = request.headers
-    _check_signed_headers(headers, signed.claim.names)
+    headers, names = request.headers, signed.claim.names
+    find = _unsigned if len(headers) + len(names) <= _FEW_HEADERS else _unsigned.__wrapped__
+    unsigned = find(tuple(headers), names)
+    if unsigned is not None:
+        raise InvalidSignatureException(f"{unsigned} must be a 'SignedHeader' in the AWS Authorization.")
     if "x-amz-content-sha256" in headers and headers["x-amz-content-sha256"] != payload_hash(request.body):
         raise InvalidSignatureException(_MISMATCH)
     if not hmac.compare_digest(signature(request, signed, key).encode(), signed.signature.encode()):
         raise InvalidSignatureException(_MISMATCH)
 
 
-def _check_signed_headers(headers: Mapping[str, str], names: tuple[str, ...]) -> None:
-    if "host" not in names:
-        raise InvalidSignatureException(
-            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
-        )
-    find = _unsigned if len(headers) + len(names) <= _FEW_HEADERS else _unsigned.__wrapped__
-    unsigned = find(tuple(headers), names)
-    if unsigned is not None:
-        raise InvalidSignatureException(f"'{unsigned}' must be a 'SignedHeader' in the AWS Authorization.")
-
-
-@lru_cache(maxsize=256)
-def _unsigned(sent: tuple[str, ...], signed: tuple[str, ...]) -> str | None:
-    """The first of AWS's headers in a request that is not signed; the requests of a client have the same names."""
-    return next((name for name in sent if name[:6] == "x-amz-" and name not in signed), None)
+@lru_cache(maxsize=128)
+def _unsigned(sent: tuple[str, ...], signed: SignedHeaders) -> str | None:
+    """The header that must be signed and is not, in AWS's words; the requests of a client have the same names."""
+    if "host" not in signed:
+        return "'Host' or ':authority'"
+    return next((f"'{name}'" for name in sent if name[:6] == "x-amz-" and name not in signed), None)
 
 
 def _check_clock(signed: Signed, now: float, window: float, presigned_lifetime: float) -> None:

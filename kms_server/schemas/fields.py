@@ -5,6 +5,7 @@ all of them in AWS's words.
 """
 
 import base64
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -75,10 +76,22 @@ class Text(Member):
         required: bool = False, sensitive: bool = False,
     ) -> None:  # fmt: skip
         self.low, self.high, self.pattern = low, high, pattern
+        self._most = sys.maxsize if high is None else high
         wanted = [checks.length(low, high), checks.no_nul] + ([checks.matches(pattern)] if pattern else [])
         super().__init__(wanted, required=required, sensitive=sensitive)
         lengths = () if high is None else (AT_MOST("length", high), AT_LEAST("length", low))
         self.rules = (*lengths, *([PATTERN(pattern)] if pattern else []))
+
+    def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
+        """The text: one look passes what is in order, and the checks tell what is not."""
+        if (
+            isinstance(value, str)
+            and self.low <= len(value) <= self._most
+            and "\0" not in value
+            and self.pattern is None
+        ):
+            return value
+        return super().load(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:  # noqa: ANN401 - marshmallow's signature
         if not isinstance(value, str):
@@ -92,7 +105,7 @@ class Choice(Text):
     def __init__(self, *values: str, required: bool = False) -> None:
         super().__init__(required=required)
         self.values = values
-        allowed = frozenset(values)
+        self._allowed = allowed = frozenset(values)
         text = f"Member must satisfy enum value set: [{', '.join(values)}]"
 
         def check(value: str) -> None:
@@ -102,6 +115,10 @@ class Choice(Text):
         self.validators = [check]
         self.rules = (text,)
 
+    def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
+        """One of the set."""
+        return value if isinstance(value, str) and value in self._allowed else Member.load(self, value)
+
 
 class Blob(Member):
     """Bytes, as base64 on the wire; never shown in an error text."""
@@ -109,6 +126,12 @@ class Blob(Member):
     def __init__(self, low: int, high: int, *, required: bool = False) -> None:
         self.low, self.high = low, high
         super().__init__([checks.length(low, high)], required=required, sensitive=True)
+
+    def load(self, value: Any) -> Any:  # noqa: ANN401 - members have many types
+        """The bytes: one look, as at a text."""
+        if isinstance(value, str) and self.low <= len(loaded := read_base64(value)) <= self.high:
+            return loaded
+        return super().load(value)
 
     def to_xml(self, value: Any) -> str:  # noqa: ANN401 - members have many types
         """Base64."""

@@ -68,21 +68,18 @@ class Authenticator:
             return Caller(NOBODY, DEFAULT_REGION)
         signed, service = sigv4.parse(request), operation.service
         claim, findings = signed.claim, self._keyring.findings
-        place = (id(claim), service)
-        known = findings.get(place)
-        # Nothing else has the id of a claim that is kept. What a session token says ends with time, too.
-        if known is None or known[0] is not claim or signed.session_token is not None:
-            known = (claim, *self._signer(signed, service, may_block=may_block))
-        caller: Caller = known[1]
-        key: Prf | None = known[2]
+        known: tuple[Caller, Prf | None] | None = None
+        if signed.session_token is None:  # what a token says ends with time, too
+            known = findings.get((claim, service))
+        caller, key = known or self._signer(signed, service, may_block=may_block)
         if key is not None:
             sigv4.verify(
                 request, signed, key, now=real_now(), window=self._limits.clock_window,
                 presigned_lifetime=_PRESIGNED_FOR_STS if service == "sts" else self._limits.presigned_lifetime,
             )  # fmt: skip
         # Whoever signs nothing does not choose what is remembered.
-        if place not in findings and signed.is_plain and len(claim.signed_headers) <= _LONGEST_KEPT:
-            findings.keep(place, known)
+        if known is None and signed.is_plain and len(claim.signed_headers) <= _LONGEST_KEPT:
+            findings.keep((claim, service), (caller, key))
         return caller
 
     def _signer(self, signed: Signed, service: str, *, may_block: bool) -> tuple[Caller, Prf | None]:

@@ -1,8 +1,10 @@
 """SigV4 against AWS's published examples and botocore's signer."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime
+from itertools import chain, permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 
 from kms_server import errors as e
 from kms_server.protocol import sigv4
+from kms_server.protocol.canonical import SignedHeaders, canonical_headers
 from kms_server.protocol.message import Request
-from kms_server.protocol.signed import Credential, signing_key
+from kms_server.protocol.signed import Claim, Credential, header_parts, read_header, signing_key
 
 ACCESS_KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text())
@@ -149,3 +152,47 @@ def test_scope() -> None:
         "Credential should be scoped to a valid region. Credential should be scoped to correct service: 'kms'. "
         "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."
     )
+
+
+NAMES = st.sampled_from(["host", "x-amz-date", "a%b", "%s", "a b", ""])
+
+
+@given(
+    st.dictionaries(NAMES, st.text(st.sampled_from("a%s \t\u00a0"), max_size=5)),
+    st.lists(NAMES, min_size=1, max_size=4),
+)
+def test_values_are_trimmed_and_what_is_missing_is_empty(headers: dict[str, str], names: list[str]) -> None:
+    trimmed = [(name, re.sub("[ \t]+", " ", headers.get(name, "")).strip(" ")) for name in names]
+    request = Request("POST", "/", headers, b"", "")
+    lines = "".join(f"{name}:{value}\n" for name, value in trimmed)
+    assert canonical_headers(request, SignedHeaders(";".join(names))) == lines
+
+
+PARTS = (
+    "Credential=a/b/c/d/e", "SignedHeaders=host", "Signature=x", "Signature= y", "Signature=Signature=z", "ASignature=b",
+    "A=Signature=", "",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("between", [",", ", ", " ,\t"])
+@pytest.mark.parametrize("end", ["", " ", ","])
+def test_the_signature_is_found_wherever_it_stands(between: str, end: str) -> None:
+    for parts in chain.from_iterable(permutations(PARTS, size) for size in range(5)):
+        text = between.join(parts) + end
+        said = header_parts(text)
+        claim, signature = read_header(text)
+        assert signature == said.get("Signature", ""), text
+        assert (claim is None) == ("Credential" not in said or "SignedHeaders" not in said)
+
+
+def test_a_client_has_one_claim_and_long_ones_are_not_remembered() -> None:
+    def claim(names: str, signature: str) -> Claim | None:
+        return read_header(f"Credential=a/b/c/d/e, SignedHeaders={names}, Signature={signature}")[0]
+
+    assert claim("host", "x") is claim("host", "y")
+    long = "host;" + "x" * 800
+    first, second = claim(long, "x"), claim(long, "x")
+    assert first is not None
+    assert second is not None
+    assert first is not second
+    assert first.names == second.names == ("host", "x" * 800)

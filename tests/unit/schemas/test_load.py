@@ -1,12 +1,13 @@
 """Loading: AWS's texts for what is wrong, and one meaning whichever way a document takes."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from kms_server.errors import SerializationException, ServiceError, ValidationException
 from kms_server.operations.registry import OPERATIONS
@@ -14,7 +15,18 @@ from kms_server.schemas import base
 from kms_server.schemas.base import RequestSchema, load
 from kms_server.schemas.data_keys import GenerateDataKeyRequest
 from kms_server.schemas.encryption import DecryptRequest, EncryptRequest
-from kms_server.schemas.fields import Boolean, Choice, Integer, ListOf, MapOf, Number, Structure, Text
+from kms_server.schemas.fields import (
+    Blob,
+    Boolean,
+    Choice,
+    Integer,
+    ListOf,
+    MapOf,
+    Member,
+    Number,
+    Structure,
+    Text,
+)
 from kms_server.schemas.tags import TagResourceRequest
 
 KEY = {"KeyId": "alias/a", "Plaintext": "AAAA"}
@@ -149,3 +161,21 @@ def test_the_fast_way_and_marshmallows_agree(name: str, data: st.DataObject) -> 
     document = data.draw(documents(SCHEMAS[name]))
     fast, slow = (result(way, SCHEMAS[name], document) for way in (load, base._load_slowly))
     assert fast == slow
+
+
+MEMBERS = [Text(2, 4), Text(2), Text(2, 4, "[ab]*"), Choice("ab", "abc"), Blob(2, 4)]
+WRONG: list[object] = [None, True, 1, ["ab"], {}, "a\0b", "AB==", "AB", "AAAA*"]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: type(member).__name__)
+def test_one_look_passes_what_the_checks_pass(member: Member) -> None:
+    def loaded(way: Callable[[Any], Any], value: object) -> object:
+        try:
+            return way(value)
+        except (ValidationError, SerializationException, KeyError) as error:
+            return type(error), getattr(error, "message", str(error))
+
+    lengths = [text * length for text in ("a", "c") for length in range(6)]
+    blobs = [base64.b64encode(bytes(length)).decode() for length in range(6)]
+    for value in [*lengths, *blobs, *WRONG]:
+        assert loaded(member.load, value) == loaded(lambda value: Member.load(member, value), value)
