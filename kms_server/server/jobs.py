@@ -1,6 +1,7 @@
 """Background work: what falls due on keys, the sealing of full audit segments, and the chores of services."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +18,13 @@ from kms_server.server.state import State
 from kms_server.storage.reserve import Reserve
 
 _LOG = logging.getLogger(__name__)
-_JOBS = "jobs"
+_JOBS, _SEALING = "jobs", "sealing"
 _REREAD_SECONDS = 0.25
 _TICKS_PER_STEP = 4
 _CHORES_SECONDS = 1.0
+# Beside busy requests a thread of this niceness (sched(7)) has a tenth of the processor: more than sealing takes of the
+# records of as many requests as there can be.
+_NICE = 10
 _LOCK_SECONDS = 0.02
 _RESTS = 2  # times as long as the step took: requests come first
 
@@ -32,8 +36,9 @@ Chore = Callable[[], Iterator[object]]
 class Jobs:
     """Threads of a worker; locks that die with their holder let one worker of the host do the work of each.
 
-    One thread does what may not wait: it rereads what changed, and carries out what falls due on keys. Each group of
-    `chores` has another: they may take hours, one after the other, and rest after every step.
+    One thread does what may not wait: it rereads what changed, and carries out what falls due on keys. Another seals full
+    segments of the audit log, and stands back for requests. Each group of `chores` has one, too: they may take hours, one
+    after the other, and rest after every step.
     """
 
     def __init__(
@@ -47,10 +52,12 @@ class Jobs:
         self._held = ExitStack()
         self._locks = {
             name: self._held.enter_context(lock_file(state.settings.state_dir / f"{name}.lock"))
-            for name in (_JOBS, *chores)
+            for name in (_JOBS, _SEALING, *chores)
         }
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run, name=_JOBS, daemon=True)]
+        if state.settings.database_url is None:
+            self._threads.append(threading.Thread(target=self._seal, name=_SEALING, daemon=True))
         self._threads += [
             threading.Thread(target=self._tend, args=(name, group), name=name, daemon=True)
             for name, group in chores.items()
@@ -90,6 +97,15 @@ class Jobs:
             if ticks % _TICKS_PER_STEP == 0 and take(self._locks[_JOBS]):
                 self._attempt(self._step)
 
+    def _seal(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        directories = (self._state.settings.audit_dir, self._state.settings.data_audit_dir)
+        while not self._stopping.wait(_CHORES_SECONDS):
+            # Indexes take room, too; a segment can be read and pruned without.
+            if take(self._locks[_SEALING]) and not self._reserve.is_used():
+                for directory in directories:
+                    self._attempt(partial(seal, directory))
+
     def _tend(self, name: str, group: Sequence[Chore]) -> None:
         while not self._stopping.wait(_CHORES_SECONDS):
             if take(self._locks[name]):
@@ -106,10 +122,6 @@ class Jobs:
     def _step(self) -> None:
         self._keyring.refresh(may_block=True)
         self._attempt(self._lifecycle.run_due)
-        # Indexes take room, too; a segment can be read and pruned without.
-        if self._state.settings.database_url is None and not self._reserve.is_used():
-            for directory in (self._state.settings.audit_dir, self._state.settings.data_audit_dir):
-                self._attempt(partial(seal, directory))
 
     def _attempt(self, work: Callable[[], object]) -> None:
         try:

@@ -1,6 +1,9 @@
 """Chores that one worker of a host does at a time."""
 
+import os
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -8,6 +11,7 @@ import pytest
 
 from kms_server.server.jobs import Jobs
 from tests.unit.operations.service import Service
+from tests.unit.server.door_server import eventually
 
 
 @pytest.fixture
@@ -44,3 +48,14 @@ def test_whoever_stopped_in_the_middle_is_followed_when_he_is_through(
     other.finish("endless", 0)
     steps = [done.get() for _ in range(done.qsize())]
     assert steps == ["one"] * (len(steps) - 1) + ["other"]
+
+
+def test_sealing_stands_back_for_requests(both: tuple[Jobs, Jobs, SimpleQueue[str]]) -> None:
+    jobs, _, _ = both
+    jobs.start()
+    (sealing,) = [
+        thread for thread in threading.enumerate() if thread.name == "sealing" and thread in jobs._threads
+    ]
+    niceness = partial(os.getpriority, os.PRIO_PROCESS)
+    eventually(lambda: niceness(sealing.native_id or 0) > niceness(0))
+    jobs.stop()
