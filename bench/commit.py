@@ -7,6 +7,7 @@ from pathlib import Path
 from pysqlite3 import dbapi2
 
 from bench.audit_rows import RARE_ROWS, rows
+from kms_server.audit.segments import PRAGMAS
 
 _WARM_UP = 100
 
@@ -14,7 +15,7 @@ _WARM_UP = 100
 def commit_seconds(directory: Path, seconds: float) -> list[float]:
     """How long each of the commits took that one connection made within a time, one after the other."""
     connection = dbapi2.connect(str(directory / f"{os.urandom(8).hex()}.db"), isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=4000"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("CREATE TABLE events (event_id TEXT PRIMARY KEY, record TEXT NOT NULL)")
     row = next(rows(RARE_ROWS))

@@ -42,9 +42,9 @@ _FULL, _LOCK = ".full", ".lock"
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 _SORTING = 65_536  # KiB of memory while a segment is indexed
-# The write-ahead log goes into the database after so many pages and begins anew in the same blocks: syncs of a file that
+# The write-ahead log goes into the database after 500 pages and begins anew in the same blocks: syncs of a file that
 # grows cost more, and the longer the log, the longer the batch waits at whose end it is copied.
-_LOG_PAGES = 500
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=500")
 
 
 def segment_files(directory: Path) -> list[Path]:
@@ -128,7 +128,7 @@ class SegmentLog:
         self._connection = dbapi2.connect(
             str(path), timeout=self._patience, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={_LOG_PAGES}"):
+        for pragma in PRAGMAS:
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.execute(CREATE)
         end = end_of(self._connection)
