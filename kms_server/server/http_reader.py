@@ -96,17 +96,19 @@ class HttpReader:
         """Take what arrived; after a refusal it is thrown away."""
         if self.refusal is not None:
             return
-        if not (self._unread or self.in_message or self._requests):
-            whole = self._whole.read(data)
-            if whole is not None:
-                self._take_whole(*whole)
-                return
+        if not (self._unread or self.in_message or self._requests) and self._take_whole(data):
+            return
         self._unread = self._unread + data if self._unread else data
         self._parse()
 
-    def _take_whole(self, headers: dict[str, str], body: bytes) -> None:
+    def _take_whole(self, data: bytes) -> bool:
+        whole = self._whole.read(data)
+        if whole is None:
+            return False
+        headers, body = whole
         source_ip, tls = self._peer if self._proxied is None else self._proxied.origin(self._peer, headers)
         self._requests.append(Incoming(Request("POST", "/", headers, body, source_ip, tls), keep_alive=True))
+        return True
 
     def take(self) -> Incoming | None:
         """The next complete request."""

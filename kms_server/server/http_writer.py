@@ -12,10 +12,14 @@ from kms_server.server.door_types import BODILESS, failure
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
-# Rendered once.
-_REPEATED = frozenset(COMMON)
-
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+# Rendered once: what answers with the headers of every call have in common.
+_COMMON = len(COMMON)
+_STARTS = {
+    status: line + "".join([f"{name}: {value}\r\n" for name, value in COMMON])
+    for status, line in _STATUS_LINES.items()
+}
 
 
 class HttpWriter:
@@ -24,15 +28,6 @@ class HttpWriter:
     def __init__(self) -> None:
         self._second = 0
         self._date = ""
-        self._lines: dict[tuple[str, str], str] = {}
-
-    def date(self) -> str:
-        """The Date header's value (RFC 9110 6.6.1), made once a second."""
-        second = int(time.time())
-        if self._second != second:
-            self._date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
-            self._second = second
-        return self._date
 
     def render(self, response: Response, *, keep_alive: bool, with_body: bool) -> bytes:
         """The bytes of an answer; a HEAD request's has the length of the body and no body.
@@ -54,20 +49,25 @@ class HttpWriter:
         return self._head(response.status, response.headers, length, keep_alive)
 
     def _head(self, status: int, headers: Headers, length: str, keep_alive: bool) -> bytes:  # noqa: FBT001 - the hot path
-        known = self._lines.get
-        lines = "".join([known(header) or self._line(header) for header in headers])
+        if headers[:_COMMON] == COMMON:
+            head, headers = _STARTS[status], headers[_COMMON:]
+        else:
+            head = _STATUS_LINES[status]
+        for name, value in headers:
+            line = f"{name}: {value}"
+            if "\n" in line or "\r" in line:
+                raise ValueError("a header has a line break in it")
+            head = f"{head}{line}\r\n"
         last = "\r\n" if keep_alive else "Connection: close\r\n\r\n"
-        return f"{_STATUS_LINES[status]}{lines}{length}Date: {self.date()}\r\n{last}".encode("latin-1")
+        return f"{head}{length}{self._dated()}{last}".encode("latin-1")
 
-    def _line(self, header: tuple[str, str]) -> str:
-        name, value = header
-        line = f"{name}: {value}"
-        if "\n" in line or "\r" in line:
-            raise ValueError("a header has a line break in it")
-        line += "\r\n"
-        if header in _REPEATED:
-            self._lines[header] = line
-        return line
+    def _dated(self) -> str:
+        """The Date header (RFC 9110 6.6.1), made once a second."""
+        second = int(time.time())
+        if self._second != second:
+            self._date = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n", time.gmtime(second))
+            self._second = second
+        return self._date
 
 
 def refusal(status: int) -> Response:

@@ -11,8 +11,6 @@ from kms_server.server import http_headers
 
 _BEGINS = b"POST / HTTP/1.1\r\n"
 _END = b"\r\n\r\n"
-# These change how the body is framed, or what becomes of the connection.
-_OTHERS = frozenset({"transfer-encoding", "expect", "connection", "proxy-connection", "upgrade"})
 
 
 class WholeRequests:
@@ -31,20 +29,16 @@ class WholeRequests:
 
     def read(self, data: bytes) -> tuple[dict[str, str], bytes] | None:
         """Headers and body of a request that is all of `data`; None: it is not, or it is out of the ordinary."""
-        if data[:17] != _BEGINS:
+        if not data.startswith(_BEGINS):
             return None
-        end = data.find(_END, 15)
-        if not 17 < end <= self._most_header_bytes:
+        head, end, body = data.partition(_END)
+        if not end or len(head) > self._most_header_bytes:
             return None
-        headers, lines = http_headers.split(data[17:end])
-        body = data[end + 4 :]
-        length = headers.get("content-length", "")
+        headers = http_headers.of_call(head[17:].decode("latin-1"))
         if (
-            not lines == len(headers) <= self._most_headers
-            or "x-amz-target" not in headers
-            or not http_headers.is_host(headers.get("host"))
-            or not _OTHERS.isdisjoint(headers)
-            or length != str(len(body))
+            headers is None
+            or len(headers) > self._most_headers
+            or headers.get("content-length") != str(len(body))
             or len(body) > self._most_body_bytes
         ):
             return None
