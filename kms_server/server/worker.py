@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -42,6 +43,14 @@ def prepare_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, owner: int, work: Callable[[], None]) -> None:
+    """Have the loop of the thread `owner` do that soon; other threads have to wake it, which takes two system calls."""
+    if threading.get_ident() == owner:
+        loop.call_soon(work)
+    else:
+        loop.call_soon_threadsafe(work)
 
 
 class _Orders:
@@ -130,8 +139,9 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         if state.state.settings.access_log:
             door.access_log = AccessLog()
         door.traces = state.traces
+        soon = partial(_soon, loop, threading.get_ident())
         for batches in state.batches:
-            batches.soon = batches.on_batch = loop.call_soon_threadsafe
+            batches.soon, batches.on_batch = soon, loop.call_soon_threadsafe
         listeners = Listeners(
             [one.sock for one in self.sockets], partial(Connection, door), self.app.certificates,
             state.limits.header_timeout,
