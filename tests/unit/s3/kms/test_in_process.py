@@ -14,7 +14,7 @@ from kms_server.config import Limits
 from kms_server.errors import ValidationException
 from kms_server.operations import explanation, recorded
 from kms_server.operations.call import Forwarded
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.limiter import Count, Plan
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.client import KmsClient
 from tests.unit.audit.audit_rows import row
@@ -268,13 +268,22 @@ def test_a_change_of_state_or_policy_holds_at_once(service: Service) -> None:
 def test_calls_are_charged_once_to_the_callers_account(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[tuple[Count, ...]] = []
+    planned: list[tuple[Count, ...]] = []
+    taken: list[Plan] = []
     stranger = service.account(OTHER)
     arn = key(service, {**_DENY, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}})
     limiter = services(service).limiter
-    monkeypatch.setattr(limiter, "admit", lambda _limits, counts, *_: taken.append(counts))
+    plan = limiter.plan
+
+    def noted(set_limits: Any, counts: tuple[Count, ...], *others: Any) -> Plan:
+        planned.append(counts)
+        return plan(set_limits, counts, *others)
+
+    monkeypatch.setattr(limiter, "plan", noted)
+    monkeypatch.setattr(limiter, "take", taken.append)
     assert allowed(service, arn, stranger)
-    assert taken == [((OTHER, REGION, "CryptographicOperationsSymmetric", 1),)]
+    assert planned == [((OTHER, REGION, "CryptographicOperationsSymmetric", 1),)]
+    assert len(taken) == 1
 
 
 def test_nothing_is_disclosed_without_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
