@@ -59,8 +59,10 @@ def see(limiter: Limiter, limits: dict[str, SetLimit], count: int) -> None:
     """Use so many keys, every second one with a limit of its own."""
     for number in range(count):
         try:
-            limiter.admit(
-                limits, ((f"{number % 500:012}", _REGION, _QUOTA, 1),), (Used(Key(f"key-{number}")),)
+            limiter.take(
+                limiter.plan(
+                    limits, ((f"{number % 500:012}", _REGION, _QUOTA, 1),), (Used(Key(f"key-{number}")),)
+                )
             )
         except ThrottlingException:
             continue  # the buckets of so many keys at once are all taken
@@ -74,7 +76,7 @@ def measure(directory: Path, keys: int, rounds: int) -> str:
     limits |= {subjects.of_key(f"key-{number}"): SetLimit("", 1_000.0, None) for number in range(0, keys, 2)}
     counts = ((_ACCOUNT, _REGION, _QUOTA, 1),)
     hot, free = (Used(Key("hot")),), (Used(Key("free")),)
-    limiter.admit(limits, counts, hot)
+    limiter.take(limiter.plan(limits, counts, hot))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     see(limiter, limits, keys)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1_024
@@ -82,10 +84,10 @@ def measure(directory: Path, keys: int, rounds: int) -> str:
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     def one() -> None:
-        limiter.admit(limits, counts, free)
+        limiter.take(limiter.plan(limits, counts, free))
 
     def two() -> None:
-        limiter.admit(limits, counts, hot)
+        limiter.take(limiter.plan(limits, counts, hot))
 
     def least() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)

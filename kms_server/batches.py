@@ -1,11 +1,9 @@
 """Work of many calls that one thread does in batches, and what each call waits for."""
 
 import logging
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -97,9 +95,6 @@ class Batches(ABC, Generic[Item]):
         self._calls.put(_Call.WORK)
 
     def _run(self) -> None:
-        # Woken at the end of a sync, it would take the processor from the thread that has Python's lock, only to wait for this.
-        with suppress(OSError):  # not every sandbox has it
-            os.sched_setscheduler(threading.get_native_id(), os.SCHED_BATCH, os.sched_param(0))
         call = _Call.WORK
         while call is not _Call.END:
             try:

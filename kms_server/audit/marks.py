@@ -22,7 +22,8 @@ _COLUMNS = {
     "resource_2_type": (str(resource_type("resource_2")), "resource_type"),
     "read_only": ("CASE WHEN read_only THEN 'true' ELSE 'false' END", "read_only"),
 }
-# A type follows from the ARN in the column named here: where that is the same it is, and the index has none of its nulls.
+# A type follows from the ARN in the column named here: a row with the first row's ARN has its type, and one without an ARN has
+# none, and is not in the index of types.
 _ARNS = {"resource_1_type": "resource_1", "resource_2_type": "resource_2"}
 _FIRST = f"SELECT {', '.join(one for one, _ in _COLUMNS.values())} FROM audit_events LIMIT 1"  # noqa: S608 - columns alone
 _DIFFERS = {name: f"{one} IS NOT :{name}" for name, (one, _) in _COLUMNS.items()}

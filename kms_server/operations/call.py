@@ -177,12 +177,14 @@ class Call(Struct, eq=False):
 
     `sigv4` tells that the caller signed with Signature Version 4; S3 alone takes anything else.
 
-    When it has run it has an `answer` or a `fault`, and then a `response`. `forwarded` is None for calls that clients make themselves. `owner`
-    is the account of what is used where its ARN names none; the record of an anonymous call goes to that account's log.
+    When it has run it has an `answer` or a `fault`, and then a `response`. `forwarded` is None for calls that clients make
+    themselves. `owner` is the account of what is used where its ARN names none; the record of an anonymous call goes to that
+    account's log.
 
     `recorded` tells that its record was committed or is being written, `charged` that it was counted, `pending` that it
     is not known yet whether its limits let it pass. `decided_on` is the stamp of the state that it is decided on, where
-    other hosts may have changed that since. `settled` is what was known before of the key that it uses, or the last of these.
+    other hosts may have changed that since. `settled` is what was known before of the key that it uses, or the last of
+    these.
 
     The record shows `logged_extra` and `answered_extra` beside the members that the operation lists, and `additional`
     as additionalEventData; `echoes` have records of their own. Of a call that was refused before its request was loaded

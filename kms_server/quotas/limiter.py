@@ -61,25 +61,15 @@ class Limiter:
         self.shared = shared
         self._plans = _Plans({}, profile, meters)
 
-    def admit(
-        self, set_limits: Mapping[str, SetLimit], counts: tuple[Count, ...], keys: tuple[LimitedKey, ...] = (),
-        principals: tuple[str, ...] = (),
-    ) -> Pending | None:  # fmt: skip
-        """Take the tokens of each limit that holds for a call: of quotas, of the keys it uses, of who makes it.
-
-        Where hosts share them the answer comes later, and has to be concluded then. `principals` are all ARNs of the caller.
-        `set_limits` has the limits that were set; passing the same mapping again saves working out what follows from it.
-
-        Raises:
-            ThrottlingException: one of them has too few left; none was taken.
-        """
-        return self.take(self.plan(set_limits, counts, keys, principals))
-
     def plan(
         self, set_limits: Mapping[str, SetLimit], counts: tuple[Count, ...], keys: tuple[LimitedKey, ...] = (),
         principals: tuple[str, ...] = (),
     ) -> Plan:  # fmt: skip
-        """What `take` needs for a call, as `admit` has it; it holds as long as no limit is set."""
+        """All limits that hold for a call: of quotas, of the keys it uses, of who makes it. It is good until a limit is set.
+
+        `principals` are all ARNs of the caller. `set_limits` has the limits that were set; passing the same mapping again
+        saves working out what follows from it.
+        """
         plans = self._plans
         if plans.set_limits is not set_limits:
             plans = self._plans = _Plans(set_limits, self.profile, self._meters)
@@ -93,10 +83,10 @@ class Limiter:
         return plans.make(mark, counts, keys, principals) if plan is None else plan
 
     def take(self, plan: Plan) -> Pending | None:
-        """Take the tokens of a plan; see `admit`.
+        """Take the tokens of each limit of a plan. Where hosts share them the answer comes later, and has to be concluded then.
 
         Raises:
-            ThrottlingException: as `admit`.
+            ThrottlingException: one of them has too few left; none was taken.
         """
         buckets, _, places = plan
         if not buckets:
@@ -114,7 +104,7 @@ class Limiter:
         """Go on with a call whose decision is there.
 
         Raises:
-            ThrottlingException: as `admit`.
+            ThrottlingException: as `take`.
         """
         self._conclude(pending.plan, pending.decision.at)
 

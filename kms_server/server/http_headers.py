@@ -70,7 +70,7 @@ def of_call(head: str) -> dict[str, str] | None:
 def _of_runs(head: str) -> dict[str, str]:
     """The headers of a head in botocore's order: runs of lines that it repeats, a request's own lines between them.
 
-    None where the head has another order, or is not as `of_call` has it.
+    There are none where the head has another order, or is not as `of_call` has it.
     """
     before, _, rest = head.partition("\r\nAuthorization: ")
     authorization, _, rest = rest.partition("\r\namz-sdk-invocation-id: ")

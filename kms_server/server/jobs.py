@@ -1,7 +1,6 @@
 """Background work: what falls due on keys, the sealing of full audit segments, and the chores of services."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
 from kms_server.server.state import State
+from kms_server.server.threads import PATIENT, be_nice
 from kms_server.storage.reserve import Reserve
 
 _LOG = logging.getLogger(__name__)
@@ -22,9 +22,6 @@ _JOBS, _SEALING = "jobs", "sealing"
 _REREAD_SECONDS = 0.25
 _TICKS_PER_STEP = 4
 _CHORES_SECONDS = 1.0
-# Beside busy requests a thread of this niceness (sched(7)) has a tenth of the processor: more than sealing takes of the
-# records of as many requests as there can be.
-_NICE = 10
 _LOCK_SECONDS = 0.02
 _RESTS = 2  # times as long as the step took: requests come first
 
@@ -98,13 +95,14 @@ class Jobs:
                 self._attempt(self._step)
 
     def _seal(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        be_nice(PATIENT)
         directories = (self._state.settings.audit_dir, self._state.settings.data_audit_dir)
         while not self._stopping.wait(_CHORES_SECONDS):
             # Indexes take room, too; a segment can be read and pruned without.
             if take(self._locks[_SEALING]) and not self._reserve.is_used():
                 for directory in directories:
-                    self._attempt(partial(seal, directory))
+                    if not self._stopping.is_set():
+                        self._attempt(partial(seal, directory))
 
     def _tend(self, name: str, group: Sequence[Chore]) -> None:
         while not self._stopping.wait(_CHORES_SECONDS):

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from kms_server.errors import KMSInternalException
@@ -61,7 +62,7 @@ class Threads:
     """A bounded number of threads, nicer by `nice` than their process; what they cannot take yet waits."""
 
     def __init__(self, most: int, name: str, waits: Waits, nice: int = 0) -> None:
-        self.pool = ThreadPoolExecutor(most, thread_name_prefix=name, initializer=_be_nice, initargs=(nice,))
+        self.pool = ThreadPoolExecutor(most, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self.waits = waits
         self._most = most
         self._under_way: set[Errand[object]] = set()
@@ -100,7 +101,8 @@ class Threads:
         self.pool.shutdown()
 
 
-def _be_nice(nice: int) -> None:
-    """Raise the niceness of this thread, which on Linux is its own."""
+def be_nice(nice: int) -> None:
+    """Raise the niceness of this thread, which on Linux is its own, where the system lets it."""
     thread = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)
+    with suppress(OSError):  # not every sandbox does
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)

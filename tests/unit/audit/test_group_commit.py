@@ -1,6 +1,5 @@
 """Group commit: shared writes, failures that reach every ticket, deadlines, and recovery without a restart."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -186,14 +185,4 @@ def test_what_was_decided_before_a_change_leaves_no_trace() -> None:
     stored_of = [[one.resource_1 for one in batch] for batch in log.batches]
     assert stored_of == [["arn:0"], ["arn:2", "arn:3", "arn:5"]]
     assert commit.last_error is None
-    commit.close()
-
-
-def test_the_thread_that_writes_does_not_take_the_processor_when_it_is_woken() -> None:
-    log = GatedLog()
-    commit = GroupCommit(log, LIMITS)
-    commit.submit(row(1))
-    assert log.entered.wait(10)
-    assert os.sched_getscheduler(commit._thread.native_id or 0) == os.SCHED_BATCH
-    log.gate.set()
     commit.close()

@@ -132,7 +132,9 @@ def exhausted(service: Service, operation: Operation) -> Iterator[None]:
     for subject in subjects:
         count = (ACCOUNT, REGION, parse(subject).name, 1)
         with suppress(ThrottlingException):
-            shared_services.limiter.admit(shared_services.keyring.limits(may_block=True), (count,))
+            shared_services.limiter.take(
+                shared_services.limiter.plan(shared_services.keyring.limits(may_block=True), (count,))
+            )
     yield
     with service.database.write() as tx:
         for subject in subjects:

@@ -67,7 +67,7 @@ class Bench:
         parsed = [parse(limit.subject) for limit in wanted]
         counts = tuple((*one.place, one.name, 1) for one in parsed if one.place)
         keys = tuple(Used(one.name) for one in parsed if one.kind == "key")
-        self.limiter.admit({limit.subject: limit for limit in wanted}, counts, keys)
+        self.limiter.take(self.limiter.plan({limit.subject: limit for limit in wanted}, counts, keys))
 
     def admitted(self, *wanted: Limit) -> int:
         """How many calls pass before one is throttled."""

@@ -69,13 +69,17 @@ def test_a_role_pays_for_all_its_sessions(bench: Bench, pattern: str) -> None:
     set_limits = {f"principal:{pattern}": Limit(f"principal:{pattern}", 1, 3)}
     for number in range(3):
         session = f"arn:aws:sts::111122223333:assumed-role/app/{number}"
-        bench.limiter.admit(set_limits, (), (), (session, "arn:aws:iam::111122223333:role/app"))
+        bench.limiter.take(
+            bench.limiter.plan(set_limits, (), (), (session, "arn:aws:iam::111122223333:role/app"))
+        )
     with pytest.raises(ThrottlingException):
-        bench.limiter.admit(
-            set_limits,
-            (),
-            (),
-            ("arn:aws:sts::111122223333:assumed-role/app/3", "arn:aws:iam::111122223333:role/app"),
+        bench.limiter.take(
+            bench.limiter.plan(
+                set_limits,
+                (),
+                (),
+                ("arn:aws:sts::111122223333:assumed-role/app/3", "arn:aws:iam::111122223333:role/app"),
+            )
         )
 
 
@@ -90,6 +94,6 @@ def test_a_limit_of_another_version_limits_nothing_else(bench: Bench, wrong: Lim
     limit = Limit("key:b", 1, 5)
     set_limits = {wrong.subject: wrong, limit.subject: limit}
     for _ in range(5):
-        bench.limiter.admit(set_limits, (), (Used("a"), Used("b")))
+        bench.limiter.take(bench.limiter.plan(set_limits, (), (Used("a"), Used("b"))))
     with pytest.raises(ThrottlingException):
-        bench.limiter.admit(set_limits, (), (Used("a"), Used("b")))
+        bench.limiter.take(bench.limiter.plan(set_limits, (), (Used("a"), Used("b"))))

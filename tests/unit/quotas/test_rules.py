@@ -53,7 +53,7 @@ class Calls:
     def pass_with(self, *keys: Used, by: Principal | None = None) -> int:
         """How many pass before one is throttled."""
         arns = by.arns if by else ()
-        return until_refused(lambda: self._limiter.admit(self._limits, (), keys, arns))
+        return until_refused(lambda: self._limiter.take(self._limiter.plan(self._limits, (), keys, arns)))
 
 
 def called(*aliases: str, key_id: str = "a", **tags: str) -> Used:
@@ -187,7 +187,7 @@ def test_a_quotas_limit_is_its_accounts_and_regions(bench: Bench) -> None:
 
     def passing(account: str, region: str, quota_id: str = "CreateKey") -> int:
         counted = ((account, region, quota_id, 1),)
-        return until_refused(lambda: bench.limiter.admit(set_limits, counted))
+        return until_refused(lambda: bench.limiter.take(bench.limiter.plan(set_limits, counted)))
 
     assert passing(ACCOUNT, REGION) == 3
     assert passing(ACCOUNT, "eu-west-1") == MANY
