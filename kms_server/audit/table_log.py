@@ -2,29 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Column,
-    Engine,
-    Select,
-    String,
-    Table,
-    Text,
-    bindparam,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Engine, Select, Table, Text, bindparam, exists, insert, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import TypeEngine
 
-from kms_server.audit.chain import COLUMNS, ChainKey, extended
+from kms_server.audit import table_rows
+from kms_server.audit.chain import COLUMNS, ChainKey, next_head
 from kms_server.audit.log import Outdated
 from kms_server.audit.record import Row
 from kms_server.storage.audit_tables import audit_data_events, audit_writers
@@ -32,8 +15,6 @@ from kms_server.storage.audit_writers import START, Head
 from kms_server.storage.conflicts import may_pass
 from kms_server.storage.database import NEWEST
 
-# Not the columns' own names: those SQLAlchemy would give to the UPDATE, too.
-_ARRAYS = tuple(f"all_{name}" for name in COLUMNS)
 _NEVER_OUTDATED = 2**63 - 1
 
 
@@ -49,6 +30,9 @@ class TableLog:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._table = table
         self._key = key
+        # Compiled once: to find that it was compiled before takes SQLAlchemy longer than to send it.
+        self._beginning = _append(table, first=True).compile(engine)
+        self._continuing = _append(table, first=False).compile(engine)
         self._writer, self._head = _fresh()
 
     def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
@@ -79,25 +63,27 @@ class TableLog:
 
     def _extended(self, writer: str, head: Head, rows: Sequence[Row], limit: int) -> Head | None:
         """Where a chain ends that `rows` have made longer; None if it did not end at `head`."""
-        batch = extended(self._key, writer, head, rows)
-        values: dict[str, object] = dict(zip(_ARRAYS, map(list, zip(*batch.rows, strict=True)), strict=True))
-        values |= {
+        end = next_head(self._key, writer, head, rows)
+        values = table_rows.sent(rows) | {
             "chain": writer,
             "was": head.seq,
-            "now": batch.head.seq,
-            "end": batch.head.link,
+            "now": end.seq,
+            "end": end.link,
             "limit": limit,
         }
+        statement = self._beginning if head == START else self._continuing
         with self._engine.connect() as connection:
-            newest, stored = connection.execute(_append(self._table, first=head == START), values).one()
+            newest, stored = connection.exec_driver_sql(
+                str(statement), statement.construct_params(values)
+            ).one()
         if newest > limit:
             self._writer, self._head = writer, head
             raise Outdated(newest)
-        return batch.head if stored else None
+        return end if stored else None
 
     def _not_stored(self, rows: Sequence[Row]) -> list[Row]:
-        column = self._table.c.event_id
-        asked = select(column).where(column.in_([row.event_id for row in rows]))
+        stored = self._table.c.event_id
+        asked = select(stored).where(stored.in_([row.event_id for row in rows]))
         with self._engine.connect() as connection:
             there = set(connection.execute(asked).scalars())
         return [row for row in rows if row.event_id not in there]
@@ -106,7 +92,6 @@ class TableLog:
         """Nothing to release: the engine belongs to the database."""
 
 
-@cache
 def _append(table: Table, *, first: bool) -> Select[int, bool]:
     """One statement, which is a transaction by itself: move the chain's end and, if it was there, add the rows."""
     chains, newest = audit_writers.c, NEWEST.scalar_subquery()
@@ -125,19 +110,9 @@ def _append(table: Table, *, first: bool) -> Select[int, bool]:
         moved = (
             update(audit_writers).where(ends_there, current).values(values).returning(chains.seq).cte("moved")
         )
-    arrays = [
-        bindparam(array, type_=ARRAY(_element(table.c[name])))
-        for array, name in zip(_ARRAYS, COLUMNS, strict=True)
-    ]
-    rows = func.unnest(*arrays).table_valued(*COLUMNS).render_derived()
-    is_moved = exists(select(moved.c.seq))
-    added = insert(table).from_select(list(COLUMNS), select(*rows.c).where(is_moved)).returning(table.c.seq)
-    return select(newest, is_moved).add_cte(added.cte("added"))
-
-
-def _element(column: Column[Any]) -> TypeEngine[Any]:
-    """Without a length: a cast to one would cut what is too long, and say nothing."""
-    return Text() if isinstance(column.type, String) else column.type
+    rows = table_rows.received(table).where(exists(select(moved.c.seq)))
+    added = insert(table).from_select(list(COLUMNS), rows).returning(table.c.seq)
+    return select(newest, exists(select(moved.c.seq))).add_cte(added.cte("added"))
 
 
 def _fresh() -> tuple[str, Head]:
