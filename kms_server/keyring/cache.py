@@ -115,8 +115,9 @@ class ScopedCache:
             # in between sees the old one and waits here.
             generation = self._newest[0]
             with self._database.read() as connection:
-                newest = latest_change(connection)
-                changed = [] if self._stamp is None else changed_since(connection, self._stamp)
+                newest, changed = latest_change(connection), []
+                if self._stamp is not None and self._stamp != newest:
+                    changed = changed_since(connection, self._stamp)
                 if changed or self._stamp is None:
                     self._watched(connection)
             for scope in changed:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from kms_server.keyring.cache import ScopedCache, WouldBlock
 from kms_server.storage import settings as stored
-from kms_server.storage.database import Database, changed_since, open_database
+from kms_server.storage.database import Database, latest_change, open_database
 from tests.databases import Place, empty, migrated
 from tests.unit.storage.test_transactions import line, process
 
@@ -126,16 +126,27 @@ def test_a_change_during_a_load_is_applied_afterwards(cache: ScopedCache, databa
 def test_a_change_right_behind_the_look_is_seen_by_the_next(
     cache: ScopedCache, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overtaken(connection: Connection, stamp: int) -> list[str]:
-        found = changed_since(connection, stamp)
+    def overtaken(connection: Connection) -> int:
+        found = latest_change(connection)
         write(database, "new")
         return found
 
     assert ask(cache) == "old"
     with monkeypatch.context() as patch:
-        patch.setattr("kms_server.keyring.cache.changed_since", overtaken)
+        patch.setattr("kms_server.keyring.cache.latest_change", overtaken)
         cache.reread()
     assert ask(cache) == "old"
+    cache.refresh(may_block=True)
+    assert ask(cache) == "new"
+
+
+def test_a_look_that_finds_nothing_new_is_one_query(cache: ScopedCache, database: Database) -> None:
+    asked: list[str] = []
+    cache.reread()
+    event.listen(database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    cache.reread()
+    assert sum(one.startswith("SELECT") for one in asked) == 1
+    write(database, "new")
     cache.refresh(may_block=True)
     assert ask(cache) == "new"
 
