@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from kms_server.crypto.capabilities import MaterialError
 from kms_server.crypto.encryption_context import canonical
-from kms_server.crypto.kdf import Prf
+from kms_server.crypto.kdf import Prf, TwoKeys
 from kms_server.errors import InvalidCiphertextException
 
 _FORMAT = 1
@@ -85,18 +85,19 @@ class SymmetricType:
 class MessageCipher:
     """Encrypts and decrypts messages under one version of a key's material."""
 
-    __slots__ = ("_material", "_prefix")
+    __slots__ = ("_keys", "_prefix")
 
     def __init__(self, material: bytes, key_id: str, material_id: str) -> None:
         multi_region = key_id.startswith(_MULTI_REGION)
         digits = key_id[4:] if multi_region else key_id.replace("-", "")
-        self._material = Prf(material)
         self._prefix = bytes((_FORMAT, multi_region)) + bytes.fromhex(digits + material_id)
+        self._keys = TwoKeys(Prf(material), _LABEL, self._prefix)
 
     def encrypt(self, algorithm: str, plaintext: bytes, context: Mapping[str, str]) -> bytes:  # noqa: ARG002 - the only one
         """The ciphertext as bytes."""
-        header = self._prefix + os.urandom(_SALT)
-        key, commitment = self._message_key(header)
+        salt = os.urandom(_SALT)
+        header = self._prefix + salt
+        key, commitment = self._keys.derive(salt)
         sealed = AESGCM(key).encrypt(_NONCE, plaintext, _associated_data(header, commitment, context))
         return header + commitment + sealed
 
@@ -107,17 +108,13 @@ class MessageCipher:
             InvalidCiphertextException: any bit of the ciphertext or the context differs.
         """
         header, sealed = ciphertext[:_HEADER], ciphertext[_SEALED:]
-        key, commitment = self._message_key(header)
+        key, commitment = self._keys.derive(header[-_SALT:])
         if not hmac.compare_digest(commitment, ciphertext[_HEADER:_SEALED]):
             raise InvalidCiphertextException
         try:
             return AESGCM(key).decrypt(_NONCE, sealed, _associated_data(header, commitment, context))
         except InvalidTag:
             raise InvalidCiphertextException from None
-
-    def _message_key(self, header: bytes) -> tuple[bytes, bytes]:
-        derived = self._material.derive(_LABEL, header, 64)
-        return derived[:32], derived[32:]
 
 
 def _associated_data(header: bytes, commitment: bytes, context: Mapping[str, str]) -> bytes:

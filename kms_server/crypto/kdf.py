@@ -4,6 +4,7 @@ import hashlib
 
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
+_512_BITS = (512).to_bytes(4)
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
@@ -28,6 +29,13 @@ class Prf:
         outer.update(inner.digest())
         return outer.digest()
 
+    def behind(self, beginning: bytes) -> "Prf":
+        """The tags of messages that begin so, from what stands behind that; it is hashed once."""
+        rest = Prf.__new__(Prf)
+        rest._inner, rest._outer = self._inner.copy(), self._outer
+        rest._inner.update(beginning)
+        return rest
+
     def derive(self, label: bytes, context: bytes, length: int) -> bytes:
         """Derive `length` bytes: K(i) = HMAC([i] || label || 0x00 || context || [L]), 32-bit counter and L (bits)."""
         fixed = b"%b\0%b%b" % (label, context, (length * 8).to_bytes(4))
@@ -37,3 +45,19 @@ class Prf:
             counter += 1
             derived += self.digest(counter.to_bytes(4) + fixed)
         return derived[:length]
+
+
+class TwoKeys:
+    """`Prf.derive` of twice 32 bytes, for contexts that begin alike."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, prf: Prf, label: bytes, beginning: bytes) -> None:
+        self._first, self._second = [
+            prf.behind(b"%b%b\0%b" % (counter.to_bytes(4), label, beginning)) for counter in (1, 2)
+        ]
+
+    def derive(self, rest: bytes) -> tuple[bytes, bytes]:
+        """Both, of a context that goes on with `rest`."""
+        rest += _512_BITS
+        return self._first.digest(rest), self._second.digest(rest)
