@@ -1,6 +1,7 @@
 """HMAC-SHA-256 under a key used often, and key derivation: NIST SP 800-108r1 section 4.1, counter mode."""
 
 import hashlib
+from copy import copy
 
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -31,9 +32,9 @@ class Prf:
 
     def behind(self, beginning: bytes) -> "Prf":
         """The tags of messages that begin so, from what stands behind that; it is hashed once."""
-        rest = Prf.__new__(Prf)
-        rest._inner, rest._outer = self._inner.copy(), self._outer
-        rest._inner.update(beginning)
+        rest = copy(self)
+        rest._inner = inner = self._inner.copy()  # noqa: SLF001 - its own class
+        inner.update(beginning)
         return rest
 
     def derive(self, label: bytes, context: bytes, length: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from abc import abstractmethod
 from typing import cast
 
 from kms_server.protocol.message import TlsDetails
@@ -86,6 +87,10 @@ class ClientLink(asyncio.Protocol, Guest):
         self._unsent = 0
         self.advance()
 
+    @abstractmethod
+    def advance(self) -> None:
+        """Go on with whatever waits."""
+
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes; they are kept until the client reads them."""
         self._transport.write(data)
@@ -101,7 +106,7 @@ class ClientLink(asyncio.Protocol, Guest):
             self._end()
 
     @property
-    def is_due(self) -> bool:
+    def _is_due(self) -> bool:
         """Whether more than the answer to the request under way may be due."""
         return self._reader.is_behind or self._half_closed or not self._reading
 

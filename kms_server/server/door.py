@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
@@ -29,26 +28,27 @@ _HANDSHAKE_SECONDS = 2.0
 
 
 class Guest(Protocol):
-    """What a door asks of a connection."""
+    """What a door asks of a connection.
+
+    `work` is what has become of the request under way on its way through the stages; None: it is on none.
+    """
+
+    work: object
 
     def begin(self) -> bool:
         """Take the next request unless one is under way; whether one was taken."""
 
-    def go(self, stage: Stage) -> None:
-        """Take the request under way through a stage."""
+    def stop(self, stage: Stage, work: object, error: Exception) -> None:
+        """The request under way does not get through a stage, which has raised `error` over `work`."""
 
-    def go_on(self, stage: Stage) -> None:
-        """Go through a stage, also with a request that had to wait in it."""
+    def resume(self, stage: Stage) -> None:
+        """Have a request that waits in a stage go on from there."""
 
     def recall(self) -> None:
         """What has changed is known; the stage that waits for it can take the request."""
 
-    @property
-    def is_due(self) -> bool:
-        """Whether anything may wait."""
-
-    def advance(self) -> None:
-        """Go on with whatever waits."""
+    def finish(self) -> None:
+        """Have a request that is through wait for its record, and go on with whatever else waits."""
 
     def check_time(self, now: float) -> None:
         """End what takes too long; `now` is in monotonic seconds."""
@@ -131,11 +131,26 @@ class Door:
         # A long request may arrive in several pieces within a turn.
         turn, self._turn = list(dict.fromkeys(self._turn)), []
         for connection in turn:
-            self._try(connection, connection.begin)
+            try:
+                connection.begin()
+            except Exception as error:  # noqa: BLE001 - one connection's failure must not stop the others' turn
+                _give_up(connection, error)
+        self.take_through(turn)
+        self._finish(turn)
+
+    def take_through(self, turn: list[Guest], *, held: bool = False) -> None:
+        """Take the requests under way through the stages; those that are `held` wait in one of them."""
         for stage in self.stages:
+            if held:
+                for connection in turn:
+                    connection.resume(stage)
             for connection in turn:
-                connection.go(stage)
-        self._advance(turn)
+                work = connection.work
+                if work is not None:
+                    try:
+                        connection.work = stage(work)
+                    except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
+                        connection.stop(stage, work, error)
 
     def again(self, connection: Guest) -> None:
         """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
@@ -169,38 +184,31 @@ class Door:
             connection.recall()
         # A look that begins after a call came sees all that was acknowledged before; of later calls that is not true.
         with nullcontext() if failed else memory.recent():
-            self._go_on(waiting)
-        self._advance(waiting)
+            self.take_through(waiting, held=True)
+        self._finish(waiting)
         if self._forgetful and self.looking is None:
             self._begin_look(memory)
 
     def _take_held(self) -> None:
         turn, self._held = self._held, []
-        self._go_on(turn)
-        self._advance(turn)
+        self.take_through(turn, held=True)
+        self._finish(turn)
 
-    def _go_on(self, turn: list[Guest]) -> None:
-        for stage in self.stages:
-            for connection in turn:
-                connection.go_on(stage)
-
-    def _advance(self, turn: list[Guest]) -> None:
+    def _finish(self, turn: list[Guest]) -> None:
         for connection in turn:
-            if connection.is_due:
-                self._try(connection, connection.advance)
-
-    def _try(self, connection: Guest, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - one connection's failure must not stop the others' turn
-            _LOG.error("a connection failed: %s", type(error).__name__)
-            connection.abort()
+            try:
+                connection.finish()
+            except Exception as error:  # noqa: BLE001 - as in a turn
+                _give_up(connection, error)
 
     def sweep(self) -> None:
         """End what is past a time limit; called a few times a second."""
         now = time.monotonic()
         for connection in list(self.connections):
-            self._try(connection, partial(connection.check_time, now))
+            try:
+                connection.check_time(now)
+            except Exception as error:  # noqa: BLE001 - as in a turn
+                _give_up(connection, error)
 
     def leave(self) -> None:
         """Say with each answer that it is the last of its connection: clients go elsewhere without losing a call."""
@@ -228,3 +236,8 @@ class Door:
         """Wait for calls whose clients have gone."""
         for threads in (self.threads, self.stream_threads, self.own_threads, self._memory_threads):
             threads.close()
+
+
+def _give_up(connection: Guest, error: Exception) -> None:
+    _LOG.error("a connection failed: %s", type(error).__name__)
+    connection.abort()

@@ -21,7 +21,7 @@ from kms_server.server.door import Door
 from kms_server.server.door_types import OWN_PATHS, StreamAnswerer, broken, for_web_page, plain_http
 from kms_server.server.http_writer import CONTINUE
 from kms_server.server.incoming_body import IncomingBody
-from kms_server.server.pipeline import Arrival, Outcome, Stage, go_on, once_more, resumed
+from kms_server.server.pipeline import Arrival, Ended, Outcome, Stage, go_on, once_more, resumed
 from kms_server.server.threads import Errand, Threads
 from kms_server.server.traces import NOTHING, Told
 from kms_server.server.transfer import Transfer
@@ -33,8 +33,7 @@ _STUCK = "a call was refused: the storage does not answer"
 class Connection(ClientLink):
     """One client connection.
 
-    `_work` is what has become of the request under way between two stages, and `_outcome` its answer while that waits
-    for its record; `_held` is a stage that has to wait, and what it takes, and `_forgotten` one that waits until it is known
+    `_outcome` is the answer to the request under way while that waits for its record; `_held` is a stage that has to wait, and what it takes, and `_forgotten` one that waits until it is known
     what has changed, which it does once (`_looked`). `_errand` is it in a thread, and `_transfer` is there as long as it is
     a claimed request whose body or answer is under way.
     """
@@ -42,7 +41,7 @@ class Connection(ClientLink):
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self._loop = asyncio.get_running_loop()
-        self._work: object = None
+        self.work: object = None
         self._held: tuple[Stage, object] | None = None
         self._outcome: Outcome | None = None
         self._errand: Errand[Outcome] | None = None
@@ -101,8 +100,8 @@ class Connection(ClientLink):
         if self._transfer is not None and not self._ending:
             self._transfer.advance()
         while self.begin():
-            for stage in self._door.stages:
-                self.go(stage)
+            self._door.take_through([self])
+            self._take()
         self._regulate()
 
     def _catch_up(self) -> None:
@@ -134,36 +133,28 @@ class Connection(ClientLink):
         elif request.target.startswith(OWN_PATHS):
             self._in_thread(door.own_threads, partial(door.bridge.answer, request))
         else:
-            self._work = Arrival(request, may_block=False)
+            self.work = Arrival(request, may_block=False)
         return True
 
-    def go(self, stage: Stage) -> None:
-        """Take the request under way through a stage, or through all of them in a thread when it would wait."""
-        work = self._work
-        if work is None:
-            return
-        self._work = None
-        try:
-            done = stage(work)
-        except Undecided as undecided:
+    def stop(self, stage: Stage, work: object, error: Exception) -> None:
+        """Answer the request, or have it wait or go on in a thread where the stage would have to wait."""
+        self.work = None
+        if isinstance(error, Ended):
+            self.work = error.outcome
+            self._take()
+        elif isinstance(error, Undecided):
             self._held = (stage, work)
-            undecided.decision.on_done = self._on_decision
-        except WouldBlock:
+            error.decision.on_done = self._on_decision
+        elif isinstance(error, WouldBlock):
             self._wait_for_database(stage, work)
-        except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
-            self._fail(f"a request failed: {type(error).__name__}")
         else:
-            if isinstance(done, Outcome):
-                self._take(done)
-            else:
-                self._work = done
+            self._fail(f"a request failed: {type(error).__name__}")
 
-    def go_on(self, stage: Stage) -> None:
-        """Go through a stage, also with a request that had to wait in it."""
+    def resume(self, stage: Stage) -> None:
+        """Take the request up that waits in a stage."""
         if self._held is not None and self._held[0] is stage:
-            _, self._work = self._held
+            _, self.work = self._held
             self._held = None
-        self.go(stage)
 
     def recall(self) -> None:
         """What has changed is known."""
@@ -209,7 +200,8 @@ class Connection(ClientLink):
             self._fail(f"a request failed in its thread: {type(error).__name__}")
             return
         self._since = time.monotonic()  # the record's deadline begins when the record was handed over
-        self._take(future.result())
+        self.work = future.result()
+        self._take()
         self.advance()
 
     def begin_answer(self, response: StreamedResponse) -> bool:
@@ -250,9 +242,18 @@ class Connection(ClientLink):
             self._fail(f"a request failed in its thread: {type(error).__name__}")
         self.advance()
 
-    def _take(self, outcome: Outcome) -> None:
-        """Answer when the record of the call is on disk."""
-        ticket = outcome.ticket
+    def finish(self) -> None:
+        """Answer, and go on with the next request."""
+        self._take()
+        if self._is_due:
+            self.advance()
+
+    def _take(self) -> None:
+        """Answer a request that is through when its record is on disk."""
+        outcome = self.work
+        if not isinstance(outcome, Outcome):
+            return
+        self.work, ticket = None, outcome.ticket
         if ticket is None:
             self._answer(outcome.response, outcome.kind, outcome.told)
         elif ticket.done:
@@ -266,19 +267,18 @@ class Connection(ClientLink):
         outcome = self._outcome
         if outcome is not None and outcome.ticket is ticket:
             self._settle(outcome, ticket)
-            if self.is_due:
+            if self._is_due:
                 self.advance()
 
     def _settle(self, outcome: Outcome, ticket: Ticket) -> None:
-        if ticket.outdated and self._current is not None:
+        if not ticket.failed:
+            self._answer(outcome.response, outcome.kind, outcome.told)
+        elif ticket.outdated and self._current is not None:
             self._outcome = None
             again = partial(once_more, self._door.stages, self._current.request, charged=outcome.charged)
             self._in_thread(self._door.threads, again)
-            return
-        if ticket.failed:
-            self._answer_unaudited(outcome)
         else:
-            self._answer(outcome.response, outcome.kind, outcome.told)
+            self._answer_unaudited(outcome)
 
     def _answer_unaudited(self, outcome: Outcome) -> None:
         told = outcome.told._replace(error=KMSInternalException.code)
@@ -288,18 +288,21 @@ class Connection(ClientLink):
         self, response: Response, kind: Kind | None = None, told: Told = NOTHING, *, last: bool = False
     ) -> None:
         incoming, door = self._current, self._door
-        self._current, self._outcome = None, None
+        self._current = self._outcome = None
         self._since = now = time.monotonic()
+        seconds = now - self._began
         if kind is not None and door.tally is not None:
-            door.tally.call(kind, now - self._began)
-        if incoming is not None and door.access_log is not None:
-            door.access_log.note(incoming.request, response, kind, now - self._began)
-        if incoming is not None and kind is not None and door.traces is not None:
-            door.traces.note(incoming.request, response, kind, now - self._began, told)
-        if self._ending or incoming is None:
+            door.tally.call(kind, seconds)
+        if incoming is None:
+            return
+        request = incoming.request
+        if door.access_log is not None:
+            door.access_log.note(request, response, kind, seconds)
+        if door.traces is not None and kind is not None:
+            door.traces.note(request, response, kind, seconds, told)
+        if self._ending:
             return
         keep_alive = not last and self._keeps(incoming)
-        request = incoming.request
         if "origin" in request.headers:
             response = for_web_page(request.method, request.target, response)
         with_body = request.method != "HEAD"

@@ -68,16 +68,24 @@ class Outcome(Struct, frozen=True):
     told: Told = NOTHING
 
 
-# A stage takes what the stage before it returned; an Outcome ends the way.
+# A stage takes what the stage before it returned; the last one returns an Outcome.
 Stage: TypeAlias = Callable[[Any], Any]
+
+
+class Ended(Exception):
+    """A request does not go all the way: it has its outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage before the
-    last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows), or Undecided:
+    through one stage after the other. `offered` are the services that answer, others are unknown. The first stage may raise
+    Ended. Any stage before the last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows), or Undecided:
     the same stage takes the same work again when the decision is there. One that is `traced` tells of each call what spans need.
     """
 
@@ -118,21 +126,21 @@ class Pipeline:
             raise call.fault
         return call
 
-    def _authenticate(self, arrival: Arrival) -> Call | Outcome:
+    def _authenticate(self, arrival: Arrival) -> Call:
         """What a request asks for, and whose it is."""
         request, request_id = arrival.request, event_id.new_request_id()
         wire = wires.asked(request)
         if wire is None:
-            return _unrecorded(front_door.answer(request, request_id))
+            raise Ended(_unrecorded(front_door.answer(request, request_id)))
         try:
             operation, document = wire.read(request, self._offered)
         except ServiceError as error:
-            return self._refused(request, request_id, error, wire, None)
+            raise self._refused(request, request_id, error, wire, None) from None
         return self._called(arrival, request_id, operation, document)
 
     def _called(
         self, arrival: Arrival, request_id: str, operation: Operation, document: Mapping[str, Any]
-    ) -> Call | Outcome:
+    ) -> Call:
         """The call that a request is, once it is known who makes it: from then on it will be recorded."""
         services, request, may_block = self._services, arrival.request, arrival.may_block
         decided_on: int | None = None
@@ -143,10 +151,10 @@ class Pipeline:
             if decided_on is not None and isinstance(error, _BY_STATE):
                 # No record will be stored that could tell whether another host has changed this.
                 raise WouldBlock from None
-            return self._refused(request, request_id, error, wires.of(operation), operation)
+            raise self._refused(request, request_id, error, wires.of(operation), operation) from None
         except SQLAlchemyError as error:
             response = wires.of(operation).fault(_unexpected(error), operation, request_id)
-            return _unrecorded(response, kind_of(operation, Result.FAILED))
+            raise Ended(_unrecorded(response, kind_of(operation, Result.FAILED))) from None
         now = services.clock.now()
         return Call(
             operation, services, caller.principal, caller.region, request, request_id,
@@ -156,10 +164,10 @@ class Pipeline:
 
     def _refused(
         self, request: Request, request_id: str, error: ServiceError, wire: Wire, operation: Operation | None
-    ) -> Outcome:
+    ) -> Ended:
         self._authenticator.note_refusal(request, error)
         kind = kind_of(operation, Result.UNAUTHENTICATED)
-        return _unrecorded(wire.fault(error, operation, request_id), kind, Told(error=error.code))
+        return Ended(_unrecorded(wire.fault(error, operation, request_id), kind, Told(error=error.code)))
 
     def _load(self, call: Call) -> Call:
         """Limits that need no key, then the schema."""
@@ -267,11 +275,13 @@ def once_more(stages: Iterable[Stage], request: Request, *, charged: bool) -> Ou
 
 
 def _finish(stages: Iterable[Stage], work: Any) -> Outcome:  # noqa: ANN401 - see Stage
-    for stage in stages:
-        work = stage(work)
-        if isinstance(work, Outcome):
-            return work
-    raise AssertionError("the last stage gives an Outcome")
+    try:
+        for stage in stages:
+            work = stage(work)
+    except Ended as ended:
+        return ended.outcome
+    assert isinstance(work, Outcome)  # noqa: S101 - the last stage gives one
+    return work
 
 
 def _unrecorded(response: Response, kind: Kind | None = None, told: Told = NOTHING) -> Outcome:

@@ -11,47 +11,57 @@ from kms_server.server.pipeline import Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 
 
-class Stages:
-    """Two stages that do nothing."""
-
-    stages: tuple[Stage, ...] = (lambda work: work, lambda work: work)
-
-
 class Guest:
-    """Notes what the door asks of it."""
+    """Notes what the door asks of it; its request is done after one stage where it `ends`, by a refusal."""
 
-    def __init__(self, name: str, notes: list[str], fails_at: str = "", *, is_due: bool = True) -> None:
-        self._name, self._notes, self._fails_at, self.is_due = name, notes, fails_at, is_due
+    def __init__(self, name: str, notes: list[str], fails_at: str = "", *, ends: bool = False) -> None:
+        self._name, self._notes, self._fails_at, self._ends = name, notes, fails_at, ends
+        self.work: object = None
 
-    def _note(self, step: str) -> None:
+    def note(self, step: str) -> None:
         self._notes.append(f"{self._name} {step}")
         if step == self._fails_at:
             raise ZeroDivisionError
 
     def begin(self) -> bool:
-        self._note("begin")
+        self.note("begin")
+        self.work = self
         return True
 
-    def go(self, stage: Stage) -> None:
-        self._note(f"stage {Stages.stages.index(stage)}")
+    def pass_through(self, stage: int) -> "Guest":
+        self.note(f"stage {stage}")
+        if self._ends:
+            raise LookupError
+        return self
 
-    def go_on(self, stage: Stage) -> None:
+    def stop(self, stage: Stage, work: object, error: Exception) -> None:
+        assert work is self
+        self.work = None
+        self.note(f"stop {Stages.stages.index(stage)} {type(error).__name__}")
+
+    def resume(self, stage: Stage) -> None:
         raise AssertionError(stage)
 
     def recall(self) -> None:
         raise AssertionError
 
-    def advance(self) -> None:
-        self._note("advance")
+    def finish(self) -> None:
+        self.note("finish")
 
     def abort(self) -> None:
-        self._note("abort")
+        self.note("abort")
 
     def check_time(self, now: float) -> None:
         raise AssertionError(now)
 
     def close_if_idle(self) -> None:
         raise AssertionError
+
+
+class Stages:
+    """Two stages that guests note."""
+
+    stages: tuple[Stage, ...] = (lambda guest: guest.pass_through(0), lambda guest: guest.pass_through(1))
 
 
 def turn(guests: Callable[[list[str]], list[Guest]]) -> list[str]:
@@ -72,21 +82,23 @@ def turn(guests: Callable[[list[str]], list[Guest]]) -> list[str]:
 
 def test_a_stage_takes_all_before_the_next() -> None:
     assert turn(lambda notes: [Guest("a", notes), Guest("b", notes)]) == [
-        f"{name} {step}" for step in ("begin", "stage 0", "stage 1", "advance") for name in "ab"
+        f"{name} {step}" for step in ("begin", "stage 0", "stage 1", "finish") for name in "ab"
     ]
 
 
-def test_who_waits_for_nothing_more_is_left_alone() -> None:
-    assert turn(lambda notes: [Guest("a", notes, is_due=False)]) == ["a begin", "a stage 0", "a stage 1"]
+def test_who_is_stopped_goes_no_further() -> None:
+    assert turn(lambda notes: [Guest("a", notes, ends=True), Guest("b", notes)]) == [
+        "a begin", "b begin", "a stage 0", "a stop 0 LookupError", "b stage 0", "b stage 1", "a finish", "b finish",
+    ]  # fmt: skip
 
 
 def test_one_that_fails_does_not_stop_the_others() -> None:
-    for step in ("begin", "advance"):
+    for step in ("begin", "finish"):
         notes = turn(lambda notes, step=step: [Guest("a", notes, step), Guest("b", notes)])  # type: ignore[misc]
         assert "a abort" in notes
         assert [note for note in notes if note.startswith("b")] == [
             "b begin",
             "b stage 0",
             "b stage 1",
-            "b advance",
+            "b finish",
         ]
