@@ -25,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 _OWN_THREADS = 2
 # How long the end waits for those who have connected and still agree on TLS.
 _HANDSHAKE_SECONDS = 2.0
+# A round of the event loop that takes longer is taken for a pause of the process, unless all are so long.
+_PAUSE_SECONDS = 0.1
+_MOST_ROUNDS = 3
 
 
 class Guest(Protocol):
@@ -201,8 +204,17 @@ class Door:
             except Exception as error:  # noqa: BLE001 - as in a turn
                 _give_up(connection, error)
 
-    def sweep(self) -> None:
-        """End what is past a time limit; called a few times a second."""
+    async def sweep(self) -> None:
+        """End what is past a time limit; called a few times a second.
+
+        After a pause of this process nobody is idle whose bytes have not been looked for. The event loop does that between
+        two of its rounds; one in which it stood still is followed by another.
+        """
+        for _ in range(_MOST_ROUNDS):
+            began = time.monotonic()
+            await asyncio.sleep(0)
+            if time.monotonic() - began < _PAUSE_SECONDS:
+                break
         now = time.monotonic()
         for connection in list(self.connections):
             try:

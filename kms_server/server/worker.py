@@ -190,6 +190,4 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
 
     async def _sweep(self, door: Door) -> None:
         self.notify()
-        # After a pause of this process timers come first: nobody is idle whose bytes have not been looked for.
-        await asyncio.sleep(0)
-        door.sweep()
+        await door.sweep()

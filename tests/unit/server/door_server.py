@@ -161,12 +161,11 @@ class RunningDoor:
         assert done.wait(20)
 
     def pause(self, seconds: float) -> None:
-        """Have the process get no time from now on, and sweep as a worker does afterwards."""
+        """Have the process get no time from now on, at the worst moment for a sweep under way."""
 
         async def pause() -> None:
-            time.sleep(seconds)  # noqa: ASYNC251 - nothing else may run
-            await asyncio.sleep(0)
-            self.door.sweep()
+            self.loop.call_soon(time.sleep, seconds)
+            await self.door.sweep()
 
         asyncio.run_coroutine_threadsafe(pause(), self.loop)
 
@@ -238,7 +237,7 @@ def running_door(
         server = await loop.create_server(partial(Connection, door), sock=bind(host, 0), ssl=tls)
         started.set_result(RunningDoor(door, loop, server.sockets[0].getsockname()[1]))
         while not stopping.done():
-            door.sweep()
+            await door.sweep()
             await asyncio.sleep(0.01)
         server.close()
         for connection in connections_of(door):
