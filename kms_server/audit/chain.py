@@ -5,13 +5,14 @@ order of their commits, and the last row of each batch carries the batch's link:
 
     HMAC-SHA-256(key, length-prefixed(label, writer, first number, last number, previous link, records))
 
-where `records` is the SHA-512 of the batch's records, each behind its length; it costs two thirds of SHA-256 where the
-processor has no instructions for either. The previous link of the first batch is empty. The columns beside a record
-follow from it, so the record alone is authenticated.
+where `records` is the SHA-256 of the batch's records, each behind its length. Links of the first form, with another label
+and SHA-512, are good as well; none are made any more, since processors have instructions for SHA-256. The previous link of
+the first batch is empty. The columns beside a record follow from it, so the record alone is authenticated.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from kms_server.audit.record import Row
@@ -19,7 +20,8 @@ from kms_server.crypto.encryption_context import length_prefixed
 from kms_server.crypto.kdf import Prf
 from kms_server.storage.audit_writers import Head
 
-_LABEL = b"kms-server audit batch v1"
+# Label and hash of each form of links; new ones have the first.
+_FORMS = ((b"kms-server audit batch v2", hashlib.sha256), (b"kms-server audit batch v1", hashlib.sha512))
 
 # A row, its writer, its number, and the link where the batch ends: all columns of the table, in their order.
 Stored: TypeAlias = tuple[object, ...]
@@ -36,10 +38,24 @@ class ChainKey:
 
     def link(self, writer: str, first: int, last: int, previous: bytes, records: Iterable[str]) -> bytes:
         """The link (32 bytes) of the batch of a writer's rows `first` to `last`, behind the link `previous`."""
+        return next(self._links(writer, first, last, previous, records))
+
+    def is_link(
+        self, link: bytes, writer: str, first: int, last: int, previous: bytes, records: Iterable[str]
+    ) -> bool:
+        """Whether that is the link of a batch, in any of its forms."""
+        return any(
+            hmac.compare_digest(link, one) for one in self._links(writer, first, last, previous, records)
+        )
+
+    def _links(
+        self, writer: str, first: int, last: int, previous: bytes, records: Iterable[str]
+    ) -> Iterator[bytes]:
         framed = length_prefixed(*[record.encode() for record in records])
-        return self.tag(
-            _LABEL, writer.encode(), first.to_bytes(8), last.to_bytes(8), previous, hashlib.sha512(framed).digest()
-        )  # fmt: skip
+        for label, made in _FORMS:
+            yield self.tag(
+                label, writer.encode(), first.to_bytes(8), last.to_bytes(8), previous, made(framed).digest()
+            )
 
     def tag(self, label: bytes, *parts: bytes) -> bytes:
         """An authentication tag (32 bytes) of other things that this server alone can have made, apart by label."""

@@ -79,8 +79,9 @@ class ChainCheck:
 
     def _linked(self, end: Head) -> Findings:
         first = self._at.seq + 1
-        link = self.key.link(self.writer, first, end.seq, self._at.link, self._batch)
-        if self._broken or end.link != link:
+        if self._broken or not self.key.is_link(
+            end.link, self.writer, first, end.seq, self._at.link, self._batch
+        ):
             yield error(self._where(first, end.seq), "the link of these rows is not that of their records")
         # Whether or not it is right: what follows is held against what was stored.
         self._at, self._broken = end, False

@@ -1,7 +1,7 @@
 """Links of chains, the numbers of rows, and those who read them in order."""
 
+import hashlib
 import hmac
-from hashlib import sha512
 from pathlib import Path
 
 import pytest
@@ -32,14 +32,27 @@ def framed(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
+def documented(label: bytes, algorithm: str, records: list[str]) -> bytes:
+    hashed = hashlib.new(algorithm, framed(*(record.encode() for record in records))).digest()
+    text = framed(label, b"main", (8).to_bytes(8), (9).to_bytes(8), b"before", hashed)
+    return hmac.digest(b"k" * 32, text, "sha256")
+
+
 def test_a_link_is_what_the_document_says() -> None:
-    records = ["{}", '{"a":"\u03a9"}']
-    text = framed(
-        b"kms-server audit batch v1", b"main", (8).to_bytes(8), (9).to_bytes(8), b"before",
-        sha512(framed(*(record.encode() for record in records))).digest(),
-    )  # fmt: skip
-    expected = hmac.digest(b"k" * 32, text, "sha256")
-    assert ChainKey(b"k" * 32).link("main", 8, 9, b"before", records) == expected
+    records, key = ["{}", '{"a":"\u03a9"}'], ChainKey(b"k" * 32)
+    new = documented(b"kms-server audit batch v2", "sha256", records)
+    former = documented(b"kms-server audit batch v1", "sha512", records)
+    assert key.link("main", 8, 9, b"before", records) == new
+    for link in (new, former):
+        assert key.is_link(link, "main", 8, 9, b"before", records)
+        assert not key.is_link(link, "main", 8, 9, b"before", records[:1])
+        assert not key.is_link(link[:-1], "main", 8, 9, b"before", records)
+
+
+def test_a_mixture_of_forms_is_no_link() -> None:
+    for label, algorithm in ((b"v2", "sha512"), (b"v1", "sha256")):
+        mixed = documented(b"kms-server audit batch " + label, algorithm, ["{}"])
+        assert not ChainKey(b"k" * 32).is_link(mixed, "main", 8, 9, b"before", ["{}"])
 
 
 def test_a_key_that_is_gone_is_not_made_anew(database: Database) -> None:
@@ -72,7 +85,9 @@ def test_every_part_counts(changed: str) -> None:
         given["records"] = ["a", "bc"]
     else:
         given[changed] = others[changed]
-    assert key.link(**given) != CHAIN_KEY.link(**parts)  # type: ignore[arg-type]
+    link = CHAIN_KEY.link(**parts)  # type: ignore[arg-type]
+    assert key.link(**given) != link  # type: ignore[arg-type]
+    assert not key.is_link(link, **given)  # type: ignore[arg-type]
 
 
 def log_of(database: Database, directory: Path) -> tuple[AuditLog, Journal]:
