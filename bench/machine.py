@@ -13,7 +13,7 @@ from cryptography.hazmat.backends.openssl.backend import backend
 from pysqlite3 import dbapi2
 
 _SYNCS = 50
-_LIBRARIES = ("cryptography", "uvloop", "httptools", "orjson")
+_LIBRARIES = ("cryptography", "uvloop", "httptools", "orjson", "msgspec")
 
 
 def describe(directory: Path) -> dict[str, str | int]:

@@ -30,7 +30,8 @@ from kms_server.audit.record import Row
 
 _SHARED = Row._fields[1:-1]
 _shared = itemgetter(*range(1, len(Row._fields) - 1))
-# Neither ids nor JSON have line ends. A row with one would come apart, and the parts break the table's rules.
+# Neither ids nor JSON have line ends, and neither is empty. A row with a line end would come apart, and the parts break the
+# table's rules.
 _LINE_END = "\n"
 _LINES = ("ids", "common", "records")
 

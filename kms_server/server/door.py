@@ -153,7 +153,7 @@ class Door:
                     try:
                         connection.work = stage(work)
                     except Exception as error:  # noqa: BLE001 - the last resort: no input may get a traceback
-                        connection.stop(stage, work, error)
+                        _stop(connection, stage, work, error)
 
     def again(self, connection: Guest) -> None:
         """Go on with a connection whose request had to wait in a stage, when all that wait as long are known."""
@@ -248,6 +248,13 @@ class Door:
         """Wait for calls whose clients have gone."""
         for threads in (self.threads, self.stream_threads, self.own_threads, self._memory_threads):
             threads.close()
+
+
+def _stop(connection: Guest, stage: Stage, work: object, error: Exception) -> None:
+    try:
+        connection.stop(stage, work, error)
+    except Exception as failure:  # noqa: BLE001 - as in a turn
+        _give_up(connection, failure)
 
 
 def _give_up(connection: Guest, error: Exception) -> None:

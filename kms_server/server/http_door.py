@@ -33,9 +33,9 @@ _STUCK = "a call was refused: the storage does not answer"
 class Connection(ClientLink):
     """One client connection.
 
-    `_outcome` is the answer to the request under way while that waits for its record; `_held` is a stage that has to wait, and what it takes, and `_forgotten` one that waits until it is known
-    what has changed, which it does once (`_looked`). `_errand` is it in a thread, and `_transfer` is there as long as it is
-    a claimed request whose body or answer is under way.
+    `_outcome` is the answer to the request under way while that waits for its record; `_held` is a stage that has to wait,
+    and what it takes, and `_forgotten` one that waits until it is known what has changed, which it does once (`_looked`).
+    `_errand` is it in a thread, and `_transfer` is there as long as it is a claimed request whose body or answer is under way.
     """
 
     def __init__(self, door: Door) -> None:

@@ -84,9 +84,10 @@ class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. `offered` are the services that answer, others are unknown. The first stage may raise
-    Ended. Any stage before the last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows), or Undecided:
-    the same stage takes the same work again when the decision is there. One that is `traced` tells of each call what spans need.
+    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage may raise Ended.
+    Any before the last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows),
+    or Undecided: the same stage takes the same work again when the decision is there. One that is `traced` tells of each
+    call what spans need.
     """
 
     def __init__(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import text
 
-from kms_server.audit import marks
+from kms_server.audit import chain, marks
 from kms_server.audit.chain import ChainKey, extended
 from kms_server.audit.checkpoint import signed_bytes
 from kms_server.audit.record import Row
@@ -51,6 +52,18 @@ def writer(request: pytest.FixtureRequest, log: LogCopy) -> str:
 def told(log: LogCopy) -> str:
     """What is found, as text."""
     return "\n".join(f"{one.where}: {one.what}" for one in log.errors())
+
+
+def test_a_log_that_a_former_program_began_is_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, former = chain._FORMS
+    log = LogCopy.new(tmp_path, None)
+    for forms in ((former,), (new, former), (former,)):
+        monkeypatch.setattr(chain, "_FORMS", forms)
+        with log.service() as service:
+            service.ok("Encrypt", KeyId=service.key()["Arn"], Plaintext=b"x")
+    assert "link" in told(log)
+    monkeypatch.undo()
+    assert log.errors() == []
 
 
 def test_an_untouched_log_is_clean(whole: LogCopy) -> None:

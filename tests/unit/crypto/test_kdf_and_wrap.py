@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kms_server.crypto.kdf import Prf
+from kms_server.crypto.kdf import Prf, TwoKeys
 from kms_server.crypto.wrap import WrapError, unwrap, wrap
 
 
@@ -19,6 +19,15 @@ def test_derive_is_sp_800_108_counter_mode(key: bytes, label: bytes, context: by
         location=CounterLocation.BeforeFixed, label=label, context=context, fixed=None,
     ).derive(key)  # fmt: skip
     assert Prf(key).derive(label, context, length) == expected
+
+
+@given(st.binary(min_size=16, max_size=200), st.binary(), st.binary(), st.binary())
+def test_two_keys_are_what_is_derived_of_the_whole_context(
+    key: bytes, label: bytes, beginning: bytes, rest: bytes
+) -> None:
+    keys = TwoKeys(Prf(key), label, beginning)
+    derived = Prf(key).derive(label, beginning + rest, 64)
+    assert keys.derive(rest) == keys.derive(rest) == (derived[:32], derived[32:])
 
 
 def test_wrapped_secrets_open_only_as_they_were_bound() -> None:

@@ -30,7 +30,7 @@ from kms_server.server.gunicorn_app import bind
 from kms_server.server.health import Health
 from kms_server.server.http_door import Connection
 from kms_server.server.metrics import Metrics
-from kms_server.server.pipeline import Arrival, Outcome, Stage
+from kms_server.server.pipeline import Arrival, Ended, Outcome, Stage
 from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
 
@@ -63,7 +63,7 @@ class SteeredMemory:
 
 
 class SteeredPipeline:
-    """Answers with the request it got; the path says how: `/cold`, `/recorded`, `/blocked`, `/broken`, `/limited`,
+    """Answers with the request it got; the path says how: `/cold`, `/ended`, `/recorded`, `/blocked`, `/broken`, `/limited`,
     `/large/N`.
 
     `/kept` is blocked by the storage, as `waits` tells, and `/fresh` while `memory` is stale.
@@ -90,6 +90,8 @@ class SteeredPipeline:
     def _limit(self, arrival: Arrival) -> Arrival:
         """Wait for the decision of a call's limits, which is asked for once."""
         request, may_block = arrival.request, arrival.may_block
+        if request.path.startswith("/ended"):
+            raise Ended(Outcome(self._echo(request), None, lambda: failure(KMSInternalException())))
         if request.path.startswith("/limited") and not may_block:
             decision = self._asked.get(id(request))
             if decision is None:
@@ -160,11 +162,14 @@ class RunningDoor:
         self.loop.call_soon_threadsafe(run)
         assert done.wait(20)
 
-    def pause(self, seconds: float) -> None:
-        """Have the process get no time from now on, at the worst moment for a sweep under way."""
+    def pause(self, seconds: float, *, within: bool) -> None:
+        """Have the process get no time from now on for so long, right before a sweep or within one."""
 
         async def pause() -> None:
-            self.loop.call_soon(time.sleep, seconds)
+            if within:
+                self.loop.call_soon(time.sleep, seconds)
+            else:
+                time.sleep(seconds)  # noqa: ASYNC251 - nothing else may run
             await self.door.sweep()
 
         asyncio.run_coroutine_threadsafe(pause(), self.loop)

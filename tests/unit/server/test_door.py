@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 
 from kms_server.config import Limits
@@ -92,13 +93,13 @@ def test_who_is_stopped_goes_no_further() -> None:
     ]  # fmt: skip
 
 
-def test_one_that_fails_does_not_stop_the_others() -> None:
-    for step in ("begin", "finish"):
-        notes = turn(lambda notes, step=step: [Guest("a", notes, step), Guest("b", notes)])  # type: ignore[misc]
-        assert "a abort" in notes
-        assert [note for note in notes if note.startswith("b")] == [
-            "b begin",
-            "b stage 0",
-            "b stage 1",
-            "b finish",
-        ]
+@pytest.mark.parametrize("step", ["begin", "stop 0 LookupError", "finish"])
+def test_one_that_fails_does_not_stop_the_others(step: str) -> None:
+    notes = turn(lambda notes: [Guest("a", notes, step, ends=step.startswith("stop")), Guest("b", notes)])
+    assert "a abort" in notes
+    assert [note for note in notes if note.startswith("b")] == [
+        "b begin",
+        "b stage 0",
+        "b stage 1",
+        "b finish",
+    ]

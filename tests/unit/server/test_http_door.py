@@ -29,13 +29,13 @@ def get(target: str) -> bytes:
 
 def test_answers_come_in_the_order_of_the_requests() -> None:
     with running_door(SteeredPipeline()) as door, door.connection() as client:
-        kinds = ["/cold/", "/", "/cold/", "/_kms/health?", "/"]
-        targets = [f"{kinds[number % 5]}{number}" for number in range(200)]
+        kinds = ["/cold/", "/", "/ended/", "/_kms/health?", "/cold/", "/ended/"]
+        targets = [f"{kinds[number % 6]}{number}" for number in range(240)]
         client.sendall(b"".join(map(get, targets)))
         for number, target in enumerate(targets):
             status, _, body = read_answer(client)
             assert status == 200
-            expected = b'{"status":"ok"}' if number % 5 == 3 else target.encode()
+            expected = b'{"status":"ok"}' if number % 6 == 3 else target.encode()
             assert expected in body
 
 
