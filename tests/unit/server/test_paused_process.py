@@ -11,7 +11,7 @@ from tests.unit.server.streams import SteeredStreams, put
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_nobody_is_idle_who_asked_while_the_process_had_no_time(within: bool) -> None:  # noqa: FBT001 - a parameter
+def test_nobody_is_idle_who_asked_while_the_process_had_no_time(within: bool) -> None:
     with running_door(SteeredPipeline(), Limits(idle_timeout=0.5)) as door, door.connection() as client:
         for number in range(3):
             door.pause(0.8, within=within)
