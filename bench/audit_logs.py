@@ -17,7 +17,8 @@ from kms_server.audit.lookup import lookup
 from kms_server.audit.pages import Query
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits, Settings
 from kms_server.operations import lookup_token

@@ -7,7 +7,7 @@ from pathlib import Path
 from pysqlite3 import dbapi2
 
 from bench.audit_rows import RARE_ROWS, rows
-from kms_server.audit.segments import PRAGMAS
+from kms_server.audit.segment import PRAGMAS
 
 _WARM_UP = 100
 

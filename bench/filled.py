@@ -18,7 +18,8 @@ from kms_server.arn import root_arn
 from kms_server.audit.chain import COLUMNS, extended
 from kms_server.audit.ledger import MAIN
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.iam.key_policies import default_key_policy
 from kms_server.keys import specs

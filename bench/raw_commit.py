@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from bench.open_loop import Schedule
 from bench.setup import Setup
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.group_commit import GroupCommit
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.batches import Ticket
 from kms_server.config import Limits
 
@@ -82,7 +83,8 @@ async def serve(directory: Path, count: int) -> Commits:
     """Take records until no more come, `count` at most beside those that warm up."""
     loop = asyncio.get_running_loop()
     limits = Limits()
-    commit = GroupCommit(SegmentLog(directory, limits, ChainKey(os.urandom(32))), limits)
+    log = SegmentLog(directory, limits, ChainKey(os.urandom(32)), ThreadPoolExecutor(1))
+    commit = GroupCommit(log, limits)
     commit.soon = commit.on_batch = loop.call_soon_threadsafe
     submissions = Submissions(commit, count)
     await loop.connect_read_pipe(lambda: submissions, sys.stdin)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from kms_server.audit import chain_key
 from kms_server.audit.chain import ChainKey
 from kms_server.audit.restores import Restore, declare
-from kms_server.audit.segments import seal
+from kms_server.audit.sealing import seal
 from kms_server.backup.archive import ArchiveReader, Member
 from kms_server.backup.filling import Filling
 from kms_server.backup.sealed_file import Damaged

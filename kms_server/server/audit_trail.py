@@ -1,10 +1,13 @@
 """Where a server's audit records are: those of management events, and those of data events."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 from kms_server.audit.journal import Journal
 from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
 from kms_server.audit.reserved_log import ReservedLog
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
@@ -15,19 +18,20 @@ from kms_server.storage.reserve import Reserve
 def audit_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of management events go that change nothing."""
     if state.settings.database_url is None:
-        return ReservedLog(
-            SegmentLog(state.settings.audit_dir, state.settings.limits, state.chain_key), reserve
-        )
+        return _embedded(state, state.settings.audit_dir, reserve)
     return TableLog(state.database.engine, audit_events, state.chain_key)
 
 
 def data_log(state: State, reserve: Reserve) -> AuditLog:
     """Where records of data events go that change nothing."""
     if state.settings.database_url is None:
-        return ReservedLog(
-            SegmentLog(state.settings.data_audit_dir, state.settings.limits, state.chain_key), reserve
-        )
+        return _embedded(state, state.settings.data_audit_dir, reserve)
     return TableLog(state.database.engine, audit_data_events, state.chain_key)
+
+
+def _embedded(state: State, directory: Path, reserve: Reserve) -> AuditLog:
+    aside = ThreadPoolExecutor(1, "segments")
+    return ReservedLog(SegmentLog(directory, state.settings.limits, state.chain_key, aside), reserve)
 
 
 def audit_sources(state: State) -> list[Source]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from kms_server.audit.ledger import Ledger
-from kms_server.audit.segments import seal
+from kms_server.audit.sealing import seal
 from kms_server.diagnosis import in_words
 from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
@@ -102,7 +102,11 @@ class Jobs:
             if take(self._locks[_SEALING]) and not self._reserve.is_used():
                 for directory in directories:
                     if not self._stopping.is_set():
-                        self._attempt(partial(seal, directory))
+                        self._attempt(partial(seal, directory, self._rest))
+
+    def _rest(self, seconds: float) -> None:
+        """Stand back after so many seconds of work."""
+        self._stopping.wait(_RESTS * seconds)
 
     def _tend(self, name: str, group: Sequence[Chore]) -> None:
         while not self._stopping.wait(_CHORES_SECONDS):
@@ -113,7 +117,8 @@ class Jobs:
     def _do(self, chore: Chore) -> None:
         began = time.monotonic()
         for _ in chore():
-            if self._stopping.wait(_RESTS * (time.monotonic() - began)):
+            self._rest(time.monotonic() - began)
+            if self._stopping.is_set():
                 return
             began = time.monotonic()
 

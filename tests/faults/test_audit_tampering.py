@@ -16,7 +16,8 @@ from kms_server.audit import chain, marks
 from kms_server.audit.chain import ChainKey, extended
 from kms_server.audit.checkpoint import signed_bytes
 from kms_server.audit.record import Row
-from kms_server.audit.segments import seal, segment_files
+from kms_server.audit.sealing import seal
+from kms_server.audit.segments import segment_files
 from kms_server.server.audit_proof import checkpoints_of
 from kms_server.server.audit_trail import journals
 from kms_server.storage.audit_writers import START

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kms_server.audit.segments import SegmentLog, seal, segment_files
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
 from kms_server.server.state import open_state

@@ -21,7 +21,8 @@ from kms_server.audit.matching import Filter
 from kms_server.audit.places import sources
 from kms_server.audit.pruning import Plan, Pruner
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.clock import DAY, iso_seconds
 from kms_server.config import Limits

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from kms_server.audit.group_commit import GroupCommit, wait
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException
 from tests.unit.audit.audit_rows import CHAIN_KEY, row

@@ -15,7 +15,8 @@ from kms_server.audit.journal import Entry, Journal
 from kms_server.audit.ledger import MAIN, OBJECTS, Ledger
 from kms_server.audit.log import AuditLog
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError

@@ -15,7 +15,8 @@ from kms_server.audit.checkpoint_delivery import delivered, opened
 from kms_server.audit.checkpoints import HEARTBEAT, INTERVAL, Checkpoints
 from kms_server.audit.journal import Journal
 from kms_server.audit.ledger import MAIN, Ledger
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.clock import Clock

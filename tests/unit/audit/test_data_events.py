@@ -12,7 +12,7 @@ from kms_server.audit.lookup import lookup, stream
 from kms_server.audit.matching import Filter
 from kms_server.audit.places import sources
 from kms_server.audit.record import Row, to_row
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.storage import audit_tables

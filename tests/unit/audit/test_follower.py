@@ -9,7 +9,8 @@ from kms_server.audit.follower import Follower, heads
 from kms_server.audit.journal import Journal
 from kms_server.audit.ledger import MAIN, Ledger
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_data_events, audit_events
 from kms_server.storage.database import Database

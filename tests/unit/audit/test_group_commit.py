@@ -10,7 +10,8 @@ from pysqlite3 import dbapi2
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.log import Outdated
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.batches import Ticket
 from kms_server.config import Limits
 from kms_server.errors import KMSInternalException

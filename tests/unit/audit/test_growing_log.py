@@ -13,8 +13,10 @@ from pysqlite3 import dbapi2
 from kms_server.audit import event_id, marks
 from kms_server.audit.lookup import lookup
 from kms_server.audit.record import Row
+from kms_server.audit.sealing import seal
 from kms_server.audit.segment_list import segment_list
-from kms_server.audit.segments import SegmentLog, seal, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.config import Limits
 from tests.unit.audit.audit_rows import CHAIN_KEY, places, query, row
 

@@ -16,7 +16,9 @@ from kms_server.audit.lookup import lookup, stream
 from kms_server.audit.matching import Filter
 from kms_server.audit.places import Source, sources
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, seal, segment_files
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.config import Limits
 from kms_server.errors import OperatorError

@@ -11,7 +11,9 @@ from kms_server.audit import marks
 from kms_server.audit.lookup import lookup
 from kms_server.audit.merge import Part
 from kms_server.audit.places import Plan
-from kms_server.audit.segments import SegmentLog, seal, segment_files
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.config import Limits
 from kms_server.storage.audit_tables import audit_events
 from tests.databases import with_schema

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 
 from kms_server.audit.ledger import MAIN
 from kms_server.audit.record import Row
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.audit.table_log import TableLog
 from kms_server.clock import DAY
 from kms_server.config import Limits

@@ -13,7 +13,9 @@ from pysqlite3 import dbapi2
 
 from kms_server.audit import marks, value_filter
 from kms_server.audit.lookup import lookup
-from kms_server.audit.segments import SegmentLog, seal, segment_files
+from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.config import Limits
 from tests.functional.processes import Module
 from tests.unit.audit import segment_writer
@@ -89,7 +91,7 @@ def test_a_segment_filled_while_another_asked_for_it_is_not_adopted(
         path.with_suffix(".full").touch()
         return [path]
 
-    monkeypatch.setattr("kms_server.audit.segments.segment_files", listed_before_it_was_full)
+    monkeypatch.setattr("kms_server.audit.segment_log.segment_files", listed_before_it_was_full)
     late = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
     late.append([row()])
     assert len(segment_files(tmp_path)) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.audit.journal import Journal
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.streams import stream as streams
 from kms_server.audit.streams.sink import Line, SinkError
 from kms_server.audit.streams.stream import READER, Stream

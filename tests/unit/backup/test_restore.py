@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import inspect
 
 from kms_server.audit.record import Row
-from kms_server.audit.segments import seal
+from kms_server.audit.sealing import seal
 from kms_server.backup.archive import ArchiveReader, ArchiveWriter
 from kms_server.backup.protection import Identity, Recipient
 from kms_server.backup.sealed_file import SealedReader, SealedWriter

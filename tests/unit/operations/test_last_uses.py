@@ -9,7 +9,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from kms_server.audit import event_id
-from kms_server.audit.segments import seal
+from kms_server.audit.sealing import seal
 from kms_server.clock import DAY
 from kms_server.config import Limits, Settings
 from kms_server.server.audit_proof import checkpoints_of

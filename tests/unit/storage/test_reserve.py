@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kms_server.audit.reserved_log import ReservedLog
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.config import Limits
 from kms_server.s3.blobs.guarded import GuardedBlobs
 from kms_server.s3.blobs.local import LocalBlobs

@@ -15,7 +15,7 @@ from kms_server.audit.journal import Journal
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.log import AuditLog
 from kms_server.audit.record import Event, to_row
-from kms_server.audit.segments import SegmentLog
+from kms_server.audit.segment_log import SegmentLog
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.audit.trail.closing import Closer

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kms_server.audit.segments import SegmentLog, segment_files
+from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segments import segment_files
 from kms_server.audit.trail.closing import HOUR
 from kms_server.audit.trail.reading import LogUnreadable
 from kms_server.storage import trail_digests, trail_files, trails

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from kms_server.audit.segments import seal
+from kms_server.audit.sealing import seal
 from kms_server.audit.verification.findings import Finding
 from kms_server.audit.verification.log import LogVerification
 from kms_server.server.audit_proof import checkpoints_of, log_verification
