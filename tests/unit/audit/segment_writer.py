@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kms_server.audit.group_commit import GroupCommit, wait
@@ -40,7 +41,16 @@ def batches(directory: Path) -> None:
 
 def endless(directory: Path) -> None:
     """Concurrent submissions until somebody kills the process."""
-    commit = GroupCommit(SegmentLog(directory, Limits(), CHAIN_KEY), Limits())
+    _endless(SegmentLog(directory, Limits(), CHAIN_KEY))
+
+
+def changes(directory: Path) -> None:
+    """The same, with a change of segments after every few batches."""
+    _endless(SegmentLog(directory, Limits(segment_rows=12), CHAIN_KEY, ThreadPoolExecutor(1)))
+
+
+def _endless(log: SegmentLog) -> None:
+    commit = GroupCommit(log, Limits())
     while True:
         rows = [row() for _ in range(5)]
         tickets = [commit.submit(one) for one in rows]
@@ -64,4 +74,6 @@ def file_size(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"batches": batches, "endless": endless, "file_size": file_size}[sys.argv[1]](Path(sys.argv[2]))
+    {"batches": batches, "endless": endless, "changes": changes, "file_size": file_size}[sys.argv[1]](
+        Path(sys.argv[2])
+    )
