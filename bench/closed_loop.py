@@ -4,21 +4,25 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from bench.connections import Connections
+from bench.connections import STALL_SECONDS, Connections
 
 
 class Closed(NamedTuple):
-    """Latencies of the answers within `seconds`, and how many came in all, those of requests then under way included."""
+    """Latencies of the answers within `seconds`, and how many came in all, those of requests then under way included.
+
+    `busy` is for how long (seconds) the generator did not wait.
+    """
 
     latencies: list[float]
     seconds: float
     answers: int
+    busy: float
 
 
 def run(
     connections: Connections, requests: Iterable[bytes], seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> Closed:  # fmt: skip
-    """Keep every connection busy for so long, or until the requests are used up.
+    """Keep every connection busy for so long, or until the requests are used up; never sleeps: to wake up takes time, too.
 
     It takes longer where not even as many answers have come as there are connections: the first of them come together
     from a slow server, and a rate of what comes before or after says nothing.
@@ -34,10 +38,12 @@ def run(
     for connection, request in zip(connections.all(), supply, strict=False):
         connection.send(request, clock())
         waiting += 1
-    least = waiting
+    least, heard, busy = waiting, clock(), 0.0
     while waiting:
+        since = clock()
         for connection in connections.answered():
-            now, request = clock(), b""
+            heard = now = clock()
+            request = b""
             answers += 1
             if now < end or len(latencies) < least:
                 latencies.append(now - connection.sent)
@@ -49,4 +55,8 @@ def run(
                 connection.send(request, now)
             else:
                 waiting -= 1
-    return Closed(latencies, end - begin, answers)
+        if heard >= since:
+            busy += clock() - since
+        elif since - heard > STALL_SECONDS:
+            raise TimeoutError(f"no answer within {STALL_SECONDS:g} s")
+    return Closed(latencies, end - begin, answers, busy)

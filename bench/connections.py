@@ -103,16 +103,9 @@ class Connections:
         """All of them."""
         return list(self._watched.values())
 
-    def answered(self, patience: float = STALL_SECONDS) -> Iterator[Connection]:
-        """The connections whose answers are complete, each ready for the next request; waits for the first bytes of one.
-
-        Raises:
-            TimeoutError: nothing came within `patience` seconds, which does not count as long when it is 0.
-        """
-        events = self._epoll.poll(patience)
-        if patience and not events:
-            raise TimeoutError(f"no answer within {patience:g} s")
-        for descriptor, _ in events:
+    def answered(self) -> Iterator[Connection]:
+        """The connections whose answers are complete by now, each ready for the next request."""
+        for descriptor, _ in self._epoll.poll(0):
             connection = self._watched[descriptor]
             answer = connection.receive()
             if answer is None:

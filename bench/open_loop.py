@@ -64,7 +64,7 @@ def run(
             found.lateness.append(clock() - max(due, connection.free_since))
             connection.send(requests[number], due)
             sent += 1
-        for connection in connections.answered(0):
+        for connection in connections.answered():
             heard = connection.free_since = clock()
             found.latencies.append(heard - connection.sent)
             idle.append(connection)
