@@ -96,7 +96,6 @@ class Settings:
     root_kms_endpoint: str | None = None
     lock_memory: bool = False
     allow_tracing: bool = False
-    stay_awake: str = "auto"
     quota_profile: str = DEFAULT_PROFILE
     quota_url: str | None = field(default=None, repr=False)
     limit_log: Path | None = None

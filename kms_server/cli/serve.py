@@ -82,11 +82,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--allow-tracing", is_flag=True,
     help="Let other processes of the same user look into the server's memory, where its keys are: for profilers alone.",
 )  # fmt: skip
-@option(
-    "--stay-awake", type=click.Choice(["auto", "on", "off"]), default="auto",
-    help="Keep a processor busy at the lowest priority until a millisecond after each call: calls that come one by one are "
-    "answered a fifth faster. auto: unless the processor time of the server is limited (cgroup).",
-)  # fmt: skip
 @option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
 @option("--tls-key", type=_FILE, help="Private key of the certificate, PEM.")
 @option("--tls-auto", is_flag=True, help="Make a private CA and a certificate in the data directory.")

@@ -18,7 +18,6 @@ from kms_server.server.tally import Tally
 from kms_server.server.threads import PATIENT, Errand, Threads
 from kms_server.server.traces import Traces
 from kms_server.server.turns import Turns
-from kms_server.server.vigil import Vigil
 from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
 
@@ -29,8 +28,6 @@ _HANDSHAKE_SECONDS = 2.0
 # A round of the event loop that takes longer is taken for a pause of the process, unless all are so long.
 _PAUSE_SECONDS = 0.1
 _MOST_ROUNDS = 3
-# A turn that takes more leaves the processor no time to sleep.
-_FEW = 32
 
 
 class Guest(Protocol):
@@ -86,7 +83,7 @@ class Door:
     The tickets of the pipeline's outcomes must be resolved in the event loop's thread. `claims` says which requests are
     for `streams`; it is None where there is none. `waits` are those of the database whose calls are answered, and
     `memory` is what they remember of it. `tally` counts calls, and `access_log` has a line for each answer
-    and `traces` a span for each call, but for those of `streams`, who tell of their own. `vigil` is told of each turn.
+    and `traces` a span for each call, but for those of `streams`, who tell of their own.
     """
 
     def __init__(
@@ -110,7 +107,6 @@ class Door:
         self.tally = tally
         self.access_log: AccessLog | None = None
         self.traces: Traces | None = None
-        self.vigil: Vigil | None = None
         self._memory = memory
         # Calls that only wait for this must not stand behind those that work for long.
         self._memory_threads = Threads(1, "memory", waits)
@@ -135,8 +131,6 @@ class Door:
 
         The processor's first caches hold a stage, but not the whole way: it is a third faster than one by one.
         """
-        if self.vigil is not None and len(self._turn) <= _FEW:
-            self.vigil.extend()
         # A long request may arrive in several pieces within a turn.
         turn, self._turn = list(dict.fromkeys(self._turn)), []
         for connection in turn:
@@ -252,8 +246,6 @@ class Door:
 
     def close(self) -> None:
         """Wait for calls whose clients have gone."""
-        if self.vigil is not None:
-            self.vigil.close()
         for threads in (self.threads, self.stream_threads, self.own_threads, self._memory_threads):
             threads.close()
 

@@ -139,7 +139,6 @@ class KmsWorker(Worker):  # type: ignore[misc]  # gunicorn has no annotations
         if state.state.settings.access_log:
             door.access_log = AccessLog()
         door.traces = state.traces
-        door.vigil = state.vigil()
         soon = partial(_soon, loop, threading.get_ident())
         for batches in state.batches:
             batches.soon, batches.on_batch = soon, loop.call_soon_threadsafe

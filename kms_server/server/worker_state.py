@@ -42,7 +42,6 @@ from kms_server.server.tally import LOGS, Tally
 from kms_server.server.traces import Traces, open_traces
 from kms_server.server.trail_buckets import TrailBuckets
 from kms_server.server.trail_delivery import delivery_chores
-from kms_server.server.vigil import Vigil, is_metered
 from kms_server.storage.reserve import Reserve
 from kms_server.storage.trails import Trail
 from kms_server.storage.waits import Waits
@@ -89,11 +88,6 @@ class WorkerState:
     def url(self) -> str:
         """Where clients on this machine reach the server."""
         return self.state.settings.url
-
-    def vigil(self) -> Vigil | None:
-        """What keeps the processor awake while calls come, if that is wanted."""
-        wanted = self.state.settings.stay_awake
-        return Vigil() if wanted == "on" or (wanted == "auto" and not is_metered()) else None
 
     def say_alive(self, connections: int) -> None:
         """Tell the other workers of the host what this one has; called a few times a second."""
