@@ -40,11 +40,13 @@ class Segment:
             # None where nothing can be added.
             self.head = end_of(self._connection)
             self._rows = SegmentRows(self._connection)
+            if self.head is not None:
+                self._make_room()
         except BaseException:
             self.close()
             raise
 
-    def make_room(self) -> None:
+    def _make_room(self) -> None:
         """Have the blocks of the write-ahead log there before any batch waits for them.
 
         A sync of a file that grows costs several times one that overwrites. SQLite's log ends where the sums of its pages do;

@@ -81,14 +81,8 @@ class SegmentLog:
                 self._failed = path
                 raise
             if segment.head is not None:
-                break
+                return segment
             segment.finish()
-        try:
-            segment.make_room()
-        except OSError:
-            segment.close()
-            raise
-        return segment
 
     def _owned(self) -> tuple[Path, int]:
         """A segment that is nobody else's, or a fresh one."""

@@ -1,5 +1,6 @@
 """A log that makes its next segment ready, and closes the full one, beside the batches."""
 
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -100,6 +101,24 @@ def test_a_next_one_that_cannot_be_made_ready_costs_no_batch(tmp_path: Path, asi
     assert stored(tmp_path) == sorted(identifiers)
 
 
+def test_a_file_without_room_costs_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(log := SegmentLog(tmp_path, LIMITS, CHAIN_KEY), 1)
+    log.close()
+    (first,) = segment_files(tmp_path)
+
+    def fails_there(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(first)):
+            raise OSError(errno.EIO, "no room")
+
+    monkeypatch.setattr("kms_server.audit.segment.os.fsync", fails_there)
+    with pytest.raises(OSError, match="no room"):
+        log.append([row()])
+    assert is_free(first)
+    written(log, 2)
+    log.close()
+    assert sizes(tmp_path) == [1, 2]
+
+
 def test_a_failure_turns_to_the_next_one(tmp_path: Path, aside: Executor) -> None:
     log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY, aside)
     identifiers = written(log, 17)
@@ -137,7 +156,6 @@ def test_the_write_ahead_log_has_its_blocks_before_the_first_row(tmp_path: Path)
     owned = lock(path)
     assert owned is not None
     segment = Segment(path, owned, 1.0)
-    segment.make_room()
     log = path.with_suffix(".db-wal")
     before = log.stat()
     for start in range(0, 3_000, 100):
@@ -156,7 +174,6 @@ def test_room_that_was_not_used_is_no_row(tmp_path: Path, rows: int) -> None:
     owned = lock(path)
     assert owned is not None
     segment = Segment(path, owned, 1.0)
-    segment.make_room()
     for number in range(rows):
         segment.append(CHAIN_KEY, [row(number, record="x" * 1_000)])
     left = tmp_path / "left"
