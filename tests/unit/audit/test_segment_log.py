@@ -107,7 +107,7 @@ def test_a_file_without_room_costs_one_batch(tmp_path: Path, monkeypatch: pytest
     (first,) = segment_files(tmp_path)
 
     def fails_there(descriptor: int) -> None:
-        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(first)):
+        if str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith(str(first)):
             raise OSError(errno.EIO, "no room")
 
     monkeypatch.setattr("kms_server.audit.segment.os.fsync", fails_there)
