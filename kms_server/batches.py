@@ -53,6 +53,8 @@ class _Call(Enum):
 class Batches(ABC, Generic[Item]):
     """One thread does what calls have submitted, at most `most` at a time, and looks in after `idle` seconds without any.
 
+    The thread may set `idle` anew; None: it waits for work alone.
+
     A batch costs several changes of Python's lock, however small it is. `soon` puts the thread's waking off until an event
     loop has taken all that has arrived; `on_batch` receives what settles a batch, so that the loop is woken once for all
     its tickets. By themselves both run what they are given at once.
@@ -60,7 +62,7 @@ class Batches(ABC, Generic[Item]):
 
     def __init__(self, name: str, most: int, idle: float | None = None) -> None:
         self._most = most
-        self._idle = idle
+        self.idle = idle
         self._lock = threading.Lock()
         self._pending: list[Item] = []
         self._calls: SimpleQueue[_Call] = SimpleQueue()
@@ -98,7 +100,7 @@ class Batches(ABC, Generic[Item]):
         call = _Call.WORK
         while call is not _Call.END:
             try:
-                call = self._calls.get(timeout=self._idle)
+                call = self._calls.get(timeout=self.idle)
             except Empty:
                 self.look_in()
                 continue

@@ -48,6 +48,12 @@ class ChainKey:
             hmac.compare_digest(link, one) for one in self._links(writer, first, last, previous, records)
         )
 
+    def follows(self, writer: str, head: Head, batch: "Linked") -> bool:
+        """Whether a batch is what comes next in the chain of a writer behind `head`."""
+        first, (last, link) = head.seq + 1, batch.head
+        records = [row.record for row in batch.rows]
+        return last - len(records) == head.seq and self.is_link(link, writer, first, last, head.link, records)
+
     def _links(
         self, writer: str, first: int, last: int, previous: bytes, records: Iterable[str]
     ) -> Iterator[bytes]:
@@ -60,6 +66,13 @@ class ChainKey:
     def tag(self, label: bytes, *parts: bytes) -> bytes:
         """An authentication tag (32 bytes) of other things that this server alone can have made, apart by label."""
         return self._prf.digest(length_prefixed(label, *parts))
+
+
+class Linked(NamedTuple):
+    """Rows of a batch, one or more, and where the chain ends with them."""
+
+    rows: Sequence[Row]
+    head: Head
 
 
 class Batch(NamedTuple):

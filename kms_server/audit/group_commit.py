@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from kms_server.audit.log import AuditLog, Outdated
+from kms_server.audit.log import AuditLog, Outdated, PutOff
 from kms_server.audit.record import Row
 from kms_server.batches import Batches, Ticket, settle_each
 from kms_server.config import Limits
@@ -14,6 +14,8 @@ from kms_server.diagnosis import in_words
 from kms_server.errors import KMSInternalException
 
 _LOG = logging.getLogger(__name__)
+# Seconds without a batch after which what was put off is done.
+_PAUSE = 0.01
 
 
 def wait(ticket: Ticket, deadline: float) -> None:
@@ -46,6 +48,7 @@ class GroupCommit(Batches[Entry]):
         self._log = log
         self._deadline = limits.audit_deadline
         self._writing_since: float | None = None
+        self._put_off: PutOff | None = None
         self.last_error: str | None = None
         self.failed_at = 0.0
         self.on_written: Written | None = None
@@ -76,25 +79,37 @@ class GroupCommit(Batches[Entry]):
 
     def work(self, batch: list[Entry]) -> Callable[[], None]:
         """Write the records of a batch, but for those of calls that must be decided again."""
-        self._writing_since = began = time.monotonic()
+        began = time.monotonic()
+        failed = self._fails(partial(self._write, batch))
+        if self.on_written is not None:
+            self.on_written(len(batch), time.monotonic() - began, failed=failed)
+        return partial(settle_each, [ticket for _, ticket, _ in batch], failed=failed)
+
+    def look_in(self) -> None:
+        """Do what the last batches have put off."""
+        put_off, self._put_off, self.idle = self._put_off, None, None
+        if put_off is not None:
+            self._fails(put_off)
+
+    def _fails(self, write: Callable[[], None]) -> bool:
         error: Exception | None = None
+        self._writing_since = time.monotonic()
         try:
-            self._write(batch)
+            write()
         except Exception as caught:  # noqa: BLE001 - whatever the log raises, its calls must fail and be told
             error, self.failed_at = caught, time.monotonic()
         self._writing_since = None
-        if self.on_written is not None:
-            self.on_written(len(batch), time.monotonic() - began, failed=error is not None)
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", in_words(error))
         self.last_error = in_words(error) if error else None
-        return partial(settle_each, [ticket for _, ticket, _ in batch], failed=error is not None)
+        return error is not None
 
     def _write(self, batch: Sequence[Entry]) -> None:
         while batch:
             oldest = min([decided_on for _, _, decided_on in batch if decided_on is not None], default=None)
             try:
-                self._log.append([row for rows, _, _ in batch for row in rows], oldest)
+                self._put_off = self._log.append([row for rows, _, _ in batch for row in rows], oldest)
+                self.idle = None if self._put_off is None else _PAUSE
             except Outdated as newer:
                 for _, ticket, decided_on in batch:
                     ticket.outdated = decided_on is not None and decided_on < newer.newest

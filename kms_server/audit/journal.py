@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2
 from sqlalchemy import Engine, Table, select
 
-from kms_server.audit import marks
+from kms_server.audit import backlog, marks
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.record import Row
 from kms_server.audit.segments import end_of, is_full, segment_files
@@ -65,7 +65,9 @@ class Journal:
         with self._engine.connect() as connection:
             found = audit_writers.heads(connection, is_data=self.is_data)
         unreadable: dict[str, str] = {}
-        for path in [] if self._segments is None else segment_files(self._segments):
+        segments = [] if self._segments is None else segment_files(self._segments)
+        backlog.wait(segments)
+        for path in segments:
             try:
                 end = _end(path)
             except OperatorError as error:

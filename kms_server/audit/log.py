@@ -1,7 +1,7 @@
 """What can keep records."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from kms_server.audit.record import Row
 
@@ -14,11 +14,15 @@ class Outdated(Exception):
         self.newest = newest
 
 
+# Is called before the next append, when none has come for a while or at the end; may raise as appends do.
+PutOff: TypeAlias = Callable[[], None]
+
+
 class AuditLog(Protocol):
     """Keeps records for good."""
 
-    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
-        """Store rows, one or more; they are on disk when this returns.
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> PutOff | None:
+        """Store rows, one or more; they are on disk when this returns, and can be read once what it put off is done.
 
         Raises:
             Outdated: something has changed in a shared database since the stamp that they were `decided_on`.

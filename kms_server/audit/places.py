@@ -13,7 +13,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import Engine, Select, Table
 from sqlalchemy.dialects import sqlite
 
-from kms_server.audit import value_filter
+from kms_server.audit import backlog, value_filter
 from kms_server.audit.merge import Part, Rows
 from kms_server.audit.record import Row
 from kms_server.audit.segment_list import Sealed, SegmentList, segment_list
@@ -119,6 +119,7 @@ class _Segments:
 
     def parts(self, plan: Plan) -> Iterator[Part]:
         listing = self.segments.now()
+        backlog.wait(listing.unsealed)
         for path in listing.unsealed:
             yield Part(None, partial(self._page_of_tail if plan.is_page else _rows_of_unsealed, path, plan))
         for one in listing.newest_first if plan.newest_first else listing.oldest_first:

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Sequence
 
-from kms_server.audit.log import AuditLog
+from kms_server.audit.log import AuditLog, PutOff
 from kms_server.audit.record import Row
 from kms_server.storage.reserve import Reserve
 
@@ -15,7 +15,7 @@ class ReservedLog:
         self._log = log
         self._reserve = reserve
 
-    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> PutOff | None:
         """Store rows durably.
 
         Raises:
@@ -23,7 +23,7 @@ class ReservedLog:
         """
         if self._reserve.is_used():
             raise OSError(errno.ENOSPC, "the disk is full but for its reserve")
-        self._log.append(rows, decided_on)
+        return self._log.append(rows, decided_on)
 
     def close(self) -> None:
         """Release files and connections."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 
-from kms_server.audit import marks
+from kms_server.audit import backlog, marks
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.segments import CREATE, is_full, mark_full, segment_files
 from kms_server.errors import OperatorError
@@ -57,7 +57,9 @@ def copies(directory: Path, *, is_data: bool) -> Iterator[SegmentCopy]:
     """
     whole = shape_of(audit_data_events if is_data else audit_events)
     kinds = dict(zip(whole.columns, whole.kinds, strict=True))
-    for path in segment_files(directory):
+    segments = segment_files(directory)
+    backlog.wait(segments)
+    for path in segments:
         full = is_full(path)
         try:
             with closing(_opened(path)) as connection:

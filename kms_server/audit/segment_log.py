@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pysqlite3 import dbapi2
 
+from kms_server.audit import backlog
 from kms_server.audit.chain import ChainKey
+from kms_server.audit.log import PutOff
 from kms_server.audit.record import Row
 from kms_server.audit.segment import Segment
 from kms_server.audit.segments import is_full, lock, segment_files
@@ -24,7 +26,7 @@ class SegmentLog:
     """Appends to a segment that this process owns; opened at the first append, after any fork.
 
     A change of segments takes as long as many batches. With threads `aside` the next one is made ready, and the full one is
-    closed, while others are written.
+    closed, while others are written, and small batches wait in the backlog.
     """
 
     def __init__(self, directory: Path, limits: Limits, key: ChainKey, aside: Executor | None = None) -> None:
@@ -38,8 +40,8 @@ class SegmentLog:
         self._closing: Future[None] | None = None
         self._failed: Path | None = None
 
-    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> None:  # noqa: ARG002 - nobody shares it
-        """Store rows durably.
+    def append(self, rows: Sequence[Row], decided_on: int | None = None) -> PutOff | None:  # noqa: ARG002 - nobody shares it
+        """Store rows durably. With threads `aside` it may put off having them in a database.
 
         Raises:
             dbapi2.Error, OSError: the batch is not known to be stored. After a failure of the file, rather than
@@ -47,7 +49,7 @@ class SegmentLog:
         """
         segment = self._segment = self._segment or self._taken()
         try:
-            count = segment.append(self._key, rows)
+            count = segment.append(rows, may_wait=self._aside is not None)
         except dbapi2.IntegrityError:
             self._give_up()
             raise
@@ -64,6 +66,21 @@ class SegmentLog:
                 self._closing = self._aside.submit(_finish, segment)
         elif self._aside is not None and self._next is None and count >= self._limit * _NEARLY_FULL:
             self._next = self._aside.submit(self._open)
+        return self._store if self._segment is not None and self._segment.is_behind else None
+
+    def _store(self) -> None:
+        """Have all rows in the database.
+
+        Raises:
+            dbapi2.Error, OSError: they are safe in the backlog, which waits for the segment's next owner.
+        """
+        if self._segment is not None:
+            try:
+                self._segment.store()
+            except (dbapi2.Error, OSError):
+                self._failed = self._segment.path
+                self._give_up()
+                raise
 
     def _taken(self) -> Segment:
         """The segment that was made ready, or another where that could not be."""
@@ -76,32 +93,24 @@ class SegmentLog:
         while True:
             path, owned = self._owned()
             try:
-                segment = Segment(path, owned, self._patience)
+                segment = Segment(path, owned, self._key, self._patience)
             except (dbapi2.Error, OSError):
                 self._failed = path
                 raise
-            if segment.head is not None:
+            if segment.takes_rows:
                 return segment
             segment.finish()
 
     def _owned(self) -> tuple[Path, int]:
         """A segment that is nobody else's, or a fresh one."""
         for path in segment_files(self._directory):
-            if (owned := self._own(path)) is not None:
+            if path != self._failed and (owned := _own(path)) is not None:
                 return path, owned
         while True:
             fresh = self._directory / f"{secrets.token_hex(8)}.db"
             fresh.touch(mode=0o600)
-            if (owned := self._own(fresh)) is not None:
+            if (owned := _own(fresh)) is not None:
                 return fresh, owned
-
-    def _own(self, path: Path) -> int | None:
-        descriptor = None if path == self._failed else lock(path)
-        # Under the lock: its last owner may have filled it a moment ago, or it was pruned.
-        if descriptor is not None and (is_full(path) or not path.exists()):
-            os.close(descriptor)
-            return None
-        return descriptor
 
     def _give_up(self) -> None:
         if self._segment is not None:
@@ -115,7 +124,30 @@ class SegmentLog:
         if self._next is not None and self._next.exception() is None:
             self._next.result().close()
         self._next = self._closing = None
-        self._give_up()
+        try:
+            self._store()
+        finally:
+            self._give_up()
+
+
+def recover(directory: Path, key: ChainKey, limits: Limits) -> None:
+    """Have in the databases what processes have left that were killed; any number of processes may try.
+
+    Raises:
+        OSError: some of it could not be; the rest is.
+    """
+    failed = 0
+    for path in filter(backlog.is_left, segment_files(directory)):
+        if (owned := _own(path)) is not None:
+            try:
+                Segment(path, owned, key, limits.audit_deadline / 2).close()
+            except (dbapi2.Error, OSError) as error:
+                _LOG.error(
+                    "what waits for the audit segment %s cannot be stored: %s", path, type(error).__name__
+                )
+                failed += 1
+    if failed:
+        raise OSError(f"{failed} audit segments do not take what waits for them")
 
 
 def _finish(segment: Segment) -> None:
@@ -124,3 +156,13 @@ def _finish(segment: Segment) -> None:
         segment.finish()
     except (dbapi2.Error, OSError) as error:
         _LOG.error("the audit segment %s cannot be closed: %s", segment.path, type(error).__name__)
+
+
+def _own(path: Path) -> int | None:
+    """Own a segment that is to get rows; None: somebody else does, or it gets none any more."""
+    descriptor = lock(path)
+    # Under the lock: its last owner may have filled it a moment ago, or it was pruned.
+    if descriptor is not None and (is_full(path) or not path.exists()):
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 from pysqlite3 import dbapi2
 
-from kms_server.audit.chain import COLUMNS
+from kms_server.audit.chain import COLUMNS, Linked
 from kms_server.audit.record import Row
 from kms_server.storage.audit_writers import Head
 
-# All but event_id, resource_1, resource_2 and record, which are a row's own; `add` takes both by their places.
+# All but event_id, resource_1, resource_2 and record, which are a row's own as is the link; `add` takes all by their places.
 _SHARED = (*Row._fields[1:8], Row._fields[10])
 _common = itemgetter(*map(Row._fields.index, _SHARED))
-_OWN = 5
+_OWN = 6
 _MOST_SHARED = 16_384  # some MB
 _CREATE = f"CREATE TEMP TABLE shared (id INTEGER PRIMARY KEY, {', '.join(_SHARED)})"
 # No event has an empty id; empty texts cost the driver least.
@@ -41,21 +41,24 @@ class SegmentRows:
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(_CREATE)
 
-    def add(self, writer: str, before: Head, rows: Sequence[Row], end: Head) -> None:
-        """Add a batch durably: the rows behind `before` in the chain of `writer`, which then ends at `end`.
+    def add(self, writer: str, before: Head, batches: Sequence[Linked]) -> None:
+        """Add batches durably, all or none: those that come behind `before` in the chain of `writer`.
 
         Raises:
             dbapi2.Error: it is not known to be stored.
         """
+        rows = [row for batch in batches for row in batch.rows]
         common = [*map(_common, rows)]
         numbers = [*map(self._shared.get, common)]
         if None in numbers:
             self._share(common)
             numbers = [*map(self._shared.get, common)]
         size = _size(len(rows))
-        values: list[object] = [writer, before.seq, end.seq, end.link]
+        values: list[object] = [writer, before.seq]
         for row, number in zip(rows, numbers, strict=True):
-            values += (row[0], number, row[8], row[9], row[11])
+            values += (row[0], number, row[8], row[9], row[11], None)
+        for batch in batches:
+            values[1 + _OWN * (batch.head.seq - before.seq)] = batch.head.link
         values += _PADDING * (size - len(rows))
         self._connection.execute(_insert(size), values)
 
@@ -89,10 +92,10 @@ def _insert(size: int) -> str:
     found nothing in common would break the table's rules.
     """
     own = {"event_id": "v.column1", "resource_1": "v.column3", "resource_2": "v.column4", "record": "v.column5",
-           "writer": "?1", "seq": "v.column6", "link": "CASE ?3 WHEN v.column6 THEN ?4 END"}  # fmt: skip
+           "writer": "?1", "seq": "v.column7", "link": "v.column6"}  # fmt: skip
     columns = ", ".join(own.get(name) or f"s.{name}" for name in COLUMNS)
     rows = ", ".join(
-        f"({', '.join(f'?{5 + _OWN * place + value}' for value in range(_OWN))}, ?2 + {place + 1})"
+        f"({', '.join(f'?{3 + _OWN * place + value}' for value in range(_OWN))}, ?2 + {place + 1})"
         for place in range(size)
     )
     return (

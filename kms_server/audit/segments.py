@@ -21,6 +21,8 @@ CREATE = str(CreateTable(audit_events, if_not_exists=True).compile(dialect=sqlit
 # The state of a segment stands in files beside it: renaming a database would part it from its log.
 _FULL, _LOCK = ".full", ".lock"
 _IS_CHAINED = "SELECT 1 FROM pragma_table_info('audit_events') WHERE name = 'link'"
+# Holds up no other sync for long.
+_STEP = bytes(2**18)
 _LAST = "SELECT rowid, seq, link FROM audit_events ORDER BY rowid DESC LIMIT 1"
 
 
@@ -42,6 +44,17 @@ def mark_full(path: Path) -> None:
 def is_chained(connection: Any) -> bool:  # noqa: ANN401 - the driver has no types
     """Whether a segment has a chain; those of before there were chains have none."""
     return connection.execute(_IS_CHAINED).fetchone() is not None
+
+
+def make_room(path: Path, size: int) -> None:
+    """Have the blocks of a file there, `size` bytes or a step more, before anybody waits for them.
+
+    A sync of a file that grows costs several times one that overwrites. What is there stays.
+    """
+    with path.open("r+b", buffering=0) as file:
+        while file.seek(0, os.SEEK_END) < size:
+            file.write(_STEP)
+            os.fsync(file.fileno())
 
 
 def end_of(connection: Any) -> Head | None:  # noqa: ANN401 - the driver has no types

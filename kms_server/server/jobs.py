@@ -9,6 +9,7 @@ from functools import partial
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.sealing import seal
+from kms_server.audit.segment_log import recover
 from kms_server.diagnosis import in_words
 from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
@@ -102,6 +103,9 @@ class Jobs:
             if take(self._locks[_SEALING]) and not self._reserve.is_used():
                 for directory in directories:
                     if not self._stopping.is_set():
+                        self._attempt(
+                            partial(recover, directory, self._state.chain_key, self._state.settings.limits)
+                        )
                         self._attempt(partial(seal, directory, self._rest))
 
     def _rest(self, seconds: float) -> None:

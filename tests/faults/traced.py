@@ -23,10 +23,15 @@ _WAIT_ALL = 0x40000000
 _SYSCALL_STOP = 0x80 | 5
 _ENTRY, _EXIT = 1, 2
 _NUMBERS = {
-    "x86_64": {74: "fsync", 75: "fdatasync", 1: "write", 20: "writev", 44: "sendto", 46: "sendmsg"},
-    "aarch64": {82: "fsync", 83: "fdatasync", 64: "write", 66: "writev", 206: "sendto", 211: "sendmsg"},
-}
-SYNCS = ("fsync", "fdatasync")
+    "x86_64": {
+        74: "fsync", 75: "fdatasync", 328: "pwritev2", 1: "write", 20: "writev", 44: "sendto", 46: "sendmsg",
+    },
+    "aarch64": {
+        82: "fsync", 83: "fdatasync", 287: "pwritev2", 64: "write", 66: "writev", 206: "sendto", 211: "sendmsg",
+    },
+}  # fmt: skip
+# Backlogs alone are written by pwritev2, which returns when all is on disk.
+SYNCS = ("fsync", "fdatasync", "pwritev2")
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 _libc.ptrace.restype = ctypes.c_long

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pysqlite3 import dbapi2
 from sqlalchemy import Table, func, select
 
-from kms_server.audit import marks
+from kms_server.audit import backlog, marks
 from kms_server.audit.chain import COLUMNS
 from kms_server.audit.journal import Entry
 from kms_server.audit.record import Row
@@ -169,7 +169,9 @@ class SegmentPlace:
     def survey(self) -> Survey:
         """What is there at this moment."""
         found = Survey()
-        for path in segment_files(self.directory):
+        segments = segment_files(self.directory)
+        backlog.wait(segments)
+        for path in segments:
             try:
                 self._add(found, path)
             except (dbapi2.Error, FileNotFoundError) as problem:

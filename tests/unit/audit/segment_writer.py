@@ -49,6 +49,11 @@ def changes(directory: Path) -> None:
     _endless(SegmentLog(directory, Limits(segment_rows=12), CHAIN_KEY, ThreadPoolExecutor(1)))
 
 
+def deferred(directory: Path) -> None:
+    """The same, with batches that wait in the backlog."""
+    _endless(SegmentLog(directory, Limits(), CHAIN_KEY, ThreadPoolExecutor(1)))
+
+
 def _endless(log: SegmentLog) -> None:
     commit = GroupCommit(log, Limits())
     while True:
@@ -74,6 +79,10 @@ def file_size(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"batches": batches, "endless": endless, "changes": changes, "file_size": file_size}[sys.argv[1]](
-        Path(sys.argv[2])
-    )
+    {
+        "batches": batches,
+        "endless": endless,
+        "changes": changes,
+        "deferred": deferred,
+        "file_size": file_size,
+    }[sys.argv[1]](Path(sys.argv[2]))

@@ -11,7 +11,7 @@ from pysqlite3 import dbapi2
 
 from kms_server.audit.sealing import seal
 from kms_server.audit.segment import Segment
-from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segment_log import SegmentLog, recover
 from kms_server.audit.segments import is_full, lock, segment_files
 from kms_server.config import Limits
 from tests.functional.processes import Module
@@ -28,10 +28,12 @@ def aside() -> Iterator[Executor]:
 
 
 def written(log: SegmentLog, count: int) -> list[str]:
-    """The ids of so many rows, each a batch."""
+    """The ids of so many rows, each a batch, that are in the databases."""
     rows = [row(number) for number in range(count)]
     for one in rows:
-        log.append([one])
+        put_off = log.append([one])
+    if put_off is not None:
+        put_off()
     return [one.event_id for one in rows]
 
 
@@ -126,13 +128,17 @@ def test_a_failure_turns_to_the_next_one(tmp_path: Path, aside: Executor) -> Non
     (current,) = [path for path in segment_files(tmp_path) if stored_in(path)]
     stranger = dbapi2.connect(str(current), isolation_level=None)
     stranger.execute("BEGIN IMMEDIATE")
+    waiting, lost = row(), [row() for _ in range(40)]
+    log.append([waiting])
     with pytest.raises(dbapi2.OperationalError):
-        log.append([row()])
+        log.append(lost)
     identifiers += written(log, 2)
-    stranger.close()
-    log.close()
-    assert stored(tmp_path) == sorted(identifiers)
     assert sizes(tmp_path) == [2, 17]
+    stranger.close()
+    recover(tmp_path, CHAIN_KEY, LIMITS)
+    log.close()
+    assert stored(tmp_path) == sorted([*identifiers, waiting.event_id])
+    assert sizes(tmp_path) == [2, 18]
 
 
 def test_a_full_segment_that_cannot_be_closed_fails_nothing(
@@ -155,11 +161,13 @@ def test_the_write_ahead_log_has_its_blocks_before_the_first_row(tmp_path: Path)
     path.touch(mode=0o600)
     owned = lock(path)
     assert owned is not None
-    segment = Segment(path, owned, 1.0)
+    segment = Segment(path, owned, CHAIN_KEY, 1.0)
     log = path.with_suffix(".db-wal")
     before = log.stat()
     for start in range(0, 3_000, 100):
-        segment.append(CHAIN_KEY, [row(number, record="x" * 1_000) for number in range(start, start + 100)])
+        segment.append(
+            [row(number, record="x" * 1_000) for number in range(start, start + 100)], may_wait=True
+        )
     assert (log.stat().st_size, log.stat().st_blocks) == (before.st_size, before.st_blocks)
     assert before.st_blocks * 512 >= before.st_size
     assert stored_in(path)[-1] == (3_000,)
@@ -173,9 +181,9 @@ def test_room_that_was_not_used_is_no_row(tmp_path: Path, rows: int) -> None:
     path.touch(mode=0o600)
     owned = lock(path)
     assert owned is not None
-    segment = Segment(path, owned, 1.0)
+    segment = Segment(path, owned, CHAIN_KEY, 1.0)
     for number in range(rows):
-        segment.append(CHAIN_KEY, [row(number, record="x" * 1_000)])
+        segment.append([row(number, record="x" * 1_000)], may_wait=False)
     left = tmp_path / "left"
     left.mkdir()
     for file in (path, path.with_suffix(".db-wal")):
@@ -191,6 +199,7 @@ def test_what_was_acknowledged_survives_a_writer_killed_at_any_change(tmp_path: 
             acknowledged += [writer.stdout.readline().strip() for _ in range(lines)]
             writer.kill()
             acknowledged += writer.stdout.read().split()
+    recover(tmp_path, CHAIN_KEY, LIMITS)
     kept = stored(tmp_path)
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pysqlite3 import dbapi2
 
 from kms_server.audit import segment_rows
-from kms_server.audit.chain import COLUMNS, extended
+from kms_server.audit.chain import COLUMNS, Linked, extended
 from kms_server.audit.record import Row
 from kms_server.audit.segment_rows import SegmentRows
 from kms_server.audit.segments import CREATE
@@ -42,7 +42,7 @@ def added(connection: Any, rows: SegmentRows, batches: list[list[Row]]) -> list[
     head, expected = START, []
     for batch in batches:
         made = extended(CHAIN_KEY, "w", head, batch)
-        rows.add("w", head, batch, made.head)
+        rows.add("w", head, [Linked(batch, made.head)])
         expected += made.rows
         head = made.head
     return [(number, *one) for number, one in enumerate(expected, 1)]
@@ -84,10 +84,10 @@ def test_a_batch_is_stored_whole_or_not_at_all() -> None:
     expected = added(connection, rows, [[row(0)]])
     twice = row(1)
     with pytest.raises(dbapi2.IntegrityError):
-        rows.add("w", Head(1, b"x"), [row(2), twice, twice], Head(4, b"y"))
+        rows.add("w", Head(1, b"x"), [Linked([row(2), twice, twice], Head(4, b"y"))])
     connection.execute("DELETE FROM temp.shared")
     with pytest.raises(dbapi2.IntegrityError):  # what it has in common with others is not there
-        rows.add("w", Head(1, b"x"), [row(3)], Head(2, b"y"))
+        rows.add("w", Head(1, b"x"), [Linked([row(3)], Head(2, b"y"))])
     assert stored(connection) == expected
     connection.close()
 

@@ -53,7 +53,15 @@ def test_files_are_for_the_owner_alone(tmp_path: Path) -> None:
     log.append([row()])
     seal(tmp_path)
     files = list(tmp_path.iterdir())
-    assert {path.suffix for path in files} == {".db", ".db-wal", ".db-shm", ".full", ".lock", ".sealed"}
+    assert {path.suffix for path in files} == {
+        ".db",
+        ".db-wal",
+        ".db-shm",
+        ".backlog",
+        ".full",
+        ".lock",
+        ".sealed",
+    }
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     log.close()
 
