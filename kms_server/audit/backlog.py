@@ -27,7 +27,7 @@ from kms_server.storage.audit_writers import Head
 
 _SUFFIX = ".backlog"
 # Batches that are larger, all together, go into the database at once.
-_BYTES = 2**18
+_BYTES = 2**20
 _HEAD = Struct(">II")
 _NOTHING = bytes(_HEAD.size)
 # Has the id of the first row.

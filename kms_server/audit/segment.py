@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from kms_server.audit.segment_rows import SegmentRows
 from kms_server.audit.segments import CREATE, end_of, make_room, mark_full
 from kms_server.storage.audit_writers import START
 
-# The write-ahead log goes into the database after 500 pages and begins anew in the same blocks: the longer the log, the
-# longer the batch waits at whose end it is copied.
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=500")
-_LOG_BYTES = 10 * 2**18  # those pages, and a batch more
+# The write-ahead log goes into the database after so many pages and begins anew in the same blocks: the longer the log, the
+# longer it takes to copy it.
+_MOST_PAGES = 500
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={_MOST_PAGES}")
+_LOG_BYTES = 14 * 2**18  # those pages, and what a backlog may hold
 # Larger batches go into the database at once, and with as many rows so does what waits.
 _MOST_DEFERRED, _MOST_WAITING = 32, 64
 _WAITING_SECONDS = 0.02
@@ -29,13 +31,18 @@ _WAITING_SECONDS = 0.02
 class Segment:
     """A segment that this process owns: `lock` is the descriptor that says so, which goes with the segment.
 
-    What a former owner has left in the backlog is in the database from then on. Anything may fail with dbapi2.Error or
-    OSError; after that the segment is to be closed.
+    What a former owner has left in the backlog is in the database from then on. With a thread `aside` small batches wait in
+    the backlog for each other or for `store`, and all of them while that thread copies the write-ahead log into the database.
+    Anything may fail with dbapi2.Error or OSError; after that the segment is to be closed.
     """
 
-    def __init__(self, path: Path, lock: int, key: ChainKey, patience: float) -> None:
+    def __init__(
+        self, path: Path, lock: int, key: ChainKey, patience: float, aside: Executor | None = None
+    ) -> None:
         self.path = path
         self._key = key
+        self._aside: Executor | None = None
+        self._copying: Future[None] | None = None
         with ExitStack() as held:
             held.callback(os.close, lock)
             self._connection: Any = dbapi2.connect(
@@ -44,6 +51,8 @@ class Segment:
             held.callback(self._connection.close)
             for pragma in PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
+            if aside is not None:
+                self._connection.execute("PRAGMA wal_autocheckpoint=0")
             self._connection.execute(CREATE)
             make_room(path.with_name(f"{path.name}-wal"), _LOG_BYTES)
             self._rows = SegmentRows(self._connection)
@@ -54,6 +63,7 @@ class Segment:
             held.callback(self._backlog.close)
             self._take_over()
             self._held = held.pop_all()
+        self._aside = aside
 
     def _take_over(self) -> None:
         self._waiting_since = 0.0
@@ -61,24 +71,25 @@ class Segment:
         self.store()
         self._backlog.clear()
 
-    def append(self, rows: Sequence[Row], *, may_wait: bool) -> int:
-        """Have rows on disk, as the next of the chain; how many the segment then has.
-
-        Those of small batches may wait in the backlog for each other or for `store`.
-        """
+    def append(self, rows: Sequence[Row]) -> int:
+        """Have rows on disk, as the next of the chain; how many the segment then has."""
         now = time.monotonic()
         if not self._waiting:
             self._waiting_since = now
         batch = Linked(rows, next_head(self._key, self.path.stem, self.head, rows))
         self._waiting.append(batch)
         self.head = batch.head
-        may_wait = may_wait and len(rows) <= _MOST_DEFERRED and now - self._waiting_since < _WAITING_SECONDS
-        if not (may_wait and self._backlog_takes(batch)):
+        if not (self._may_wait(len(rows), now - self._waiting_since) and self._backlog.add(batch)):
             self.store()
         return batch.head.seq
 
-    def _backlog_takes(self, batch: Linked) -> bool:
-        return batch.head.seq - self._stored.seq < _MOST_WAITING and self._backlog.add(batch)
+    def _may_wait(self, rows: int, seconds: float) -> bool:
+        if self._aside is None:
+            return False
+        if self._copying is not None and not self._copying.done():
+            return True
+        waiting = self.head.seq - self._stored.seq
+        return rows <= _MOST_DEFERRED and waiting < _MOST_WAITING and seconds < _WAITING_SECONDS
 
     @property
     def is_behind(self) -> bool:
@@ -88,13 +99,27 @@ class Segment:
     def store(self) -> None:
         """Have all rows in the database."""
         if self._waiting:
+            if self._copying is not None:
+                self._copying.result()
             self._rows.add(self.path.stem, self._stored, self._waiting)
             self._stored = self.head = self._waiting[-1].head
             self._waiting = []
             self._backlog.clear()
+            self._copy_what_is_long()
+
+    def _copy_what_is_long(self) -> None:
+        """Have the write-ahead log copied, by the connection, which nobody else uses meanwhile."""
+        if self._aside is not None:
+            ((_, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(NOOP)")
+            if pages - copied >= _MOST_PAGES:
+                self._copying = self._aside.submit(self._copy)
+
+    def _copy(self) -> None:
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def finish(self) -> None:
-        """Close it for good: it gets no more rows."""
+        """Close it for good, in whatever thread: it gets no more rows."""
+        self._aside = None
         try:
             self.store()
             mark_full(self.path)
@@ -104,4 +129,6 @@ class Segment:
 
     def close(self) -> None:
         """Give it up; whoever comes next adopts it, and what waits."""
+        if self._copying is not None:
+            wait([self._copying])
         self._held.close()

@@ -26,7 +26,7 @@ class SegmentLog:
     """Appends to a segment that this process owns; opened at the first append, after any fork.
 
     A change of segments takes as long as many batches. With threads `aside` the next one is made ready, and the full one is
-    closed, while others are written, and small batches wait in the backlog.
+    closed, while others are written; and batches may wait in the backlog of the open one.
     """
 
     def __init__(self, directory: Path, limits: Limits, key: ChainKey, aside: Executor | None = None) -> None:
@@ -49,7 +49,7 @@ class SegmentLog:
         """
         segment = self._segment = self._segment or self._taken()
         try:
-            count = segment.append(rows, may_wait=self._aside is not None)
+            count = segment.append(rows)
         except dbapi2.IntegrityError:
             self._give_up()
             raise
@@ -93,7 +93,7 @@ class SegmentLog:
         while True:
             path, owned = self._owned()
             try:
-                segment = Segment(path, owned, self._key, self._patience)
+                segment = Segment(path, owned, self._key, self._patience, self._aside)
             except (dbapi2.Error, OSError):
                 self._failed = path
                 raise

@@ -106,10 +106,29 @@ def test_nothing_waits_long(tmp_path: Path, log: SegmentLog, monkeypatch: pytest
 
 
 def test_what_has_no_room_goes_into_the_database(tmp_path: Path, log: SegmentLog) -> None:
-    large = [row(number, record="x" * 60_000) for number in range(6)]
+    large = [row(number, record="x" * 250_000) for number in range(6)]
     results = [log.append([one]) for one in large]
     assert [result is None for result in results] == [False, False, False, False, True, False]
     assert kept(tmp_path) == [one.event_id for one in large[:5]]
+
+
+def test_batches_wait_while_the_write_ahead_log_is_copied(
+    tmp_path: Path, aside: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "_MOST_PAGES", 1)
+    one = segment.Segment(*owned(tmp_path / "one.db"), CHAIN_KEY, 1.0, aside)
+    gate, batches = threading.Event(), [[row() for _ in range(40)] for _ in range(4)]
+    aside.submit(gate.wait)
+    one.append(batches[0])
+    assert not one.is_behind
+    one.append(batches[1])
+    one.append(batches[2])
+    assert kept(tmp_path) == [each.event_id for each in batches[0]]
+    gate.set()
+    aside.submit(int).result()
+    one.append(batches[3])
+    assert kept(tmp_path) == [each.event_id for batch in batches for each in batch]
+    one.close()
 
 
 def test_a_log_that_is_closed_leaves_nothing(tmp_path: Path, log: SegmentLog) -> None:
@@ -157,9 +176,10 @@ def test_whatever_happened_to_the_file_only_whole_batches_come_back(
 ) -> None:
     directory = tmp_path_factory.mktemp("damaged")
     sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    made = segment.Segment(*owned(directory / "one.db"), CHAIN_KEY, 1.0)
-    ends = [made.append([row() for _ in range(size)], may_wait=True) for size in sizes]
-    made.close()
+    with ThreadPoolExecutor(1) as aside:
+        made = segment.Segment(*owned(directory / "one.db"), CHAIN_KEY, 1.0, aside)
+        ends = [made.append([row() for _ in range(size)]) for size in sizes]
+        made.close()
     file = directory / "one.backlog"
     content = bytearray(file.read_bytes())
     written = len(content.rstrip(b"\0"))

@@ -156,20 +156,22 @@ def test_a_full_segment_that_cannot_be_closed_fails_nothing(
     assert "cannot be closed: OSError" in caplog.text
 
 
-def test_the_write_ahead_log_has_its_blocks_before_the_first_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_copied_aside", [False, True])
+def test_the_write_ahead_log_has_its_blocks_before_the_first_row(
+    tmp_path: Path, aside: Executor, *, is_copied_aside: bool
+) -> None:
     path = tmp_path / "one.db"
     path.touch(mode=0o600)
     owned = lock(path)
     assert owned is not None
-    segment = Segment(path, owned, CHAIN_KEY, 1.0)
+    segment = Segment(path, owned, CHAIN_KEY, 1.0, aside if is_copied_aside else None)
     log = path.with_suffix(".db-wal")
     before = log.stat()
     for start in range(0, 3_000, 100):
-        segment.append(
-            [row(number, record="x" * 1_000) for number in range(start, start + 100)], may_wait=True
-        )
+        segment.append([row(number, record="x" * 1_000) for number in range(start, start + 100)])
     assert (log.stat().st_size, log.stat().st_blocks) == (before.st_size, before.st_blocks)
     assert before.st_blocks * 512 >= before.st_size
+    segment.store()
     assert stored_in(path)[-1] == (3_000,)
     segment.close()
 
@@ -183,7 +185,7 @@ def test_room_that_was_not_used_is_no_row(tmp_path: Path, rows: int) -> None:
     assert owned is not None
     segment = Segment(path, owned, CHAIN_KEY, 1.0)
     for number in range(rows):
-        segment.append([row(number, record="x" * 1_000)], may_wait=False)
+        segment.append([row(number, record="x" * 1_000)])
     left = tmp_path / "left"
     left.mkdir()
     for file in (path, path.with_suffix(".db-wal")):
