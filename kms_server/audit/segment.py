@@ -20,9 +20,9 @@ from kms_server.storage.audit_writers import START
 
 # The write-ahead log goes into the database after so many pages and begins anew in the same blocks: the longer the log, the
 # longer it takes to copy it.
-_MOST_PAGES = 500
+_MOST_PAGES = 200
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={_MOST_PAGES}")
-_LOG_BYTES = 14 * 2**18  # those pages, and what a backlog may hold
+_LOG_BYTES = 10 * 2**18  # those pages, and what a backlog may hold
 # Larger batches go into the database at once, and with as many rows so does what waits.
 _MOST_DEFERRED, _MOST_WAITING = 32, 64
 _WAITING_SECONDS = 0.02
