@@ -1,5 +1,6 @@
 """A segment while its owner writes it."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from kms_server.audit.segment_rows import SegmentRows
 from kms_server.audit.segments import CREATE, end_of, make_room, mark_full
 from kms_server.storage.audit_writers import START
 
+_LOG = logging.getLogger(__name__)
 # The write-ahead log goes into the database after so many pages and begins anew in the same blocks: the longer the log, the
 # longer it takes to copy it.
 _MOST_PAGES = 200
@@ -99,8 +101,7 @@ class Segment:
     def store(self) -> None:
         """Have all rows in the database."""
         if self._waiting:
-            if self._copying is not None:
-                self._copying.result()
+            self._end_copying()
             self._rows.add(self.path.stem, self._stored, self._waiting)
             self._stored = self.head = self._waiting[-1].head
             self._waiting = []
@@ -115,7 +116,15 @@ class Segment:
                 self._copying = self._aside.submit(self._copy)
 
     def _copy(self) -> None:
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        except dbapi2.Error as error:
+            # No record's fault: it stays in the log, which is copied after the next rows.
+            _LOG.warning("the write-ahead log of %s cannot be copied: %s", self.path, type(error).__name__)
+
+    def _end_copying(self) -> None:
+        if self._copying is not None:
+            wait([self._copying])
 
     def finish(self) -> None:
         """Close it for good, in whatever thread: it gets no more rows."""
@@ -129,6 +138,5 @@ class Segment:
 
     def close(self) -> None:
         """Give it up; whoever comes next adopts it, and what waits."""
-        if self._copying is not None:
-            wait([self._copying])
+        self._end_copying()
         self._held.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -128,6 +129,33 @@ def test_batches_wait_while_the_write_ahead_log_is_copied(
     aside.submit(int).result()
     one.append(batches[3])
     assert kept(tmp_path) == [each.event_id for batch in batches for each in batch]
+    one.close()
+
+
+class Failing:
+    """A connection to a disk that is full when the write-ahead log is copied."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str) -> Any:
+        if "PASSIVE" in statement:
+            raise dbapi2.OperationalError("database or disk is full")
+        return self._connection.execute(statement)
+
+
+def test_a_write_ahead_log_that_cannot_be_copied_fails_no_batch(
+    tmp_path: Path, aside: Executor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(segment, "_MOST_PAGES", 1)
+    one = segment.Segment(*owned(tmp_path / "one.db"), CHAIN_KEY, 1.0, aside)
+    monkeypatch.setattr(one, "_connection", Failing(one._connection))
+    batches = [[row() for _ in range(40)] for _ in range(3)]
+    for batch in batches:
+        one.append(batch)
+        aside.submit(int).result()
+    assert kept(tmp_path) == [each.event_id for batch in batches for each in batch]
+    assert caplog.text.count("cannot be copied: OperationalError") == 3
     one.close()
 
 
