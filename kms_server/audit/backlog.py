@@ -10,9 +10,10 @@ torn is not whole, and what earlier batches have left behind the newest does not
 """
 
 import errno
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from struct import Struct
@@ -21,11 +22,14 @@ from zlib import crc32
 import msgspec
 
 from kms_server.audit.chain import ChainKey, Linked
-from kms_server.audit.segments import is_full, make_room
-from kms_server.files import sync_directory
+from kms_server.audit.segments import is_full, lock, make_room
+from kms_server.files import sync_directory, write_private
 from kms_server.storage.audit_writers import Head
 
+_LOG = logging.getLogger(__name__)
 _SUFFIX = ".backlog"
+# Of a backlog that is not its segment's.
+REJECTED = ".rejected"
 # Batches that are larger, all together, go into the database at once.
 _BYTES = 2**20
 _HEAD = Struct(">II")
@@ -34,6 +38,7 @@ _NOTHING = bytes(_HEAD.size)
 _IDENTITY = 64
 _LOOK_SECONDS = 0.002
 
+_never_came: dict[Path, bytes] = {}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Linked).decode
 
@@ -54,17 +59,34 @@ class Backlog:
             self._held = held.pop_all()
         # What a former owner has left takes the room until `clear`.
         self._end = _BYTES
+        self._segment = segment
 
-    def left(self, key: ChainKey, writer: str, head: Head) -> Iterator[Linked]:
-        """What a former owner has left, as the batches of a writer that come behind `head`."""
+    def left(self, key: ChainKey, writer: str, head: Head | None) -> list[Linked]:
+        """What a former owner has left, as the batches of a writer that come behind `head`; None: the chain takes no more.
+
+        A crash leaves no batch that is whole, new, and does not follow. If there is one, somebody has changed the segment or
+        the key: all is kept in a file beside for who looks into it.
+        """
         content, at = os.pread(self._file, _BYTES, 0), 0
+        batches: list[Linked] = []
         while found := _at(content, at):
             one, at = found
+            if head is None or (one.head.seq > head.seq and not key.follows(writer, head, one)):
+                self._reject(content)
+                break
             if one.head.seq > head.seq:
-                if not key.follows(writer, head, one):
-                    return
-                yield one
+                batches.append(one)
                 head = one.head
+        return batches
+
+    def _reject(self, content: bytes) -> None:
+        rejected = self._segment.with_suffix(REJECTED)
+        _LOG.error(
+            "records that wait for %s do not follow its last one: they are kept in %s",
+            self._segment,
+            rejected,
+        )
+        write_private(rejected, content)
 
     def add(self, batch: Linked) -> bool:
         """Have a batch on disk; False: there is no room for it, and nothing happened.
@@ -120,16 +142,30 @@ def is_left(segment: Path) -> bool:
     return _identity(segment) is not None
 
 
+def is_orphaned(segment: Path) -> bool:
+    """Whether batches are left, and nobody owns the segment who would take them into its database."""
+    if not is_left(segment) or (descriptor := lock(segment)) is None:
+        return False
+    os.close(descriptor)
+    return is_left(segment)
+
+
 def wait(segments: Iterable[Path], patience: float = 2.0) -> None:
     """Wait until all that waits now is in the databases of its segments, but no more than `patience` seconds.
 
-    Owners take some 20 ms at most; what a killed one has left waits for the next, or for a job.
+    Owners take some 20 ms at most; what a killed one has left waits for the next, or for a job. Nobody waits twice for what
+    did not come.
     """
-    awaited = {path: first for path in segments if (first := _identity(path)) is not None}
+    awaited = {
+        path: first
+        for path in segments
+        if (first := _identity(path)) is not None and first != _never_came.get(path)
+    }
     end = time.monotonic() + patience
     while awaited and time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
         awaited = {path: first for path, first in awaited.items() if _identity(path) == first}
+    _never_came.update(awaited)
 
 
 def _identity(segment: Path) -> bytes | None:

@@ -56,7 +56,9 @@ def seal(directory: Path, rest: Rest = _no_rest) -> None:
         if descriptor is None:
             continue
         try:
-            _index(path, rest)
+            # Others may have sealed or pruned it while this one rested.
+            if path.exists() and marks.read(path) is None:
+                _index(path, rest)
         except (dbapi2.Error, OSError) as error:
             _LOG.error("the audit segment %s cannot be sealed: %s", path, type(error).__name__)
             failed += 1

@@ -45,6 +45,7 @@ class Segment:
         self._key = key
         self._aside: Executor | None = None
         self._copying: Future[None] | None = None
+        self._copied = 0
         with ExitStack() as held:
             held.callback(os.close, lock)
             self._connection: Any = dbapi2.connect(
@@ -69,7 +70,8 @@ class Segment:
 
     def _take_over(self) -> None:
         self._waiting_since = 0.0
-        self._waiting = [*self._backlog.left(self._key, self.path.stem, self.head)] if self.takes_rows else []
+        head = self.head if self.takes_rows else None
+        self._waiting = self._backlog.left(self._key, self.path.stem, head)
         self.store()
         self._backlog.clear()
 
@@ -79,19 +81,20 @@ class Segment:
         if not self._waiting:
             self._waiting_since = now
         batch = Linked(rows, next_head(self._key, self.path.stem, self.head, rows))
+        waits = self._may_wait(batch, now - self._waiting_since) and self._backlog.add(batch)
         self._waiting.append(batch)
         self.head = batch.head
-        if not (self._may_wait(len(rows), now - self._waiting_since) and self._backlog.add(batch)):
+        if not waits:
             self.store()
         return batch.head.seq
 
-    def _may_wait(self, rows: int, seconds: float) -> bool:
+    def _may_wait(self, batch: Linked, seconds: float) -> bool:
         if self._aside is None:
             return False
         if self._copying is not None and not self._copying.done():
             return True
-        waiting = self.head.seq - self._stored.seq
-        return rows <= _MOST_DEFERRED and waiting < _MOST_WAITING and seconds < _WAITING_SECONDS
+        waiting = batch.head.seq - self._stored.seq
+        return len(batch.rows) <= _MOST_DEFERRED and waiting < _MOST_WAITING and seconds < _WAITING_SECONDS
 
     @property
     def is_behind(self) -> bool:
@@ -112,7 +115,11 @@ class Segment:
         """Have the write-ahead log copied, by the connection, which nobody else uses meanwhile."""
         if self._aside is not None:
             ((_, pages, copied),) = self._connection.execute("PRAGMA wal_checkpoint(NOOP)")
-            if pages - copied >= _MOST_PAGES:
+            # A reader may hold up the copy; then the next is due as many pages later.
+            if pages < self._copied:
+                self._copied = 0
+            if pages - max(copied, self._copied) >= _MOST_PAGES:
+                self._copied = pages
                 self._copying = self._aside.submit(self._copy)
 
     def _copy(self) -> None:

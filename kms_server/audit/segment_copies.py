@@ -59,6 +59,10 @@ def copies(directory: Path, *, is_data: bool) -> Iterator[SegmentCopy]:
     kinds = dict(zip(whole.columns, whole.kinds, strict=True))
     segments = segment_files(directory)
     backlog.wait(segments)
+    if orphans := [path for path in segments if backlog.is_orphaned(path)]:
+        raise OperatorError(
+            f"records wait beside the audit segment {orphans[0]} to be taken into it: start the server once, which does that"
+        )
     for path in segments:
         full = is_full(path)
         try:

@@ -50,12 +50,13 @@ class SegmentLog:
         segment = self._segment = self._segment or self._taken()
         try:
             count = segment.append(rows)
-        except dbapi2.IntegrityError:
+        except (dbapi2.Error, OSError) as error:
+            # Passed over until another fails: a damaged file costs one batch, a full disk two files at most.
+            if not isinstance(error, dbapi2.IntegrityError):
+                self._failed = segment.path
             self._give_up()
             raise
-        except (dbapi2.Error, OSError):
-            # Passed over until another fails: a damaged file costs one batch, a full disk two files at most.
-            self._failed = segment.path
+        except Exception:
             self._give_up()
             raise
         if count >= self._limit:
@@ -77,7 +78,7 @@ class SegmentLog:
         if self._segment is not None:
             try:
                 self._segment.store()
-            except (dbapi2.Error, OSError):
+            except Exception:
                 self._failed = self._segment.path
                 self._give_up()
                 raise
@@ -154,7 +155,7 @@ def _finish(segment: Segment) -> None:
     """Close a full segment; what hinders it concerns no record, and meets whoever adopts the segment."""
     try:
         segment.finish()
-    except (dbapi2.Error, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - it must not fail whoever closes the log
         _LOG.error("the audit segment %s cannot be closed: %s", segment.path, type(error).__name__)
 
 

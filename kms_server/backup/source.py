@@ -21,6 +21,7 @@ from kms_server.errors import OperatorError
 from kms_server.files import locked
 from kms_server.root_keys.file import FileRootKey
 from kms_server.root_keys.file_place import FilePlace
+from kms_server.server.audit_trail import take_in_what_is_left
 from kms_server.server.root_custody import places_told
 from kms_server.server.state import State
 from kms_server.storage import dumping, root_versions, schema_version
@@ -95,6 +96,7 @@ def _root_keys(settings: Settings, connection: Connection) -> bytes:
 
 def _segments(state: State) -> Iterator[tuple[bool, segment_copies.SegmentCopy]]:
     settings = state.settings
+    take_in_what_is_left(state)
     for is_data, directory in ((False, settings.audit_dir), (True, settings.data_audit_dir)):
         for copy in segment_copies.copies(directory, is_data=is_data) if _is_embedded(state) else ():
             yield is_data, copy

@@ -1,13 +1,14 @@
 """Where a server's audit records are: those of management events, and those of data events."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from kms_server.audit.journal import Journal
 from kms_server.audit.log import AuditLog
 from kms_server.audit.places import Source, sources
 from kms_server.audit.reserved_log import ReservedLog
-from kms_server.audit.segment_log import SegmentLog
+from kms_server.audit.segment_log import SegmentLog, recover
 from kms_server.audit.signing import SigningKeys
 from kms_server.audit.table_log import TableLog
 from kms_server.server.state import State
@@ -32,6 +33,17 @@ def data_log(state: State, reserve: Reserve) -> AuditLog:
 def _embedded(state: State, directory: Path, reserve: Reserve) -> AuditLog:
     aside = ThreadPoolExecutor(1, "segments")
     return ReservedLog(SegmentLog(directory, state.settings.limits, state.chain_key, aside), reserve)
+
+
+def take_in_what_is_left(state: State) -> None:
+    """Have in the segments what killed processes have left beside them, before somebody reads all of the log.
+
+    What cannot be taken in is logged, and named by those readers.
+    """
+    settings = state.settings
+    for directory in () if settings.database_url else (settings.audit_dir, settings.data_audit_dir):
+        with suppress(OSError):
+            recover(directory, state.chain_key, settings.limits)
 
 
 def audit_sources(state: State) -> list[Source]:

@@ -31,9 +31,12 @@ class Reserve:
             OSError: the file system cannot be asked.
         """
         now = time.monotonic()
-        if self._is_used or now - self._looked > _LOOK_SECONDS:
-            self._looked = now
-            used = self.free() < self.size
+        if not self._is_used and now - self._looked <= _LOOK_SECONDS:
+            return False
+        self._looked = now
+        used = self.free() < self.size
+        # Another thread may have looked since, and found something else.
+        if self._looked == now:
             if used and not self._is_used:
                 _LOG.error(
                     "less than %d MiB are free in %s: calls that only add records or objects are refused until there is more; "
@@ -41,4 +44,4 @@ class Reserve:
                     self.size >> 20, self._directory,
                 )  # fmt: skip
             self._is_used = used
-        return self._is_used
+        return used

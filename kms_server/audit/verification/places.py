@@ -17,7 +17,7 @@ from kms_server.audit.journal import Entry
 from kms_server.audit.record import Row
 from kms_server.audit.segments import segment_files
 from kms_server.audit.verification.chains import place
-from kms_server.audit.verification.findings import Finding, Findings, error
+from kms_server.audit.verification.findings import Finding, Findings, error, unchecked
 from kms_server.storage import audit_writers
 from kms_server.storage.audit_tables import audit_data_events
 from kms_server.storage.audit_writers import START, Head
@@ -172,6 +172,7 @@ class SegmentPlace:
         segments = segment_files(self.directory)
         backlog.wait(segments)
         for path in segments:
+            found.findings += _beside(path)
             try:
                 self._add(found, path)
             except (dbapi2.Error, FileNotFoundError) as problem:
@@ -227,6 +228,19 @@ def _entries_of(path: Path, through: int) -> Iterator[Entry]:
                 at = page[-1][-2]
     except (dbapi2.Error, FileNotFoundError) as problem:
         raise Unreadable(f"the segment {path} cannot be read: {problem}") from None
+
+
+def _beside(path: Path) -> Findings:
+    """What stands beside a segment and not in it."""
+    if backlog.is_orphaned(path):
+        yield unchecked(
+            place(path.stem),
+            "records wait beside the segment that a killed process has left",
+            "start the server once, which takes them into it",
+        )
+    rejected = path.with_suffix(backlog.REJECTED)
+    if rejected.exists():
+        yield error(place(path.stem), f"records in {rejected} did not follow the segment's last one")
 
 
 def _entry(values: Any) -> Entry:  # noqa: ANN401 - a row of either driver

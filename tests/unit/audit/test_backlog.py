@@ -18,9 +18,13 @@ from kms_server.audit.chain import COLUMNS, ChainKey, Linked
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.log import PutOff
 from kms_server.audit.record import Row
+from kms_server.audit.segment_copies import copies
 from kms_server.audit.segment_log import SegmentLog, recover
 from kms_server.audit.segments import lock, mark_full, segment_files
+from kms_server.audit.verification.findings import Severity
+from kms_server.audit.verification.places import SegmentPlace
 from kms_server.config import Limits
+from kms_server.errors import OperatorError
 from kms_server.storage.audit_writers import START, Head
 from tests.functional.processes import Module
 from tests.unit.audit.audit_rows import CHAIN_KEY, row, stored
@@ -239,11 +243,62 @@ def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
         assert len(found) == len(set(found))
 
 
-def test_another_key_s_batches_are_not_taken(tmp_path: Path, log: SegmentLog) -> None:
+@pytest.mark.parametrize("changed", ["key", "segment"])
+def test_batches_that_do_not_follow_are_kept_beside(
+    tmp_path: Path, log: SegmentLog, changed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, put_off = appended(log, 2)
+    assert put_off is not None
+    put_off()
     appended(log, 2)
     left = crashed(tmp_path, tmp_path / "left")
-    recover(left, ChainKey(b"another" * 5), LIMITS)
-    assert kept(left) == []
+    key = CHAIN_KEY
+    if changed == "key":
+        key = ChainKey(b"another" * 5)
+    else:
+        connection = dbapi2.connect(str(the_segment(left)), isolation_level=None)
+        connection.execute("DELETE FROM audit_events WHERE rowid = 2")
+        connection.close()
+    content = the_segment(left).with_suffix(".backlog").read_bytes()
+    recover(left, key, LIMITS)
+    rejected = the_segment(left).with_suffix(backlog.REJECTED)
+    assert rejected.read_bytes() == content
+    assert rejected.stat().st_mode & 0o777 == 0o600
+    assert "do not follow its last one" in caplog.text
+    assert not backlog.is_left(the_segment(left))
+    assert stored(left) == before[: 2 if changed == "key" else 1]
+    found = SegmentPlace(left, is_data=False).survey().findings
+    assert any(str(rejected) in one.what and one.severity is Severity.ERROR for one in found)
+
+
+def test_rows_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, log: SegmentLog) -> None:
+    before, _ = appended(log, 2)
+    for bad in ([row(resource_1="\ud800")], [row(number, resource_1="\ud800") for number in range(40)]):
+        with pytest.raises(UnicodeEncodeError):
+            log.append(bad)
+    after, _ = appended(log, 3)
+    log.close()
+    assert kept(tmp_path) == before + after
+
+
+def test_commands_say_what_a_killed_process_has_left(tmp_path: Path, log: SegmentLog) -> None:
+    appended(log, 2)
+    assert not backlog.is_orphaned(the_segment(tmp_path))
+    left = crashed(tmp_path, tmp_path / "left")
+    (finding,) = SegmentPlace(left, is_data=False).survey().findings
+    assert finding.severity is Severity.UNCHECKED
+    assert "start the server once" in finding.advice
+    with pytest.raises(OperatorError, match="start the server once"):
+        list(copies(left, is_data=False))
+    recover(left, CHAIN_KEY, LIMITS)
+    assert SegmentPlace(left, is_data=False).survey().findings == []
+    assert len(list(copies(left, is_data=False))) == 1
+
+
+def test_nobody_waits_twice_for_what_did_not_come(tmp_path: Path, log: SegmentLog) -> None:
+    appended(log, 2)
+    backlog.wait(segment_files(tmp_path), 0.05)
+    backlog.wait(segment_files(tmp_path), 1e9)
 
 
 def test_a_segment_that_is_in_use_is_left_alone(tmp_path: Path, log: SegmentLog) -> None:

@@ -39,6 +39,24 @@ def test_a_reserve_is_looked_for_again_while_it_is_used(
     assert not reserve.is_used()
 
 
+def test_who_looked_last_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may be held up between its look and its word, and the disk have room again."""
+    reserve = Reserve(tmp_path, 10)
+    later: list[bool] = []
+
+    def held_up() -> int:
+        monkeypatch.setattr(reserve, "free", lambda: 20)
+        monkeypatch.setattr(reserve, "_looked", -1.0)
+        later.append(reserve.is_used())
+        return 5
+
+    monkeypatch.setattr(reserve, "free", held_up)
+    assert reserve.is_used()
+    assert later == [False]
+    monkeypatch.setattr(reserve, "free", lambda: 1 / 0)
+    assert not reserve.is_used()
+
+
 def test_a_log_leaves_the_reserve_alone(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path, MORE_THAN_ANY)
     log = ReservedLog(SegmentLog(tmp_path, Limits(), CHAIN_KEY), reserve)
