@@ -81,6 +81,11 @@ class GroupCommit(Batches[Entry]):
         """Write the records of a batch, but for those of calls that must be decided again."""
         began = time.monotonic()
         failed = self._fails(partial(self._write, batch))
+        if failed:
+            # Refused calls may come without a pause.
+            self.look_in()
+        else:
+            self.last_error = None
         if self.on_written is not None:
             self.on_written(len(batch), time.monotonic() - began, failed=failed)
         return partial(settle_each, [ticket for _, ticket, _ in batch], failed=failed)
@@ -101,7 +106,8 @@ class GroupCommit(Batches[Entry]):
         self._writing_since = None
         if error is not None and self.last_error is None:
             _LOG.error("the audit log cannot be written: %s", in_words(error))
-        self.last_error = in_words(error) if error else None
+        if error is not None:
+            self.last_error = in_words(error)
         return error is not None
 
     def _write(self, batch: Sequence[Entry]) -> None:

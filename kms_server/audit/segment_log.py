@@ -127,8 +127,9 @@ class SegmentLog:
         self._next = self._closing = None
         try:
             self._store()
-        finally:
-            self._give_up()
+        except (dbapi2.Error, OSError) as error:
+            _LOG.error("what waits in a backlog is left to the next start: %s", type(error).__name__)
+        self._give_up()
 
 
 def recover(directory: Path, key: ChainKey, limits: Limits) -> None:

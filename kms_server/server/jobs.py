@@ -9,11 +9,11 @@ from functools import partial
 
 from kms_server.audit.ledger import Ledger
 from kms_server.audit.sealing import seal
-from kms_server.audit.segment_log import recover
 from kms_server.diagnosis import in_words
 from kms_server.files import lock_file, take
 from kms_server.keyring.keyring import Keyring
 from kms_server.operations.lifecycle import Lifecycle
+from kms_server.server.audit_trail import take_in_what_is_left
 from kms_server.server.state import State
 from kms_server.server.threads import PATIENT, be_nice
 from kms_server.storage.reserve import Reserve
@@ -99,14 +99,13 @@ class Jobs:
         be_nice(PATIENT)
         directories = (self._state.settings.audit_dir, self._state.settings.data_audit_dir)
         while not self._stopping.wait(_CHORES_SECONDS):
+            if not take(self._locks[_SEALING]):
+                continue
+            self._attempt(partial(take_in_what_is_left, self._state))
             # Indexes take room, too; a segment can be read and pruned without.
-            if take(self._locks[_SEALING]) and not self._reserve.is_used():
-                for directory in directories:
-                    if not self._stopping.is_set():
-                        self._attempt(
-                            partial(recover, directory, self._state.chain_key, self._state.settings.limits)
-                        )
-                        self._attempt(partial(seal, directory, self._rest))
+            for directory in directories:
+                if not self._stopping.is_set() and not self._reserve.is_used():
+                    self._attempt(partial(seal, directory, self._rest))
 
     def _rest(self, seconds: float) -> None:
         """Stand back after so many seconds of work."""

@@ -21,7 +21,7 @@ from kms_server.root_keys.provider import RootPlace
 from kms_server.server.audit_proof import checkpoints_of, proof_chores
 from kms_server.server.audit_retention import keeping, whole_log
 from kms_server.server.audit_stream import open_stream
-from kms_server.server.audit_trail import audit_log, data_log
+from kms_server.server.audit_trail import audit_log, data_log, take_in_what_is_left
 from kms_server.server.authentication import Authenticator
 from kms_server.server.call_metrics import CallNumbers
 from kms_server.server.door_types import StreamAnswerer
@@ -135,6 +135,7 @@ def build(settings: Settings, place: RootPlace | None = None) -> WorkerState:
     root = RootHolding(state)
     root.start()
     reserve = Reserve(settings.data_dir, limits.disk_reserve)
+    take_in_what_is_left(state)
     commit = GroupCommit(audit_log(state, reserve), limits)
     data_commit = GroupCommit(data_log(state, reserve), limits)
     tally = Tally(settings.tally_dir)

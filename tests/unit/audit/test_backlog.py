@@ -1,5 +1,7 @@
 """Small batches that are on disk and not in a database yet: what brings them there, and what a crash leaves of them."""
 
+import fcntl
+import os
 import shutil
 import threading
 import time
@@ -293,6 +295,12 @@ def test_commands_say_what_a_killed_process_has_left(tmp_path: Path, log: Segmen
     recover(left, CHAIN_KEY, LIMITS)
     assert SegmentPlace(left, is_data=False).survey().findings == []
     assert len(list(copies(left, is_data=False))) == 1
+
+
+def test_a_write_returns_when_it_is_on_disk(tmp_path: Path) -> None:
+    one = backlog.Backlog(tmp_path / "one.db")
+    assert fcntl.fcntl(one._file, fcntl.F_GETFL) & os.O_DSYNC
+    one.close()
 
 
 def test_nobody_waits_twice_for_what_did_not_come(tmp_path: Path, log: SegmentLog) -> None:
