@@ -64,14 +64,19 @@ class Backlog:
     def left(self, key: ChainKey, writer: str, head: Head | None) -> list[Linked]:
         """What a former owner has left, as the batches of a writer that come behind `head`; None: the chain takes no more.
 
-        A crash leaves no batch that is whole, new, and does not follow. If there is one, somebody has changed the segment or
-        the key: all is kept in a file beside for who looks into it.
+        A crash leaves no batch that is whole, new, and does not follow. If there is one, somebody has changed the segment, the
+        key or the program: all is kept in a file beside for who looks into it.
         """
         content, at = os.pread(self._file, _BYTES, 0), 0
         batches: list[Linked] = []
         while found := _at(content, at):
-            one, at = found
-            if head is None or (one.head.seq > head.seq and not key.follows(writer, head, one)):
+            encoded, at = found
+            one = _decoded(encoded)
+            if (
+                one is None
+                or head is None
+                or (one.head.seq > head.seq and not key.follows(writer, head, one))
+            ):
                 self._reject(content)
                 break
             if one.head.seq > head.seq:
@@ -117,17 +122,19 @@ class Backlog:
         self._held.close()
 
 
-def _at(content: bytes, at: int) -> tuple[Linked, int] | None:
+def _at(content: bytes, at: int) -> tuple[bytes, int] | None:
     """The batch at a place, and where the next one would be; None: there is none that is whole."""
     body = at + _HEAD.size
     if body > len(content):
         return None
     length, checksum = _HEAD.unpack_from(content, at)
     encoded = content[body : body + length]
-    if not length or crc32(encoded) != checksum:
-        return None
+    return (encoded, body + length) if length and crc32(encoded) == checksum else None
+
+
+def _decoded(encoded: bytes) -> Linked | None:
     try:
-        return _decode(encoded), body + length
+        return _decode(encoded)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -150,10 +157,10 @@ def is_orphaned(segment: Path) -> bool:
     return is_left(segment)
 
 
-def wait(segments: Iterable[Path], patience: float = 2.0) -> None:
+def wait(segments: Iterable[Path], patience: float = 0.5) -> None:
     """Wait until all that waits now is in the databases of its segments, but no more than `patience` seconds.
 
-    Owners take some 20 ms at most; what a killed one has left waits for the next, or for a job. Nobody waits twice for what
+    Owners take some 30 ms at most; what a killed one has left waits for the next, or for a job. Nobody waits twice for what
     did not come.
     """
     awaited = {

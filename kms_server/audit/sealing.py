@@ -13,7 +13,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex
 
-from kms_server.audit import marks
+from kms_server.audit import backlog, marks
 from kms_server.audit.segment_list import segment_list
 from kms_server.audit.segments import is_full, lock
 from kms_server.storage.audit_tables import audit_indexes
@@ -58,6 +58,8 @@ def seal(directory: Path, rest: Rest = _no_rest) -> None:
         try:
             # Others may have sealed or pruned it while this one rested.
             if path.exists() and marks.read(path) is None:
+                # Its owner may have been killed between the mark that it is full and this.
+                backlog.remove(path)
                 _index(path, rest)
         except (dbapi2.Error, OSError) as error:
             _LOG.error("the audit segment %s cannot be sealed: %s", path, type(error).__name__)

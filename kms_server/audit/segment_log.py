@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -14,12 +15,15 @@ from kms_server.audit.chain import ChainKey
 from kms_server.audit.log import PutOff
 from kms_server.audit.record import Row
 from kms_server.audit.segment import Segment
+from kms_server.audit.segment_list import segment_list
 from kms_server.audit.segments import is_full, lock, segment_files
 from kms_server.config import Limits
 
 _LOG = logging.getLogger(__name__)
 # How full a segment is when the next one is made ready.
 _NEARLY_FULL = 0.75
+# Segments that are passed over: so many may be damaged, and so many files more one makes on a disk that is full.
+_MOST_FAILED = 4
 
 
 class SegmentLog:
@@ -38,7 +42,7 @@ class SegmentLog:
         self._segment: Segment | None = None
         self._next: Future[Segment] | None = None
         self._closing: Future[None] | None = None
-        self._failed: Path | None = None
+        self._failed: deque[Path] = deque(maxlen=_MOST_FAILED)
 
     def append(self, rows: Sequence[Row], decided_on: int | None = None) -> PutOff | None:  # noqa: ARG002 - nobody shares it
         """Store rows durably. With threads `aside` it may put off having them in a database.
@@ -51,9 +55,9 @@ class SegmentLog:
         try:
             count = segment.append(rows)
         except (dbapi2.Error, OSError) as error:
-            # Passed over until another fails: a damaged file costs one batch, a full disk two files at most.
+            # Passed over until others fail: a damaged file costs one batch.
             if not isinstance(error, dbapi2.IntegrityError):
-                self._failed = segment.path
+                self._failed.append(segment.path)
             self._give_up()
             raise
         except Exception:
@@ -79,7 +83,7 @@ class SegmentLog:
             try:
                 self._segment.store()
             except Exception:
-                self._failed = self._segment.path
+                self._failed.append(self._segment.path)
                 self._give_up()
                 raise
 
@@ -96,7 +100,7 @@ class SegmentLog:
             try:
                 segment = Segment(path, owned, self._key, self._patience, self._aside)
             except (dbapi2.Error, OSError):
-                self._failed = path
+                self._failed.append(path)
                 raise
             if segment.takes_rows:
                 return segment
@@ -105,7 +109,7 @@ class SegmentLog:
     def _owned(self) -> tuple[Path, int]:
         """A segment that is nobody else's, or a fresh one."""
         for path in segment_files(self._directory):
-            if path != self._failed and (owned := _own(path)) is not None:
+            if path not in self._failed and (owned := _own(path)) is not None:
                 return path, owned
         while True:
             fresh = self._directory / f"{secrets.token_hex(8)}.db"
@@ -139,15 +143,13 @@ def recover(directory: Path, key: ChainKey, limits: Limits) -> None:
         OSError: some of it could not be; the rest is.
     """
     failed = 0
-    for path in filter(backlog.is_left, segment_files(directory)):
-        if (owned := _own(path)) is not None:
-            try:
+    for path in segment_list(directory).now().unsealed:
+        try:
+            if backlog.is_left(path) and (owned := _own(path)) is not None:
                 Segment(path, owned, key, limits.audit_deadline / 2).close()
-            except (dbapi2.Error, OSError) as error:
-                _LOG.error(
-                    "what waits for the audit segment %s cannot be stored: %s", path, type(error).__name__
-                )
-                failed += 1
+        except (dbapi2.Error, OSError) as error:
+            _LOG.error("what waits for the audit segment %s cannot be stored: %s", path, type(error).__name__)
+            failed += 1
     if failed:
         raise OSError(f"{failed} audit segments do not take what waits for them")
 

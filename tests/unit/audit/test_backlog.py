@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from struct import Struct
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -20,9 +22,10 @@ from kms_server.audit.chain import COLUMNS, ChainKey, Linked
 from kms_server.audit.group_commit import GroupCommit, wait
 from kms_server.audit.log import PutOff
 from kms_server.audit.record import Row
+from kms_server.audit.sealing import seal
 from kms_server.audit.segment_copies import copies
 from kms_server.audit.segment_log import SegmentLog, recover
-from kms_server.audit.segments import lock, mark_full, segment_files
+from kms_server.audit.segments import is_full, lock, mark_full, segment_files
 from kms_server.audit.verification.findings import Severity
 from kms_server.audit.verification.places import SegmentPlace
 from kms_server.config import Limits
@@ -273,6 +276,63 @@ def test_batches_that_do_not_follow_are_kept_beside(
     assert any(str(rejected) in one.what and one.severity is Severity.ERROR for one in found)
 
 
+def test_what_another_program_wrote_is_kept_beside(tmp_path: Path, log: SegmentLog) -> None:
+    before, put_off = appended(log, 2)
+    assert put_off is not None
+    put_off()
+    left = crashed(tmp_path, tmp_path / "left")
+    path = the_segment(left)
+    strange = b"\x93\x01\x02\x03"
+    path.with_suffix(".backlog").write_bytes(Struct(">II").pack(len(strange), crc32(strange)) + strange)
+    recover(left, CHAIN_KEY, LIMITS)
+    assert strange in path.with_suffix(backlog.REJECTED).read_bytes()
+    assert kept(left) == before
+
+
+def test_a_batch_that_is_written_in_part_is_refused(
+    tmp_path: Path, log: SegmentLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = appended(log, 2)
+    whole = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda file, parts, at: whole(file, [b"".join(parts)[:-1]], at))
+    with pytest.raises(OSError, match="in part"):
+        log.append([row()])
+    monkeypatch.undo()
+    recover(tmp_path, CHAIN_KEY, LIMITS)
+    assert kept(tmp_path) == before
+
+
+def test_a_full_segment_has_no_backlog(tmp_path: Path, log: SegmentLog) -> None:
+    for _ in range(25):
+        log.append([row() for _ in range(40)])
+    log.close()
+    (full,) = filter(is_full, segment_files(tmp_path))
+    assert not full.with_suffix(".backlog").exists()
+
+
+def test_what_a_killed_owner_of_a_full_segment_has_left_goes_when_it_is_sealed(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path, Limits(segment_rows=2), CHAIN_KEY)
+    appended(log, 2)
+    log.close()
+    remains = the_segment(tmp_path).with_suffix(".backlog")
+    remains.touch()
+    seal(tmp_path)
+    assert not remains.exists()
+
+
+def test_damaged_segments_are_passed_over(tmp_path: Path) -> None:
+    damaged = [tmp_path / f"{number:016x}.db" for number in range(3)]
+    for one in damaged:
+        one.write_bytes(b"no database" * 1_000)
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
+    for _ in damaged:
+        with pytest.raises(dbapi2.Error):
+            log.append([row()])
+    for _ in range(5):
+        log.append([row()])
+    log.close()
+
+
 def test_rows_that_cannot_be_written_leave_nothing_behind(tmp_path: Path, log: SegmentLog) -> None:
     before, _ = appended(log, 2)
     for bad in ([row(resource_1="\ud800")], [row(number, resource_1="\ud800") for number in range(40)]):
@@ -364,6 +424,8 @@ def test_a_pause_brings_all_into_the_database(tmp_path: Path, aside: Executor) -
     wait(commit.submit(one), 10)
     backlog.wait(segment_files(tmp_path), 10)
     assert stored(tmp_path) == [one.event_id]
+    assert commit.idle is None
+    wait(commit.submit(*(row() for _ in range(40))), 10)
     assert commit.idle is None
     commit.close()
 
