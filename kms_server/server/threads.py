@@ -20,12 +20,17 @@ Result = TypeVar("Result")
 
 
 class Errand(Generic[Result]):
-    """A piece of work that was given to threads; `future` has what becomes of it."""
+    """A piece of work that was given to threads; `future` has what becomes of it.
+
+    The future does not hold the errand: what refers to itself stays until the collector comes, which keeps all calls waiting
+    the longer the more there is of it.
+    """
 
     def __init__(self, work: Callable[[], Result], threads: "Threads") -> None:
         self._work = work
         self._threads = threads
         self._thread: int | None = None
+        threads.under_way.add(self)  # type: ignore[arg-type]  # nobody asks for its result there
         self.future: Future[Result] = threads.pool.submit(self._run)
 
     def _run(self) -> Result:
@@ -34,6 +39,7 @@ class Errand(Generic[Result]):
             return self._work()
         finally:
             self._thread = None
+            self._threads.under_way.discard(self)
 
     @property
     def is_begun(self) -> bool:
@@ -55,7 +61,8 @@ class Errand(Generic[Result]):
 
     def leave(self) -> None:
         """Nobody waits any more: it is not begun unless it was; then its thread stays behind."""
-        self.future.cancel()
+        if self.future.cancel():
+            self._threads.under_way.discard(self)
 
 
 class Threads:
@@ -65,14 +72,11 @@ class Threads:
         self.pool = ThreadPoolExecutor(most, thread_name_prefix=name, initializer=be_nice, initargs=(nice,))
         self.waits = waits
         self._most = most
-        self._under_way: set[Errand[object]] = set()
+        self.under_way: set[Errand[object]] = set()
 
     def start(self, work: Callable[[], Result]) -> Errand[Result]:
         """Have work done as soon as a thread is free."""
-        errand = Errand(work, self)
-        self._under_way.add(errand)  # type: ignore[arg-type]  # nobody asks for its result here
-        errand.future.add_done_callback(lambda _: self._under_way.discard(errand))
-        return errand
+        return Errand(work, self)
 
     def run(self, work: Callable[[], Result]) -> Result:
         """Have work done and wait for it; for threads other than an event loop's.
@@ -93,7 +97,7 @@ class Threads:
     def is_stuck(self) -> bool:
         """Whether every thread is taken and the storage keeps one of them for too long: more work would only wait."""
         # A list is made in one step, whatever other threads do meanwhile.
-        begun = [errand for errand in list(self._under_way) if errand.is_begun]
+        begun = [errand for errand in list(self.under_way) if errand.is_begun]
         return len(begun) >= self._most and any(errand.is_held for errand in begun)
 
     def close(self) -> None:

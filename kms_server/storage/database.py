@@ -43,6 +43,12 @@ _HUNG_AFTER = 0.75  # of the time in which a transaction must be done it may do 
 _COUNTER = ""  # the scope whose row counts all write transactions
 # The stamp of the newest write transaction.
 NEWEST = select(tables.changes.c.value).where(tables.changes.c.scope == _COUNTER)
+_RAISE = (
+    update(tables.changes)
+    .where(tables.changes.c.scope == _COUNTER)
+    .values(value=tables.changes.c.value + 1)
+    .returning(tables.changes.c.value)
+)
 
 
 def _dialect(connection: Connection) -> ModuleType:
@@ -172,9 +178,8 @@ class Database:
 
 def begun(connection: Connection, *bounds: ColumnElement[str]) -> Transaction:
     """A transaction of the writers' order on a connection that has begun one; `bounds` are evaluated with its first statement."""
-    counter = update(tables.changes).where(tables.changes.c.scope == _COUNTER)
-    raised = counter.values(value=tables.changes.c.value + 1).returning(tables.changes.c.value, *bounds)
-    return Transaction(connection, connection.execute(raised).one()[0])
+    raised = connection.execute(_RAISE.returning(*bounds) if bounds else _RAISE)
+    return Transaction(connection, raised.one()[0])
 
 
 def latest_change(connection: Connection) -> int:

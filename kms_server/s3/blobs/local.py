@@ -17,6 +17,7 @@ from kms_server.files import sync_directory
 from kms_server.s3.blobs.store import BlobMissing, StoreFull
 
 _PIECE = 1 << 16  # bytes; fewer at once cost more in calls, more in a copy
+_SENT_AT_ONCE = 1 << 20
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -123,6 +124,7 @@ class LocalWriter:
         self._path = path
         self._names = names
         self._pending = bytearray()
+        self._written = self._sent = 0
         self._finished = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, 0o600)
@@ -173,6 +175,17 @@ class LocalWriter:
         with _room():
             while written < len(data):
                 written += os.write(self._descriptor, data[written:])
+        self._written += written
+        if self._written - self._sent >= _SENT_AT_ONCE:
+            self._send()
+
+    def _send(self) -> None:
+        """Have the disk begin with what is written: at the end, all at once, it would hold up every other sync meanwhile.
+
+        Linux writes dirty pages back when it is told that nobody needs them, and drops those that are on disk.
+        """
+        os.posix_fadvise(self._descriptor, self._sent, self._written - self._sent, os.POSIX_FADV_DONTNEED)
+        self._sent = self._written
 
 
 class _SharedSync:

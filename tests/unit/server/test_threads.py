@@ -1,8 +1,10 @@
 """Threads that the storage keeps: bounded, answered for, and back when it lets them go."""
 
+import gc
 import os
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import pytest
@@ -44,6 +46,23 @@ def test_what_the_storage_keeps_is_answered_for(go_on: threading.Event) -> None:
     assert threads.run(lambda: "fine") == "fine"
     threads.close()
     assert begun == []
+
+
+def test_what_is_done_or_left_needs_no_collector(go_on: threading.Event) -> None:
+    threads = Threads(1, "test", Waits())
+    kept, left = threads.start(lambda: go_on.wait(20)), threads.start(int)
+    gone: list[Callable[[], object]] = [weakref.ref(kept), weakref.ref(left), weakref.ref(left.future)]
+    gc.disable()
+    try:
+        left.leave()
+        go_on.set()
+        kept.future.result()
+        del kept, left
+        threads.close()
+        assert [one() for one in gone] == [None] * 3
+    finally:
+        gc.enable()
+    assert not threads.under_way
 
 
 def test_what_a_free_thread_is_about_to_begin_is_not_late(
