@@ -40,7 +40,7 @@ class IncomingBody:
         self.awaits_continue = awaits_continue
         self.asked = False
         self.complete = False
-        self.on_read: Callable[[], None] = lambda: None
+        self.on_read: Callable[[], object] = lambda: None
 
     # In the event loop's thread.
 

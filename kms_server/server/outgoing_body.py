@@ -17,7 +17,7 @@ _SLICE = 262_144
 class OutgoingBody:
     """A bounded queue of parts; `on_part` is called in the thread when the event loop must look."""
 
-    def __init__(self, on_part: Callable[[], None]) -> None:
+    def __init__(self, on_part: Callable[[], object]) -> None:
         self._on_part = on_part
         self.pace = Pace()
         self._room = threading.Condition()

@@ -22,24 +22,25 @@ Result = TypeVar("Result")
 class Errand(Generic[Result]):
     """A piece of work that was given to threads; `future` has what becomes of it.
 
-    The future does not hold the errand: what refers to itself stays until the collector comes, which keeps all calls waiting
-    the longer the more there is of it.
+    It does not hold the work, nor the future it: what refers to itself stays until the collector comes, which keeps all calls
+    waiting the longer the more there is of it.
     """
 
     def __init__(self, work: Callable[[], Result], threads: "Threads") -> None:
-        self._work = work
         self._threads = threads
         self._thread: int | None = None
         threads.under_way.add(self)  # type: ignore[arg-type]  # nobody asks for its result there
-        self.future: Future[Result] = threads.pool.submit(self._run)
+        self.future: Future[Result] = threads.pool.submit(self._run, work)
 
-    def _run(self) -> Result:
+    def _run(self, work: Callable[[], Result]) -> Result:
         self._thread = threading.get_ident()
         try:
-            return self._work()
+            return work()
         finally:
             self._thread = None
             self._threads.under_way.discard(self)
+            # An exception refers to this frame, and the future to the exception.
+            del self, work
 
     @property
     def is_begun(self) -> bool:

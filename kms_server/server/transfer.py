@@ -48,6 +48,8 @@ class Transfer:
         self._left = False
         self._loop = asyncio.get_running_loop()
         self._response: StreamedResponse | None = None
+        # Without the transfer, which refers to both bodies.
+        self._wake = partial(self._loop.call_soon_threadsafe, client.advance)
         self._outgoing = OutgoingBody(self._wake)
         self._made = False
         self.body = body
@@ -92,13 +94,11 @@ class Transfer:
         finally:
             release(response)
 
-    def _wake(self) -> None:
-        self._loop.call_soon_threadsafe(self._client.advance)
-
     def _on_made(self, future: "asyncio.Future[None]") -> None:
         """All parts of the answer have been made, or no more will be."""
         error = future.exception()
         if error is not None:
+            self._errand = None  # whose future has the error, which refers to the frame of `_run`
             self._client.end_transfer(error)
         else:
             self._made = True

@@ -1,5 +1,6 @@
 """Streamed bodies through the fast door on a real socket."""
 
+import gc
 import os
 import socket
 import ssl
@@ -13,6 +14,8 @@ import pytest
 
 from kms_server.config import Limits, Settings
 from kms_server.server import incoming_body, outgoing_body, tls
+from kms_server.server.threads import Errand
+from kms_server.server.transfer import Transfer
 from tests.unit.server.door_server import (
     RunningDoor,
     SteeredPipeline,
@@ -84,6 +87,18 @@ def test_many_requests_in_a_row_are_answered_in_turn() -> None:
             assert f'"/{number}"'.encode() in read_answer(client)[2]
             assert read_answer(client)[2] == PART[:9]
         sending.join()
+
+
+def test_what_was_answered_needs_no_collector() -> None:
+    with streaming(SteeredStreams()) as door, door.connection() as client:
+        gc.disable()
+        try:
+            for data in (put(LARGE), get("/s/get/3000000"), get("/s/broken")):
+                client.sendall(data)
+                read_answer(client)
+            eventually(lambda: not any(isinstance(one, Transfer | Errand) for one in gc.get_objects()))
+        finally:
+            gc.enable()
 
 
 def test_an_upload_that_nobody_reads_yet_is_held_back() -> None:

@@ -79,7 +79,7 @@ def test_what_a_free_thread_is_about_to_begin_is_not_late(
     kept = threads.start(keep)
     eventually(lambda: kept.is_late)
     with monkeypatch.context() as context:
-        context.setattr(threads.pool, "submit", lambda run: Future[None]())
+        context.setattr(threads.pool, "submit", lambda *_: Future[None]())
         about_to_begin = threads.start(lambda: None)
     assert not about_to_begin.is_late
     assert not threads.is_stuck

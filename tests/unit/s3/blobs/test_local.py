@@ -47,6 +47,20 @@ def files(directory: Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
 
 
+def test_a_large_blob_goes_to_the_disk_while_it_is_written(
+    blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, first, size, _advice: sent.append((first, size)))
+    with blobs.create("ab" * 16) as writer:
+        for piece in (1_000, 2_000_000, 100_000, 3_000_000, 900_000, 700_000):
+            writer.write(bytes(piece))
+        assert [sum(one) for one in sent[:-1]] == [first for first, _ in sent[1:]]
+        assert sum(sent[-1]) == 6_701_000
+        writer.finish()
+    assert len(sent) == 3
+
+
 def test_nobody_else_may_look(blobs: LocalBlobs, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
