@@ -52,7 +52,13 @@ class Client:
     def calling(self) -> Iterator[None]:
         """Four threads call for as long as the block takes."""
         users = [self._use, self._use, self._make, self._use_session]
-        threads = [threading.Thread(target=self._repeat, args=(one,)) for one in users]
+        # Clients are made here: they read the environment, which commands in this process change.
+        clients = [
+            self.access.client("kms", **(self.session if use == self._use_session else {})) for use in users
+        ]
+        threads = [
+            threading.Thread(target=self._repeat, args=one) for one in zip(users, clients, strict=True)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -62,8 +68,7 @@ class Client:
             for thread in threads:
                 thread.join()
 
-    def _repeat(self, use: Callable[[Any], None]) -> None:
-        kms = self.access.client("kms", **(self.session if use == self._use_session else {}))
+    def _repeat(self, use: Callable[[Any], None], kms: Any) -> None:
         while not self._stop.is_set():
             try:
                 use(kms)
