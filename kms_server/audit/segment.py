@@ -20,10 +20,17 @@ from kms_server.audit.segments import CREATE, end_of, make_room, mark_full
 from kms_server.storage.audit_writers import START
 
 _LOG = logging.getLogger(__name__)
+# Large pages: a transaction writes the last page of the table and of its index once more, and each page on its own.
+_PAGE_BYTES = 2**14
 # The write-ahead log goes into the database after so many pages and begins anew in the same blocks: the longer the log, the
 # longer it takes to copy it.
-_MOST_PAGES = 200
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={_MOST_PAGES}")
+_MOST_PAGES = 50
+_PRAGMAS = (
+    f"page_size={_PAGE_BYTES}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    f"wal_autocheckpoint={_MOST_PAGES}",
+)
 _LOG_BYTES = 10 * 2**18  # those pages, and what a backlog may hold
 # Larger batches go into the database at once, and with as many rows so does what waits.
 _MOST_DEFERRED, _MOST_WAITING = 32, 64
@@ -52,7 +59,7 @@ class Segment:
                 str(path), timeout=patience, isolation_level=None, check_same_thread=False
             )
             held.callback(self._connection.close)
-            for pragma in PRAGMAS:
+            for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             if aside is not None:
                 self._connection.execute("PRAGMA wal_autocheckpoint=0")
