@@ -25,7 +25,8 @@ from kms_server.keys.grants import Grant
 from kms_server.keys.key import KmsKey
 from kms_server.keys.states import StateRule
 from kms_server.protocol.message import Request, Response
-from kms_server.quotas.limiter import Count, Limiter, Pending, Plan
+from kms_server.quotas.limiter import Limiter, Pending
+from kms_server.quotas.plans import Count, Plan
 from kms_server.root_keys.ring import RootKeys
 from kms_server.schemas.base import RequestSchema, ResponseSchema
 from kms_server.storage.database import Database, Transaction

@@ -14,7 +14,7 @@ from kms_server.operations.multi_region import is_echo
 from kms_server.operations.recording import logged_name
 from kms_server.operations.registry import OPERATIONS, find
 from kms_server.quotas.attempts import Attempt
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.plans import Count
 
 _QUOTAS = {
     algorithm: spec.quota

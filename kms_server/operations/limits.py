@@ -8,7 +8,8 @@ from kms_server.keys.specs import KeySpec
 from kms_server.operations import injection
 from kms_server.operations.call import Call, Countable, Operation, Settled
 from kms_server.quotas import subjects
-from kms_server.quotas.limiter import Count, Plan, Undecided
+from kms_server.quotas.limiter import Undecided
+from kms_server.quotas.plans import Count, Plan
 from kms_server.quotas.profiles import Profile
 from kms_server.quotas.table import UNLIMITED
 from kms_server.storage import limits
@@ -40,7 +41,7 @@ def charge(call: Call, *keys: UsableKey, pair: KeySpec | None = None) -> None:
         plan = settled.plan
     else:
         plan = _plan(call, keys, pair, settled)
-    call.pending = call.services.limiter.take(plan)
+    call.pending = call.services.limiter.take(plan, in_turn=not call.may_block)
     if call.pending is not None:
         _settle(call)
 

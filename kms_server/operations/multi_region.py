@@ -19,7 +19,7 @@ from kms_server.operations.context import CallContext
 from kms_server.operations.creation import require_room
 from kms_server.operations.lockout import new_policy
 from kms_server.operations.recording import plain
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.plans import Count
 from kms_server.schemas import multi_region as schemas
 from kms_server.storage import keys, tags
 

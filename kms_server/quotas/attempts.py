@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from kms_server.errors import OperatorError
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.plans import Count
 
 # Sorts as bytes: time, whether it is exact, event id; then what it counts as.
 _ENTRY = struct.Struct(">Q?16sI")

@@ -177,6 +177,20 @@ class Buckets:
             self._lock.release()
         return -at
 
+    def charge(self, wanted: Sequence[Bucket], calls: int) -> None:
+        """Take what `calls` calls take that have passed already, whether there is as much or not."""
+        with self._lock:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                now = self._clock() * TICKS
+                for bucket in wanted:
+                    tat = self._locate(bucket.tag, now)
+                    # Of a bucket that has lost its slot to others every token has come back since.
+                    if tat:
+                        self._words[tat] = max(self._words[tat], now) + calls * bucket.cost
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
     def levels(self, buckets: Sequence[Bucket]) -> list[float]:
         """How much of each one's burst is used, 0 to 1; takes no tokens, no slot and no lock.
 

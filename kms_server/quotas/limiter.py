@@ -1,31 +1,19 @@
 """Admission: all the limits a call needs, or none."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 from kms_server.errors import ThrottlingException
-from kms_server.quotas.buckets import Bucket, Buckets
+from kms_server.quotas.buckets import Buckets
 from kms_server.quotas.decision_log import DecisionLog
 from kms_server.quotas.meters import Meters
+from kms_server.quotas.plans import Count, Plan, Plans
 from kms_server.quotas.profiles import Profile
-from kms_server.quotas.rules import Held, LimitedKey, Rules
+from kms_server.quotas.rules import Held, LimitedKey
 from kms_server.quotas.shared_buckets import Decision, SharedBuckets
+from kms_server.quotas.tab import Tab
 from kms_server.storage.limits import SetLimit
-
-_REMEMBERED = 65_536
-
-
-# What a call counts as: the account, the Region, the quota's id, and how many times.
-Count: TypeAlias = tuple[str, str, str, int]
-Mark: TypeAlias = tuple[object, ...]
-
-
-class Plan(NamedTuple):
-    """The buckets that a call takes from, and its limits: their names, and where they are counted."""
-
-    buckets: tuple[Bucket, ...]
-    limits: tuple[str, ...]
-    places: tuple[int, ...]
 
 
 class Pending(NamedTuple):
@@ -59,7 +47,13 @@ class Limiter:
         self._log = log
         self.profile = profile
         self.shared = shared
-        self._plans = _Plans({}, profile, meters)
+        self._plans = Plans({}, profile, meters)
+        self._tab = None if shared or log else Tab(buckets, meters)
+
+    @property
+    def turn(self) -> AbstractContextManager[None]:
+        """Within it calls of one thread may take their tokens together, those of which `take` is told so."""
+        return self._tab or nullcontext()
 
     def plan(
         self, set_limits: Mapping[str, SetLimit], counts: tuple[Count, ...], keys: tuple[LimitedKey, ...] = (),
@@ -72,30 +66,24 @@ class Limiter:
         """
         plans = self._plans
         if plans.set_limits is not set_limits:
-            plans = self._plans = _Plans(set_limits, self.profile, self._meters)
-        if len(keys) == 1 and plans.are_plain:
-            # Keys without a limit of their own are all alike here, however many there are.
-            key_id = keys[0].key.key_id
-            mark: Mark = (counts, key_id) if key_id in plans.limited_keys else counts
-        else:
-            mark = plans.mark(counts, keys, principals)
-        plan = plans.made.get(mark)
-        return plans.make(mark, counts, keys, principals) if plan is None else plan
+            plans = self._plans = Plans(set_limits, self.profile, self._meters)
+        return plans.of(counts, keys, principals)
 
-    def take(self, plan: Plan) -> Pending | None:
+    def take(self, plan: Plan, *, in_turn: bool = False) -> Pending | None:
         """Take the tokens of each limit of a plan. Where hosts share them the answer comes later, and has to be concluded then.
+
+        `in_turn` is for the thread whose turns there are, where nothing is answered before the turn has ended.
 
         Raises:
             ThrottlingException: one of them has too few left; none was taken.
         """
-        buckets, _, places = plan
-        if not buckets:
+        if not plan.buckets or (in_turn and self._tab is not None and self._tab.passes(plan)):
             return None
-        at = self._ask(buckets)
+        at = self._ask(plan.buckets)
         if not isinstance(at, int):
             return Pending(plan, at)
         if at > 0 and self._log is None:
-            self._meters.count(places, 0)
+            self._meters.count(plan.places, 0)
         else:
             self._conclude(plan, at)
         return None
@@ -120,47 +108,3 @@ class Limiter:
         """How much of each limit's burst is used now, 0 to 1, by subject; takes no tokens."""
         levels = (self.shared or self._buckets).levels([held.bucket() for held in limits])
         return {held.subject: level for held, level in zip(limits, levels, strict=True)}
-
-
-class _Plans:
-    """The plans of calls under one state of the limits, by what tells one from another."""
-
-    def __init__(self, set_limits: Mapping[str, SetLimit], profile: Profile, meters: Meters) -> None:
-        self.set_limits = set_limits
-        self.made: dict[Mark, Plan] = {}
-        self._meters = meters
-        self._rules = rules = Rules(set_limits, profile)
-        self.are_plain, self.limited_keys = rules.are_plain, rules.limited_keys
-
-    def mark(
-        self, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
-    ) -> Mark:
-        """What calls have in common that need the same limits."""
-        rules = self._rules
-        marks = [(key.key.key_id, *rules.marks(key)) for key in keys]
-        return (counts, *marks, principals if rules.by_principal else None)
-
-    def make(
-        self, mark: Mark, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
-    ) -> Plan:
-        """The plan of a call, kept for others of its mark."""
-        if len(self.made) >= _REMEMBERED:
-            self.made.clear()
-        plan = self.made[mark] = self._plan(counts, keys, principals)
-        return plan
-
-    def _plan(
-        self, counts: tuple[Count, ...], keys: tuple[LimitedKey, ...], principals: tuple[str, ...]
-    ) -> Plan:
-        found: dict[str, tuple[Bucket, str]] = {}
-        for account, region, quota_id, tokens in counts:
-            for held in self._rules.of_quota(account, region, quota_id):
-                found[held.holder] = (held.bucket(tokens), held.subject)
-        for key in keys:
-            for held in self._rules.of_key(key):
-                found[held.holder] = (held.bucket(), held.subject)
-        for held in self._rules.of_principals(principals):
-            found[held.holder] = (held.bucket(), held.subject)
-        limits = tuple(dict.fromkeys(subject for _, subject in found.values()))
-        buckets = tuple(bucket for bucket, _ in found.values())
-        return Plan(buckets, limits, tuple(self._meters.place(limit) for limit in limits))

@@ -74,12 +74,12 @@ class Meters:
                 self._memory[start] = record[0]
             return place
 
-    def count(self, places: Sequence[int], column: int) -> None:
-        """Count one call at each place, as one that passed (0) or was refused (1)."""
+    def count(self, places: Sequence[int], column: int, calls: int = 1) -> None:
+        """Count calls at each place, as ones that passed (0) or were refused (1)."""
         words = self._words
         for place in places:
             words[place + column] += (
-                1  # the interpreter changes threads between lines like this one, not within
+                calls  # the interpreter changes threads between lines like this one, not within
             )
 
     def close(self) -> None:

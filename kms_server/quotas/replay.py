@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kms_server.quotas.attempts import Attempt
 from kms_server.quotas.buckets import TICKS, Bucket
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.plans import Count
 from kms_server.quotas.profiles import Allowed
 from kms_server.quotas.rules import Rules
 

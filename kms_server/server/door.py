@@ -22,6 +22,9 @@ from kms_server.server.wsgi_bridge import WsgiBridge
 from kms_server.storage.waits import Waits
 
 _LOG = logging.getLogger(__name__)
+_NOTHING = nullcontext()
+# What calls may do together is dearer for fewer.
+_MANY = 8
 _OWN_THREADS = 2
 # How long the end waits for those who have connected and still agree on TLS.
 _HANDSHAKE_SECONDS = 2.0
@@ -92,6 +95,7 @@ class Door:
         tally: Tally | None = None,
     ) -> None:  # fmt: skip
         self.stages = pipeline.stages
+        self._in_turn = pipeline.turn
         self.bridge = bridge
         self.limits = limits
         self.streams = streams
@@ -138,8 +142,20 @@ class Door:
                 connection.begin()
             except Exception as error:  # noqa: BLE001 - one connection's failure must not stop the others' turn
                 _give_up(connection, error)
-        self.take_through(turn)
-        self._finish(turn)
+        self._take(turn)
+
+    def _take(
+        self, turn: list[Guest], *, held: bool = False, within: AbstractContextManager[None] = _NOTHING
+    ) -> None:
+        try:
+            with within, self._in_turn if len(turn) >= _MANY else _NOTHING:
+                self.take_through(turn, held=held)
+        finally:
+            for connection in turn:
+                try:
+                    connection.finish()
+                except Exception as error:  # noqa: BLE001 - as in a turn
+                    _give_up(connection, error)
 
     def take_through(self, turn: list[Guest], *, held: bool = False) -> None:
         """Take the requests under way through the stages; those that are `held` wait in one of them."""
@@ -186,23 +202,13 @@ class Door:
         for connection in waiting:
             connection.recall()
         # A look that begins after a call came sees all that was acknowledged before; of later calls that is not true.
-        with nullcontext() if failed else memory.recent():
-            self.take_through(waiting, held=True)
-        self._finish(waiting)
+        self._take(waiting, held=True, within=_NOTHING if failed else memory.recent())
         if self._forgetful and self.looking is None:
             self._begin_look(memory)
 
     def _take_held(self) -> None:
         turn, self._held = self._held, []
-        self.take_through(turn, held=True)
-        self._finish(turn)
-
-    def _finish(self, turn: list[Guest]) -> None:
-        for connection in turn:
-            try:
-                connection.finish()
-            except Exception as error:  # noqa: BLE001 - as in a turn
-                _give_up(connection, error)
+        self._take(turn, held=True)
 
     async def sweep(self) -> None:
         """End what is past a time limit; called a few times a second.

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from msgspec import structs
@@ -28,6 +29,10 @@ class Answerer(Protocol):
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The way from an Arrival to an Outcome."""
+
+    @property
+    def turn(self) -> AbstractContextManager[None]:
+        """Within it one thread takes many Arrivals, which may not block, through all stages before the first is answered."""
 
 
 class StreamAnswerer(Protocol):

@@ -84,7 +84,7 @@ class Pipeline:
     """Authenticates, authorizes, performs and records calls.
 
     `stages` is the way from an `Arrival` to an `Outcome`; a door that has many requests at a time takes all of them
-    through one stage after the other. `offered` are the services that answer, others are unknown. Any stage may raise Ended.
+    through one stage after the other, within `turn`. `offered` are the services that answer, others are unknown. Any stage may raise Ended.
     Any before the last may raise WouldBlock, and nothing was done then but that limits may have been asked (`go_on` knows),
     or Undecided: the same stage takes the same work again when the decision is there. One that is `traced` tells of each
     call what spans need.
@@ -99,6 +99,7 @@ class Pipeline:
         self._commit = commit
         self._offered = offered
         self._traced = traced
+        self.turn = services.limiter.turn
         self.stages: tuple[Stage, ...] = (
             self._authenticate,
             self._load,

@@ -52,7 +52,7 @@ def press(accesses: Sequence[Access], key: str, seconds: float, answered: "Queue
             for link, requests in links:
                 link.sendall(requests)
             for link, _ in links:
-                counts = _answers(link)
+                counts = _answers(link, _AT_ONCE)
                 succeeded, throttled = succeeded + counts[0], throttled + counts[1]
     answered.put((succeeded, throttled))
 
@@ -63,21 +63,35 @@ def _connected(access: Access) -> socket.socket:
     return socket.create_connection((parts.hostname, parts.port or 80), timeout=30)
 
 
-def _answers(link: socket.socket) -> tuple[int, int]:
+def spend(access: Access, key: str, rounds: int, connections: int) -> tuple[int, int]:
+    """Send a call on each of many connections, as often; how many succeeded and how many were throttled."""
+    request, passed, refused = encrypt_request(access, key), 0, 0
+    with ExitStack() as stack:
+        links = [stack.enter_context(_connected(access)) for _ in range(connections)]
+        for _ in range(rounds):
+            for link in links:
+                link.sendall(request)
+            for link in links:
+                counts = _answers(link, 1)
+                passed, refused = passed + counts[0], refused + counts[1]
+    return passed, refused
+
+
+def _answers(link: socket.socket, number: int) -> tuple[int, int]:
     """Read until all that was sent is answered: calls that succeeded, and calls that were throttled."""
     held = b""
-    while not _is_whole(held):
+    while not _is_whole(held, number):
         data = link.recv(1 << 18)
         assert data, "the server closed"
         held += data
     succeeded = held.count(b"HTTP/1.1 200 ")
     throttled = held.count(b'{"__type":"ThrottlingException"')
-    assert succeeded + throttled == _AT_ONCE, held[:2_000]
+    assert succeeded + throttled == number, held[:2_000]
     return succeeded, throttled
 
 
-def _is_whole(held: bytes) -> bool:
-    if held.count(b"\r\n\r\n") < _AT_ONCE:
+def _is_whole(held: bytes, number: int) -> bool:
+    if held.count(b"\r\n\r\n") < number:
         return False
     head, _, body = held[held.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]

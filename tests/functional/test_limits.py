@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from tests.databases import new_url
-from tests.functional.limit_load import admissions, fullest_second, pressed, roots, two_hosts
+from tests.functional.limit_load import admissions, fullest_second, pressed, roots, spend, two_hosts
 from tests.functional.server_process import ServerProcess, StartServer
 from tests.postgres_server import Postgres
 from tests.redis_server import RedisServer
@@ -53,6 +53,14 @@ def test_a_limit_is_exact_over_the_workers_of_a_host(
     for rate in (10, 200, 5_000):
         check([server], [log], rate)
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_burst_is_exact_for_many_connections_at_once(start_server: StartServer) -> None:
+    """What comes together takes its tokens together, in each of two workers."""
+    server = start_server("--quota-profile", "unlimited", workers=2)
+    key: str = server.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    server.cli("quota", "set", "--key", key, "--rate", "0.001", "--burst", "3000")
+    assert spend(server.access, key, rounds=50, connections=64) == (3_000, 200)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kms_server.quotas import profiles
 from kms_server.quotas.attempts import Attempt
 from kms_server.quotas.buckets import Bucket, Buckets
-from kms_server.quotas.limiter import Count
+from kms_server.quotas.plans import Count
 from kms_server.quotas.profiles import Allowed, Profile
 from kms_server.quotas.replay import Load, Replay, Second
 from kms_server.quotas.rules import Rules

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -82,6 +82,7 @@ class SteeredPipeline:
         self.unblock = threading.Event()
         self.waits = Waits()
         self.completed = threading.Semaphore(0)
+        self.turn = nullcontext()
 
     @property
     def stages(self) -> tuple[Stage, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from flask import Flask
@@ -63,6 +64,7 @@ class Stages:
     """Two stages that guests note."""
 
     stages: tuple[Stage, ...] = (lambda guest: guest.pass_through(0), lambda guest: guest.pass_through(1))
+    turn = nullcontext()
 
 
 def turn(guests: Callable[[list[str]], list[Guest]]) -> list[str]:

@@ -14,7 +14,7 @@ from kms_server.config import Limits
 from kms_server.errors import ValidationException
 from kms_server.operations import explanation, recorded
 from kms_server.operations.call import Forwarded
-from kms_server.quotas.limiter import Count, Plan
+from kms_server.quotas.plans import Count, Plan
 from kms_server.s3 import errors as e
 from kms_server.s3.kms.client import KmsClient
 from tests.unit.audit.audit_rows import row
@@ -280,7 +280,7 @@ def test_calls_are_charged_once_to_the_callers_account(
         return plan(set_limits, counts, *others)
 
     monkeypatch.setattr(limiter, "plan", noted)
-    monkeypatch.setattr(limiter, "take", taken.append)
+    monkeypatch.setattr(limiter, "take", lambda plan, **_: taken.append(plan))
     assert allowed(service, arn, stranger)
     assert planned == [((OTHER, REGION, "CryptographicOperationsSymmetric", 1),)]
     assert len(taken) == 1
