@@ -10,8 +10,8 @@ from kms_server.quotas.plans import Plan
 
 # So many calls of a turn take their own tokens before it is worth looking what is left.
 _ALONE = 3
-# A turn may owe a 128th of a burst of which half is left, if that is worth it: it is there even where 32 workers owe as much
-# at once and others have taken a quarter of the burst since.
+# A turn may owe a 128th of a burst of which half is left, where that is 8 calls or more. So much is there even when 32 workers
+# owe it at once and others have taken a quarter of the burst since.
 _PARTS, _LEAST = 128, 8
 
 
