@@ -89,6 +89,24 @@ def test_a_segment_has_one_owner_and_is_adopted_when_given_up(tmp_path: Path) ->
     third.close()
 
 
+def test_a_segment_with_pages_of_another_size_is_adopted_and_sealed(tmp_path: Path) -> None:
+    """As programs of before wrote them, and those to come may."""
+    ids = filled(tmp_path, 50)
+    (path,) = segment_files(tmp_path)
+    connection = dbapi2.connect(str(path))
+    connection.executescript("PRAGMA journal_mode=DELETE; PRAGMA page_size=4096; VACUUM")
+    connection.close()
+    log = SegmentLog(tmp_path, LIMITS, CHAIN_KEY)
+    rows = [row(number) for number in range(50, 100)]
+    for one in rows:
+        log.append([one])
+    log.close()
+    seal(tmp_path)
+    assert path.read_bytes()[16:18] == (4096).to_bytes(2)
+    assert path.with_suffix(marks.SUFFIX).exists()
+    assert stored(tmp_path) == [*ids, *(one.event_id for one in rows)]
+
+
 def test_a_segment_filled_while_another_asked_for_it_is_not_adopted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
